@@ -1,0 +1,61 @@
+# One command for each habit. `make` alone prints this list.
+#
+# Everything happens in .venv, made from requirements.lock; nothing outside this directory is touched.
+# Another interpreter: make PYTHON=python3.13 install
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+EXTRAS := --extra sim --extra dev
+STAMP := $(VENV)/.installed
+LEROBOT_VENV := .venv-lerobot
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format docs lock lerobot-check benchmarks clean
+
+help:  ## print this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+install: $(STAMP)  ## everything the other commands need, into .venv
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Polymath-V needs Python 3.11, 3.12 or 3.13, this is %d.%d: make PYTHON=python3.12 ..." % v)'
+	$(PYTHON) -m venv --without-pip $(VENV)
+	$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
+
+demo: install  ## the whole way at demo size on this machine's CPU, into runs/demo; run it again to go on
+	$(BIN)/polymath demo --out runs/demo
+
+test: install  ## linters, types, the import contract, the docs site and all tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n 2
+
+lint: install  ## the linters alone
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install  ## let ruff rewrite the code
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+docs: install  ## the documentation site, into site/
+	$(BIN)/mkdocs build --strict
+
+lock:  ## resolve pyproject.toml anew into requirements.lock (no registry's name is written into it)
+	test -x $(BIN)/uv || { $(PYTHON) -m venv --without-pip $(VENV) && \
+	  $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --custom-compile-command "make lock" $(EXTRAS) --quiet pyproject.toml --output-file requirements.lock
+
+clean:  ## remove what can be made again (not .venv, not runs/)
+	rm -rf site dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
