@@ -1,0 +1,29 @@
+"""Fixtures that several rooms' tests share."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# The same examples in every run, and no deadline: the first call of a jitted function compiles.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB, to fill. Needs the right to mount; skips where there is none."""
+    place = tmp_path / "small_disk"
+    place.mkdir()
+    mounted = os.geteuid() == 0 and _run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place))
+    if not mounted:
+        pytest.skip("a small disk needs the right to mount a tmpfs (run as root)")
+    yield place
+    _run("umount", "--lazy", str(place))
+
+
+def _run(*command: str) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -1,0 +1,72 @@
+"""Nothing half-written is left behind: whatever happens inside the block, the target is whole or absent."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from polymath.errors import PolymathError
+from polymath.files import atomic_directory, atomic_write, disk_errors
+
+
+def test_directory_appears_whole(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "episodes"
+    with atomic_directory(target) as temporary:
+        (temporary / "a").write_text("1")
+        assert temporary.parent == target.parent, "a sibling: os.replace must not cross a file system"
+        assert not target.exists()
+    assert [p.name for p in target.iterdir()] == ["a"]
+    assert [p.name for p in target.parent.iterdir()] == ["episodes"]
+
+
+@pytest.mark.parametrize("raised", [ValueError, KeyboardInterrupt])
+def test_directory_vanishes_on_any_exception(tmp_path: Path, raised: type[BaseException]) -> None:
+    with pytest.raises(raised), atomic_directory(tmp_path / "episodes") as temporary:
+        (temporary / "deep").mkdir()
+        (temporary / "deep" / "a").write_text("1")
+        raise raised
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_directory_that_exists_is_refused_and_kept(tmp_path: Path) -> None:
+    target = tmp_path / "episodes"
+    target.mkdir()
+    (target / "old").write_text("precious")
+    complaint = pytest.raises(PolymathError, match=r"episodes exists already: choose another directory or remove it")
+    with complaint, atomic_directory(target):
+        pytest.fail("the block must not run")
+    assert (target / "old").read_text() == "precious"
+
+
+def test_file_is_replaced_only_on_success(tmp_path: Path) -> None:
+    target = tmp_path / "config.json"
+    target.write_text("old")
+    with pytest.raises(KeyboardInterrupt), atomic_write(target) as temporary:
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+    assert target.read_text() == "old"
+    with atomic_write(target) as temporary:
+        temporary.write_text("new")
+    assert target.read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["config.json"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_full_disk_names_the_path_and_the_remedy(tmp_path: Path, number: int) -> None:
+    target = tmp_path / "not" / "yet" / "there"
+    complaint = pytest.raises(PolymathError, match=r"there: the disk is full \(.* MB free\).*free some space")
+    with complaint, disk_errors(target):
+        raise OSError(number, "no space")
+
+
+def test_other_os_errors_pass(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError), disk_errors(tmp_path):
+        raise PermissionError(errno.EACCES, "no")
+
+
+def test_a_disk_that_is_really_full(small_disk: Path) -> None:
+    """On a 1 MiB tmpfs: the error is the clean one, and the space is given back."""
+    target = small_disk / "shard.tar"
+    with pytest.raises(PolymathError, match="the disk is full"), atomic_write(target) as temporary:
+        temporary.write_bytes(bytes(4 << 20))
+    assert list(small_disk.iterdir()) == []
