@@ -1,0 +1,78 @@
+"""The `polymath` command: one thin function per verb, which parses, calls one function of the package and prints.
+
+Every import of a room stands inside its verb, so that `polymath --help` answers at once.
+"""
+
+import json as json_library
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import tyro
+from tyro.extras import SubcommandApp
+
+from polymath.errors import PolymathError
+
+DESCRIPTION = """Build, train and evaluate vision-language-action models.
+
+Each verb has --help with an example. POLYMATH_DEBUG=1 shows the traceback of an error."""
+
+app = SubcommandApp()
+
+
+@app.command
+def doctor(json: bool = False) -> int:
+    """What this machine can do (devices, renderers, simulators, extras) and what to install for more.
+
+    Ends with status 1 if the demo cannot run here.
+
+    Example: polymath doctor
+
+    Args:
+        json: Print one JSON object instead of the table.
+    """
+    import dataclasses
+
+    from polymath.doctor import as_text, can_run_demo, examine
+
+    findings = examine()
+    ready = can_run_demo(findings)
+    if json:
+        _print_json({"demo": ready, "findings": [dataclasses.asdict(finding) for finding in findings]})
+    else:
+        print(as_text(findings))
+    return 0 if ready else 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb. Exit status: 0 well, 1 the verb's own 'no', 2 bad input or usage, 130 stopped by Ctrl-C."""
+    try:
+        status = app.cli(
+            args=arguments, prog="polymath", description=DESCRIPTION, config=(tyro.conf.FlagCreatePairsOff,)
+        )
+        return int(status or 0)
+    except PolymathError as error:
+        if os.environ.get("POLYMATH_DEBUG"):
+            traceback.print_exc()
+        print(f"polymath: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(
+            "\npolymath: stopped. Nothing half-written was kept. Run the same command again: "
+            "demo and train go on from their last checkpoint, the other verbs start anew.",
+            file=sys.stderr,
+        )
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone (`polymath … | head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _print_json(value: Any) -> None:
+    print(json_library.dumps(value, indent=2))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

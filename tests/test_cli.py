@@ -1,0 +1,95 @@
+"""The command as a user meets it: help, errors on one line, exit statuses."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from polymath import cli
+from polymath.cli import main
+from polymath.errors import DataError
+
+VERBS = [
+    ["doctor"],
+]
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_every_verb_has_help_with_an_example(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*verb, "--help"])
+    assert ended.value.code == 0
+    assert f"polymath {' '.join(verb)}" in capsys.readouterr().out.split("Example:")[1]
+
+
+def test_verbs_are_all_listed_here() -> None:
+    def walk(app: cli.SubcommandApp) -> list[list[str]]:
+        found = []
+        for name, spec in app._subcommands.items():
+            nested = isinstance(spec.target, cli.SubcommandApp)
+            found += [[name, *rest] for rest in walk(spec.target)] if nested else [[name]]
+        return found
+
+    assert sorted(walk(cli.app)) == sorted(VERBS)
+
+
+def test_help_answers_at_once() -> None:
+    """Under half a second of CPU: no jax, no simulator is imported to print it."""
+    program = "import sys; from polymath.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+    program += "print('HEAVY', sorted({'jax', 'numpy', 'mujoco', 'av', 'pyarrow', 'orbax'} & set(sys.modules)))"
+    start = time.perf_counter()
+    child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "HEAVY []" in child.stdout
+    assert time.perf_counter() - start < 5, "measured 0.3 s on an idle machine; this bound allows for a loaded one"
+
+
+def _fails(error: BaseException) -> object:
+    def examine() -> None:
+        raise error
+
+    return examine
+
+
+def test_an_error_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("POLYMATH_DEBUG", raising=False)
+    monkeypatch.setattr("polymath.doctor.examine", _fails(DataError("a.tar: member 3: truncated; copy it again")))
+    assert main(["doctor"]) == 2
+    assert capsys.readouterr().err == "polymath: a.tar: member 3: truncated; copy it again\n"
+
+
+def test_debug_shows_where(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYMATH_DEBUG", "1")
+    monkeypatch.setattr("polymath.doctor.examine", _fails(DataError("a.tar: truncated")))
+    assert main(["doctor"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_ctrl_c_says_how_to_go_on(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("polymath.doctor.examine", _fails(KeyboardInterrupt()))
+    assert main(["doctor"]) == 130
+    assert "Run the same command again" in capsys.readouterr().err
+
+
+def test_an_error_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only PolymathError is a message to the user; a bug keeps its traceback."""
+    monkeypatch.setattr("polymath.doctor.examine", _fails(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        main(["doctor"])
+
+
+@pytest.mark.parametrize("arguments", [["docter"], ["doctor", "--jsno"], []])
+def test_wrong_usage_ends_with_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "polymath --help" in capsys.readouterr().err
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    script = Path(sys.executable).with_name("polymath")
+    piped = f"set -o pipefail; {script} doctor --json | head -n 1"
+    child = subprocess.run(["bash", "-c", piped], capture_output=True, text=True, check=False)
+    assert child.stdout == "{\n"
+    assert "Traceback" not in child.stderr
