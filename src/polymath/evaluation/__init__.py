@@ -1,0 +1,1 @@
+"""Success rates: simulator workers, rollouts, statistics, benchmarks and the report."""

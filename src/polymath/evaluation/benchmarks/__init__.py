@@ -1,0 +1,1 @@
+"""One file per benchmark: its splits, tasks, seeds and how its worker is started."""

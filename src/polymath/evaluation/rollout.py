@@ -1,0 +1,125 @@
+"""Episodes in simulator workers under one policy.
+
+All simulators of all workers run side by side. When at least half of the running episodes wait for an action, the
+policy answers all that wait in one call; meanwhile the other half is being simulated, so neither side stands idle:
+
+    workers   ▓▓▓ A ▓▓▓ B ▓▓▓ A ▓▓▓ B        A and B: the two halves of the episodes
+    policy        ▓ A ▓▓▓ B ▓▓▓ A ▓▓▓ B
+
+An episode is a function of (task, split, seed) and of the policy, so results do not depend on the number of workers or
+on timing, provided that the policy's answer to an observation does not depend on what else is in the batch.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from polymath.errors import PolymathError
+from polymath.evaluation.protocol import State
+from polymath.evaluation.workers import Place, WorkerPool
+from polymath.types import ActionChunk, Observation
+
+
+class Policy(Protocol):
+    """Answers observations with action chunks; see `polymath.policy`."""
+
+    @property
+    def name(self) -> str:
+        """Short name for tables and files."""
+
+    def act(self, observations: Sequence[Observation]) -> Sequence[ActionChunk]:
+        """One action chunk per observation, each independent of the others in the batch."""
+
+
+class EpisodeKey(NamedTuple):
+    """What is run: the same key is the same scene for every policy."""
+
+    task: str
+    split: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """How one episode went: control steps taken, and wall seconds from reset to end (others ran beside it)."""
+
+    key: EpisodeKey
+    success: bool
+    steps: int
+    seconds: float
+
+
+@dataclass
+class _Running:
+    key: EpisodeKey
+    started: float
+    frames: list[np.ndarray] = field(default_factory=list)
+
+
+OnEpisode = Callable[[EpisodeResult, UInt8[np.ndarray, "frames height width 3"]], None]
+
+
+def run_episodes(
+    policy: Policy,
+    pool: WorkerPool,
+    keys: Iterable[EpisodeKey],
+    execute: int,
+    on_episode: OnEpisode,
+    record: Callable[[EpisodeKey], bool] = lambda key: False,
+) -> None:
+    """Run every episode of `keys`, calling `on_episode(result, frames)` as each ends.
+
+    The first `execute` actions of each chunk are executed before the policy is asked again. `frames` are those of the
+    first camera at every control step where `record(key)`, else empty. Raises PolymathError if the policy's answer has
+    the wrong shape or is not finite, WorkerError if a worker fails.
+    """
+    queue, idle = deque(keys), list(reversed(pool.places))
+    running: dict[Place, _Running] = {}
+    waiting: dict[Place, Observation] = {}
+    while queue or running:
+        while queue and idle:
+            key, place = queue.popleft(), idle.pop()
+            running[place] = _Running(key, time.monotonic())
+            pool.reset(place, *key, record=record(key))
+        for place, state in pool.receive():
+            running[place].frames.append(state.frames)
+            if state.done:
+                idle.append(place)
+                _finish(running.pop(place), state, on_episode)
+            else:
+                waiting[place] = state.observation
+        if len(waiting) >= max(1, len(running) // 2) and not (queue and idle):
+            _answer(policy, pool, waiting, execute)
+            waiting.clear()
+
+
+def _finish(episode: _Running, state: State, on_episode: OnEpisode) -> None:
+    seconds = time.monotonic() - episode.started
+    result = EpisodeResult(episode.key, state.success, state.steps, round(seconds, 3))
+    on_episode(result, np.concatenate(episode.frames))
+
+
+def _answer(policy: Policy, pool: WorkerPool, waiting: dict[Place, Observation], execute: int) -> None:
+    places = sorted(waiting)
+    chunks = policy.act([waiting[place] for place in places])
+    if len(chunks) != len(places):
+        raise PolymathError(f"policy {policy.name}: {len(chunks)} action chunks for {len(places)} observations")
+    for place, chunk in zip(places, chunks, strict=True):
+        pool.act(place, _executable(policy.name, chunk, execute))
+
+
+def _executable(name: str, chunk: ActionChunk, execute: int) -> Float[np.ndarray, "K A"]:
+    actions = np.asarray(chunk.actions, np.float32)
+    if actions.ndim != 2 or len(actions) < execute:
+        raise PolymathError(
+            f"policy {name}: an action chunk of shape {list(actions.shape)}, but {execute} actions are to be executed "
+            "before it is asked again; choose execute no larger than the policy's chunk length"
+        )
+    if not np.isfinite(actions[:execute]).all():
+        raise PolymathError(f"policy {name}: a NaN or infinite action; was the checkpoint written by a diverged run?")
+    return np.ascontiguousarray(actions[:execute])
