@@ -1,0 +1,59 @@
+"""Which of two policies is better: on the very same episodes where both ran them, else on their rates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from polymath.errors import PolymathError
+from polymath.evaluation.rollout import EpisodeKey
+from polymath.evaluation.statistics import Rate, difference, mcnemar, paired_difference
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A minus B on one split.
+
+    Where both ran the same (task, split, seed), only those `pairs` episodes count: `only_a` and `only_b` were solved by
+    one of the two, `p_value` is McNemar's exact one, `interval` that of paired proportions. Otherwise pairs = 0, all
+    episodes count as independent and `p_value` is None.
+    """
+
+    split: str
+    a: Rate
+    b: Rate
+    pairs: int
+    only_a: int
+    only_b: int
+    interval: tuple[float, float]
+    p_value: float | None
+
+    @property
+    def difference(self) -> float:
+        return self.a.rate - self.b.rate
+
+
+def compare(a: Mapping[EpisodeKey, bool], b: Mapping[EpisodeKey, bool]) -> list[Comparison]:
+    """Compare the successes of two policies split by split. Raises PolymathError if they share no split."""
+    splits = sorted({key.split for key in a} & {key.split for key in b})
+    if not splits:
+        raise PolymathError("compare: the two evaluations share no split; evaluate both on the same benchmark first")
+    return [_compare_split(split, a, b) for split in splits]
+
+
+def _compare_split(split: str, a: Mapping[EpisodeKey, bool], b: Mapping[EpisodeKey, bool]) -> Comparison:
+    a, b = ({key: success for key, success in side.items() if key.split == split} for side in (a, b))
+    common = a.keys() & b.keys()
+    if not common:
+        rate_a, rate_b = Rate.of(a.values()), Rate.of(b.values())
+        return Comparison(split, rate_a, rate_b, 0, 0, 0, difference(rate_a, rate_b), None)
+    only_a = sum(a[key] and not b[key] for key in common)
+    only_b = sum(b[key] and not a[key] for key in common)
+    return Comparison(
+        split=split,
+        a=Rate.of(a[key] for key in common),
+        b=Rate.of(b[key] for key in common),
+        pairs=len(common),
+        only_a=only_a,
+        only_b=only_b,
+        interval=paired_difference(only_a, only_b, len(common)),
+        p_value=mcnemar(only_a, only_b),
+    )

@@ -1,0 +1,114 @@
+"""The episodes of one policy on one benchmark, one JSON line each, written as they end; reading it back resumes.
+
+    {"identity": {"benchmark": "metaworld", "policy": "polymath-v", "renderer": "raycast", …}}
+    {"task": "button-left", "split": "seen", "seed": 900001, "success": true, "steps": 31, "seconds": 2.1,
+     "renderer": "raycast", "policy": "polymath-v"}
+    …
+
+The file belongs to one identity. A line cut short by a crash is dropped on reopening, and its episode run again.
+"""
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from polymath import config
+from polymath.errors import ConfigError, DataError
+from polymath.evaluation.rollout import EpisodeKey, EpisodeResult
+from polymath.files import atomic_write, disk_errors
+
+
+@dataclass(frozen=True)
+class Identity:
+    """All that makes two episodes of one key comparable: what is run, on what pictures, by which policy.
+
+    `checkpoint` is what the policy says of its weights (run directory's name, phase and step; empty if it has none).
+    """
+
+    benchmark: str
+    policy: str
+    checkpoint: str
+    renderer: str
+    image_size: int
+    cameras: tuple[str, ...]
+    execute: int
+    max_steps: int
+
+
+class EpisodeLog:
+    """The JSONL file at `path`, created for `identity` if absent; `results` holds all its episodes.
+
+    Raises ConfigError naming the field if the file was written for another identity, DataError naming the line if it is
+    not readable.
+    """
+
+    def __init__(self, path: Path, identity: Identity) -> None:
+        self.path, self.identity = Path(path), identity
+        if not self.path.exists():
+            with atomic_write(self.path) as temporary:
+                temporary.write_text(json.dumps({"identity": config.to_dict(identity)}) + "\n")
+        found, self.results = read_episodes(self.path)
+        _check_same(self.path, found, identity)
+        _drop_cut_line(self.path)
+
+    def append(self, result: EpisodeResult) -> None:
+        """Add one episode; it is on disk when this returns."""
+        row = result.key._asdict() | {"success": result.success, "steps": result.steps, "seconds": result.seconds}
+        row |= {"renderer": self.identity.renderer, "policy": self.identity.policy}
+        with disk_errors(self.path), self.path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self.results[result.key] = result
+
+
+def read_episodes(path: Path) -> tuple[Identity, dict[EpisodeKey, EpisodeResult]]:
+    """Identity and episodes of a log, without a cut last line. Raises DataError naming file and line if unreadable."""
+    try:
+        lines = Path(path).read_text().split("\n")[:-1]
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; is this an evaluation written by `polymath eval`?") from None
+    if not lines:
+        raise DataError(f"{path}: empty; remove it and evaluate again")
+    header = _json(path, 1, lines[0])
+    if "identity" not in header:
+        raise DataError(f"{path}, line 1: field 'identity' is missing; is this an episode log of `polymath eval`?")
+    identity = config.from_dict(Identity, header["identity"], where=f"{path}, line 1")
+    results = [_result(path, number, line) for number, line in enumerate(lines[1:], start=2)]
+    return identity, {result.key: result for result in results}
+
+
+def _result(path: Path, number: int, line: str) -> EpisodeResult:
+    row = _json(path, number, line)
+    try:
+        key = EpisodeKey(str(row["task"]), str(row["split"]), int(row["seed"]))
+        return EpisodeResult(key, bool(row["success"]), int(row["steps"]), float(row["seconds"]))
+    except KeyError as error:
+        raise DataError(f"{path}, line {number}: field {error} is missing; remove the line to run it again") from None
+
+
+def _json(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}, line {number}: not JSON ({error}); remove the line to run it again") from None
+
+
+def _drop_cut_line(path: Path) -> None:
+    data = path.read_bytes()
+    complete = data.rfind(b"\n") + 1
+    if complete < len(data):
+        os.truncate(path, complete)
+
+
+def _check_same(path: Path, found: Identity, wanted: Identity) -> None:
+    for f in dataclasses.fields(Identity):
+        there, here = getattr(found, f.name), getattr(wanted, f.name)
+        if there != here:
+            raise ConfigError(
+                f"{path}: its episodes were run with {f.name} = {there!r}, this evaluation has {here!r}; "
+                "evaluate into another directory, or remove the file to start afresh"
+            )
