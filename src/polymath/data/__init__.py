@@ -1,0 +1,1 @@
+"""From raw sets to packed batches: readers, transforms, statistics, packing, mixture, loader, and the writers."""

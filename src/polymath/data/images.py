@@ -1,0 +1,53 @@
+"""Decoding and fitting pictures: RGB uint8 [height, width, 3] everywhere."""
+
+import io
+
+import numpy as np
+import simplejpeg
+from jaxtyping import UInt8
+from PIL import Image
+
+from polymath.errors import DataError
+
+# A picture of more pixels than this is refused before it is decoded (a decompression bomb, or a wrong file).
+MAX_PIXELS = 64_000_000
+
+
+def decode(data: bytes, where: str) -> UInt8[np.ndarray, "height width 3"]:
+    """A JPEG or any format Pillow reads -> RGB. `where` names the picture in the DataError for damaged bytes."""
+    try:
+        if simplejpeg.is_jpeg(data):
+            height, width, *_ = simplejpeg.decode_jpeg_header(data)
+            _check_pixels(height * width)
+            return simplejpeg.decode_jpeg(data, colorspace="RGB", fastdct=False, fastupsample=False)
+        with Image.open(io.BytesIO(data)) as picture:
+            _check_pixels(picture.width * picture.height)
+            return np.asarray(picture.convert("RGB"))
+    except (ValueError, OSError, SyntaxError) as error:
+        raise DataError(f"{where}: cannot decode the picture ({error}); write it again or drop the sample") from None
+
+
+def encode_jpeg(image: UInt8[np.ndarray, "height width 3"], quality: int = 95) -> bytes:
+    """4:4:4 JPEG: small pictures keep the colours that captions name."""
+    return simplejpeg.encode_jpeg(
+        np.ascontiguousarray(image), quality=quality, colorspace="RGB", colorsubsampling="444"
+    )
+
+
+def encode_png(image: UInt8[np.ndarray, "height width 3"]) -> bytes:
+    """Lossless; the fastest compression level, since these are read far more often than they are sent."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def fit(image: UInt8[np.ndarray, "height width 3"], size: int) -> UInt8[np.ndarray, "size size 3"]:
+    """Resize to a square with an area-aware bilinear filter; the whole picture stays in view, its aspect does not."""
+    if image.shape[:2] == (size, size):
+        return image
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
+
+
+def _check_pixels(pixels: int) -> None:
+    if pixels > MAX_PIXELS:
+        raise ValueError(f"{pixels} pixels, more than {MAX_PIXELS}")

@@ -1,0 +1,1 @@
+"""Readers, one file per format; each gives episodes or image-text pairs by index."""

@@ -1,0 +1,42 @@
+"""What every reader offers: pairs or episodes by index, the small fields at once and the pictures on demand."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from polymath.types import Embodiment
+
+
+class PairSet(Protocol):
+    """Image-text pairs with random access. `name` is what errors call the set, usually its path."""
+
+    name: str
+
+    def __len__(self) -> int: ...
+
+    def text(self, index: int) -> str: ...
+
+    def image(self, index: int) -> UInt8[np.ndarray, "height width 3"]: ...
+
+
+class EpisodeSet(Protocol):
+    """Episodes of one embodiment with random access; states and actions in its own units."""
+
+    name: str
+    embodiment: Embodiment
+
+    def __len__(self) -> int: ...
+
+    def instruction(self, episode: int) -> str: ...
+
+    def task(self, episode: int) -> str: ...
+
+    def states(self, episode: int) -> Float[np.ndarray, "T state_dim"]: ...
+
+    def actions(self, episode: int) -> Float[np.ndarray, "T A"]: ...
+
+    def frames(self, episode: int, steps: Sequence[int]) -> UInt8[np.ndarray, "n C height width 3"]:
+        """The pictures of the given control steps, cameras in the order of the embodiment."""
+        ...
