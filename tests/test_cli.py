@@ -1,5 +1,6 @@
 """The command as a user meets it: help, errors on one line, exit statuses."""
 
+import json
 import subprocess
 import sys
 import time
@@ -13,6 +14,9 @@ from polymath.errors import DataError
 
 VERBS = [
     ["doctor"],
+    ["tokenizer", "encode"],
+    ["tokenizer", "stats"],
+    ["tokenizer", "train"],
 ]
 
 
@@ -93,3 +97,35 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     child = subprocess.run(["bash", "-c", piped], capture_output=True, text=True, check=False)
     assert child.stdout == "{\n"
     assert "Traceback" not in child.stderr
+
+
+def test_tokenizer_verbs_work_on_each_others_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text, out = tmp_path / "text.txt", tmp_path / "tokenizer.json"
+    text.write_text("push the puck to the left\n" * 20)
+    train = ["tokenizer", "train", str(text), "--out", str(out), "--vocab-size", "780", "--control-tokens", "512"]
+    assert main([*train, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "path": str(out),
+        "entries": 780,
+        "control_tokens": 512,
+        "merges": 780 - 512 - 256,
+    }
+    assert main(["tokenizer", "encode", str(out), "push the puck", "--json"]) == 0
+    encoded = json.loads(capsys.readouterr().out)
+    assert "".join(encoded["pieces"]) == "push the puck"
+    assert all(512 <= token < 780 for token in encoded["ids"])
+    assert main(["tokenizer", "stats", str(out), str(text), "--json"]) == 0
+    (stats,) = json.loads(capsys.readouterr().out)["files"]
+    assert (stats["bytes"], stats["words"]) == (26 * 20, 6 * 20)
+    assert stats["tokens"] < stats["bytes"]
+    assert main(["tokenizer", "stats", str(out), str(text)]) == 0
+    assert "bytes per token" in capsys.readouterr().out
+
+
+def test_tokenizer_errors_come_through_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("short")
+    out = tmp_path / "tokenizer.json"
+    assert main(["tokenizer", "train", str(text), "--out", str(out), "--vocab-size", "5000"]) == 2
+    assert "the text gives only 4352 of 5000 entries" in capsys.readouterr().err
+    assert not out.exists()

@@ -3,16 +3,16 @@
 Every import of a room stands inside its verb, so that `polymath --help` answers at once.
 """
 
-import json as json_library
 import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any
 
 import tyro
 from tyro.extras import SubcommandApp
 
+from polymath import cli_tokenizer
+from polymath.cli_output import print_json
 from polymath.errors import PolymathError
 
 DESCRIPTION = """Build, train and evaluate vision-language-action models.
@@ -20,6 +20,7 @@ DESCRIPTION = """Build, train and evaluate vision-language-action models.
 Each verb has --help with an example. POLYMATH_DEBUG=1 shows the traceback of an error."""
 
 app = SubcommandApp()
+app.command(cli_tokenizer.app, name="tokenizer", help="Byte-level BPE: train, stats, encode.")
 
 
 @app.command
@@ -40,7 +41,7 @@ def doctor(json: bool = False) -> int:
     findings = examine()
     ready = can_run_demo(findings)
     if json:
-        _print_json({"demo": ready, "findings": [dataclasses.asdict(finding) for finding in findings]})
+        print_json({"demo": ready, "findings": [dataclasses.asdict(finding) for finding in findings]})
     else:
         print(as_text(findings))
     return 0 if ready else 1
@@ -68,10 +69,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone (`polymath … | head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-
-
-def _print_json(value: Any) -> None:
-    print(json_library.dumps(value, indent=2))
 
 
 if __name__ == "__main__":
