@@ -1,0 +1,103 @@
+"""Videos through PyAV: one growing mp4 of many episodes, and the frames of one episode out of it."""
+
+import struct
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, cast
+
+import av
+import numpy as np
+from jaxtyping import UInt8
+
+from polymath.errors import ConfigError, DataError
+
+CODECS = ("libx264", "libsvtav1")  # in the order of preference; PyAV's wheels carry both
+# A key frame every other frame, as lerobot does it: a random frame costs at most two decodings.
+GOP = 2
+QUALITY = {"libx264": {"crf": "18", "preset": "fast", "bf": "0"}, "libsvtav1": {"crf": "24", "preset": "10"}}
+NAMES = {"libx264": "h264", "libsvtav1": "av1"}
+
+
+def choose_codec() -> str:
+    """The first codec of CODECS that this PyAV has; ConfigError if none."""
+    for codec in CODECS:
+        if codec in av.codecs_available:
+            return codec
+    raise ConfigError(f"PyAV has none of {', '.join(CODECS)}; install the `av` wheel from PyPI, or record pictures")
+
+
+def describe(codec: str, image_size: int, fps: int) -> dict[str, Any]:
+    """The `info` of a video feature in a LeRobot info.json."""
+    return {
+        "video.height": image_size,
+        "video.width": image_size,
+        "video.codec": NAMES[codec],
+        "video.pix_fmt": "yuv420p",
+        "video.fps": fps,
+        "video.channels": 3,
+        "video.g": GOP,
+        "video.crf": int(QUALITY[codec]["crf"]),
+        "is_depth_map": False,
+        "has_audio": False,
+    }
+
+
+class VideoWriter:
+    """Appends RGB frames to one mp4; `frames` counts them. Call `close`, or the file is incomplete."""
+
+    def __init__(self, path: Path, codec: str, image_size: int, fps: int) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.frames = 0
+        self._container = av.open(str(path), "w", options={"movflags": "faststart"})
+        options = {**QUALITY[codec], "g": str(GOP)}
+        self._stream = cast(av.VideoStream, self._container.add_stream(codec, rate=fps, options=options))
+        self._stream.width = self._stream.height = image_size
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.time_base = self._stream.codec_context.time_base = Fraction(1, fps)
+
+    def write(self, images: UInt8[np.ndarray, "T size size 3"]) -> None:
+        for image in images:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+            frame.pts = self.frames
+            self._container.mux(self._stream.encode(frame))
+            self.frames += 1
+
+    def close(self) -> None:
+        self._container.mux(self._stream.encode())
+        self._container.close()
+
+
+def read_frames(path: Path, start: float, count: int, where: str) -> UInt8[np.ndarray, "count h w 3"]:
+    """`count` consecutive frames from time `start` (seconds). DataError naming `where` if they are not all there."""
+    frames = []
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            earliest = start - 0.5 / float(stream.average_rate or 1)
+            container.seek(max(0, int(earliest / (stream.time_base or 1))), stream=stream)
+            for frame in container.decode(stream):
+                if (frame.time or 0.0) >= earliest:
+                    frames.append(frame.to_ndarray(format="rgb24"))
+                if len(frames) == count:
+                    return np.stack(frames)
+    except (av.FFmpegError, IndexError) as error:
+        raise DataError(f"{path}: cannot decode {where} ({error}); copy or record the video again") from None
+    raise DataError(f"{path}: ends after {len(frames)} of {count} frames of {where}; copy or record the video again")
+
+
+def check_complete(path: Path) -> None:
+    """Raise DataError unless the mp4's boxes fill the file exactly and its index is there: a truncated copy fails."""
+    try:
+        size, position, kinds = path.stat().st_size, 0, []
+        with path.open("rb") as file:
+            while position + 8 <= size:
+                file.seek(position)
+                length, kind = struct.unpack(">I4s", file.read(8))
+                if length == 1:
+                    length = struct.unpack(">Q", file.read(8))[0]
+                kinds.append(kind)
+                position += length if length >= 8 else size - position  # 0: to the end of the file
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); copy the data set again") from None
+    if position != size or b"moov" not in kinds:
+        raise DataError(f"{path}: the video is truncated ({size} bytes); copy or record it again")
