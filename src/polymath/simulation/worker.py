@@ -21,10 +21,10 @@ from polymath.types import Observation
 class Simulator(Protocol):
     """What a benchmark gives the worker: one simulated scene."""
 
-    def reset(self, task: str, split: str, seed: int) -> Observation:
+    def reset(self, task_name: str, split: str, seed: int, /) -> Observation:
         """Begin the episode that (task, split, seed) names, always the same one."""
 
-    def step(self, action: np.ndarray) -> "StepResult":
+    def step(self, action: np.ndarray, /) -> "StepResult":
         """Execute one action [A] for one control step."""
 
     def observe(self) -> Observation:
@@ -32,10 +32,15 @@ class Simulator(Protocol):
 
 
 class StepResult(Protocol):
-    """`success`: the task is solved; `done`: solved or out of time."""
+    """What one control step led to."""
 
-    success: bool
-    done: bool
+    @property
+    def success(self) -> bool:
+        """The task is solved."""
+
+    @property
+    def done(self) -> bool:
+        """Solved, or out of time."""
 
 
 @dataclass
@@ -115,7 +120,7 @@ def claim_standard_streams() -> tuple[BinaryIO, BinaryIO]:
 
 def metaworld(options: argparse.Namespace) -> tuple[list[Simulator], Hello]:
     """The embedded Meta-World simulators, `options.slots` of them."""
-    from polymath.simulation.metaworld import CONTROL_HZ, MAX_STEPS
+    from polymath.simulation.metaworld import EMBODIMENT, EPISODE_LIMIT
     from polymath.simulation.metaworld import Simulator as MetaWorld
     from polymath.simulation.tasks import TASKS
 
@@ -123,12 +128,12 @@ def metaworld(options: argparse.Namespace) -> tuple[list[Simulator], Hello]:
     hello = Hello(
         version=VERSION,
         benchmark="metaworld",
-        renderer=simulators[0].renderer,
+        renderer=simulators[0].identity,
         image_size=options.image_size,
         cameras=options.cameras,
         tasks=list(TASKS),
-        max_steps=MAX_STEPS,
-        control_hz=CONTROL_HZ,
+        max_steps=EPISODE_LIMIT,
+        control_hz=EMBODIMENT.control_hz,
         slots=options.slots,
     )
     return list(simulators), hello
@@ -140,7 +145,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], tuple[list[Simulator], Hell
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m polymath.simulation.worker", description=__doc__)
     parser.add_argument("benchmark", choices=BENCHMARKS)
-    parser.add_argument("--renderer", default="auto")
+    parser.add_argument("--renderer", default="ray")
     parser.add_argument("--image-size", type=int, default=64)
     parser.add_argument("--cameras", nargs="+", required=True)
     parser.add_argument("--slots", type=int, default=1)
