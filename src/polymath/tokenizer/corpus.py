@@ -1,8 +1,13 @@
-"""Plain text as a tokenizer sees it: reading files to train on, and measuring how densely a tokenizer writes them."""
+"""Text as a tokenizer sees it: gathering what to train on, and measuring how densely a tokenizer writes it."""
 
+import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from polymath.errors import DataError
 from polymath.tokenizer.bpe import Tokenizer
@@ -18,6 +23,28 @@ class Density:
     tokens: int
     bytes_per_token: float
     tokens_per_word: float
+
+
+def shipped() -> Iterator[str]:
+    """The lines of the multilingual text inside the package (tokenizer/text, CC0)."""
+    for file in sorted(resources.files("polymath.tokenizer").joinpath("text").iterdir(), key=lambda f: f.name):
+        if file.name.endswith(".txt"):
+            yield from file.read_text(encoding="utf-8").splitlines(keepends=True)
+
+
+def texts(paths: Iterable[Path]) -> Iterator[str]:
+    """All text of each path: the captions of WebDataset shards, the instructions of a LeRobot data set, or a text file.
+
+    A directory is a LeRobot data set if it has meta/tasks.parquet, else it must hold *.tar. Raises DataError naming the
+    path that cannot be read.
+    """
+    for path in map(Path, paths):
+        if (path / "meta" / "tasks.parquet").is_file():
+            yield from _instructions(path / "meta" / "tasks.parquet")
+        elif path.is_dir() or path.suffix == ".tar":
+            yield from _captions(path)
+        else:
+            yield from lines([path])
 
 
 def lines(paths: Iterable[Path]) -> Iterator[str]:
@@ -49,3 +76,27 @@ def measure(tokenizer: Tokenizer, path: Path) -> Density:
         bytes_per_token=total_bytes / total_tokens,
         tokens_per_word=total_tokens / max(total_words, 1),
     )
+
+
+def _instructions(tasks: Path) -> list[str]:
+    try:
+        return pq.read_table(tasks, columns=["task"])["task"].to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{tasks}: cannot be read ({error}); copy the data set again") from None
+
+
+def _captions(path: Path) -> Iterator[str]:
+    shards = sorted(path.glob("*.tar")) if path.is_dir() else [path]
+    if not shards:
+        raise DataError(f"{path}: holds neither meta/tasks.parquet nor *.tar; name a data set or text files")
+    for shard in shards:
+        try:
+            with tarfile.open(shard, "r:") as tar:
+                for member in tar:
+                    file = tar.extractfile(member) if member.name.endswith(".txt") else None
+                    if file is not None:
+                        yield file.read().decode()
+        except UnicodeDecodeError as error:
+            raise DataError(f"{shard}: a caption is not UTF-8 ({error.reason}); convert the captions") from None
+        except (tarfile.TarError, OSError) as error:
+            raise DataError(f"{shard}: truncated or not a tar ({error}); copy it again") from None
