@@ -10,8 +10,9 @@ One control step holds its action for 4 simulation steps of Meta-World (12.5 ms 
 
 import copy
 import warnings
+from collections import OrderedDict
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import mujoco
@@ -22,9 +23,10 @@ from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 from metaworld.policies import ENV_POLICY_MAP
 from metaworld.sawyer_xyz_env import SawyerXYZEnv
 
-from polymath.errors import ConfigError
+from polymath.errors import ConfigError, DataError
 from polymath.simulation.apply import apply_variation
 from polymath.simulation.cameras import CAMERAS
+from polymath.simulation.families import FAMILIES
 from polymath.simulation.renderer import Renderer, make_renderer, renderer_identity
 from polymath.simulation.scene import DECOY, HIDDEN, HIDDEN_OTHER, Scene, compile_scene
 from polymath.simulation.tasks import Task, task
@@ -33,6 +35,8 @@ from polymath.types import Embodiment, Observation
 
 SIM_STEPS = 4
 EPISODE_LIMIT = 55
+KEPT_SCENES = 12
+"""Compiled scenes a simulator keeps (15 MB each); building one again takes about 0.1 s of CPU."""
 
 EMBODIMENT = Embodiment(
     name="sawyer-metaworld",
@@ -66,16 +70,23 @@ class _Stage:
 
 
 class Simulator:
-    """Runs any task of the embedded simulator; compiled scenes are kept for the next episode that needs them."""
+    """Runs any task of the embedded simulator; the last compiled scenes are kept for the next episode."""
 
-    def __init__(self, renderer: str = "ray", image_size: int = 64, cameras: tuple[str, ...] = ("front",)):
+    def __init__(
+        self,
+        renderer: str = "ray",
+        image_size: int = 64,
+        cameras: tuple[str, ...] = ("front",),
+        kept_scenes: int = KEPT_SCENES,
+    ):
         """Raises ConfigError for an unknown renderer or camera."""
         for camera in cameras:
             if camera not in CAMERAS:
                 raise ConfigError(f"camera {camera!r}: choose from {', '.join(CAMERAS)}")
         self.renderer, self.image_size, self.cameras = renderer, image_size, tuple(cameras)
         self.identity = renderer_identity(renderer)
-        self._stages: dict[tuple[str, str], _Stage] = {}
+        self._kept_scenes = kept_scenes
+        self._stages: OrderedDict[tuple[str, str], _Stage] = OrderedDict()
 
     def reset(self, task_name: str, split: str, seed: int) -> Observation:
         """Start the episode (task, split, seed); the same three give the same episode. Returns the first observation.
@@ -91,10 +102,13 @@ class Simulator:
         return self.observe()
 
     def step(self, action: Float[np.ndarray, "4"]) -> StepResult:
-        """Hold `action` (clipped to [-1, 1]) for one control step of 50 ms. Raises ValueError for a NaN or bad width."""
+        """Hold `action`, clipped to [-1, 1], for one control step of 50 ms.
+
+        Raises DataError for an action that is not 4 finite numbers.
+        """
         action = np.asarray(action, np.float32)
         if action.shape != (4,) or not np.isfinite(action).all():
-            raise ValueError(f"action {action!r}: expected 4 finite numbers")
+            raise DataError(f"action {action}: {EMBODIMENT.name} takes 4 finite numbers, dx, dy, dz and gripper")
         action = np.clip(action, -1, 1)
         success = False
         for _ in range(SIM_STEPS):
@@ -136,12 +150,18 @@ class Simulator:
     def _find_stage(self, task: Task, shape: str) -> _Stage:
         key = (task.env_name, shape)
         if key not in self._stages:
-            pristine = _scene(task.family.name, shape)
+            pristine = _pristine_scene(task.family.name, shape)
             scene = replace(pristine, model=copy.copy(pristine.model))  # simulators of one process run side by side
             env = _embed(task.env_name, scene.model)
-            expert = ENV_POLICY_MAP[task.env_name]()
+            expert: Any = ENV_POLICY_MAP[task.env_name]()  # type: ignore[abstract]
             self._stages[key] = _Stage(scene, env, expert, make_renderer(self.renderer, scene.model, self.image_size))
+            self._forget_oldest()
+        self._stages.move_to_end(key)
         return self._stages[key]
+
+    def _forget_oldest(self) -> None:
+        while len(self._stages) > self._kept_scenes:
+            self._stages.popitem(last=False)[1].renderer.close()
 
     def _place(self) -> None:
         """Put everything where the variation wants it; the hand is moved to its start while the table is empty."""
@@ -166,11 +186,9 @@ class Simulator:
         self._obs = env._get_obs()
 
 
-@cache
-def _scene(family: str, shape: str) -> Scene:
+@lru_cache(maxsize=KEPT_SCENES)
+def _pristine_scene(family: str, shape: str) -> Scene:
     """Compiled once per process; each environment plays on a copy of its own."""
-    from polymath.simulation.families import FAMILIES
-
     return compile_scene(FAMILIES[family], shape)
 
 

@@ -20,7 +20,6 @@ from polymath.errors import ConfigError
 from polymath.simulation.scene import FIXED_GROUP, MOVING_GROUP
 
 RENDERERS = ("ray", "egl", "osmesa")
-SKY = np.array([0.5, 0.495, 0.48], np.float32)
 
 
 class Renderer(Protocol):
@@ -166,7 +165,7 @@ class RayCaster:
             lambert = np.maximum(normals @ -data.light_xdir[index].astype(np.float32), 0)
             light = light + self.model.light_ambient[index] + self.model.light_diffuse[index] * lambert[:, None]
         colour = np.clip(colour * light, 0, 1)
-        colour[miss] = SKY
+        colour[miss] = 0
         return (colour * 255 + 0.5).astype(np.uint8).reshape(self.size, self.size, 3)
 
     def _paint_textures(
@@ -191,7 +190,8 @@ class RayCaster:
 @contextmanager
 def _no_angular_culling(model: mujoco.MjModel) -> Iterator[None]:
     """Make mj_multiRay exact: MuJoCo 3.3.0 bounds a geom by the longitudes and latitudes of its box's corners, which
-    is too tight below the camera (it cuts a disc out of a table); bodies without a volume hierarchy are not culled."""
+    is too tight below the camera (it cuts a disc out of a table); bodies without a volume hierarchy are not culled.
+    """
     hierarchy = model.body_bvhadr.copy()
     model.body_bvhadr[:] = -1
     try:

@@ -2,9 +2,9 @@
 
 A `Variation` is a pure function of (task's family, split, seed): the two tasks of a family draw the same scenes.
 
-    train               training colours, standard shape; mild change of table colour, light and cameras (2 cm, 1 degree)
+    train               training colours, standard shape; mild change of table, light and cameras (2 cm, 1 degree)
     novel_objects       colours, sizes and shapes of the manipulated object that training never draws
-    novel_environments  table texture, light, camera poses (5 cm, a few degrees) and distractors never drawn in training
+    novel_environments  table texture, light, camera poses (5 cm, 2 degrees) and distractors never drawn in training
 """
 
 import zlib
