@@ -9,6 +9,7 @@ One control step holds its action for 4 simulation steps of Meta-World (12.5 ms 
 """
 
 import copy
+import gc
 import warnings
 from collections import OrderedDict
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from metaworld.sawyer_xyz_env import SawyerXYZEnv
 from polymath.errors import ConfigError, DataError
 from polymath.simulation.apply import apply_variation
 from polymath.simulation.cameras import CAMERAS
+from polymath.simulation.facts import SceneFacts, describe
 from polymath.simulation.families import FAMILIES
 from polymath.simulation.renderer import Renderer, make_renderer, renderer_identity
 from polymath.simulation.scene import DECOY, HIDDEN, HIDDEN_OTHER, Scene, compile_scene
@@ -142,6 +144,10 @@ class Simulator:
             action = self._stage.expert.get_action(self._obs)
         return np.clip(action, -1, 1).astype(np.float32)
 
+    def scene_description(self) -> SceneFacts:
+        """What is where at this moment, for captions."""
+        return describe(self._stage.scene, self.data, self.task, self.variation, self.state)
+
     def close(self) -> None:
         for stage in self._stages.values():
             stage.renderer.close()
@@ -162,6 +168,7 @@ class Simulator:
     def _forget_oldest(self) -> None:
         while len(self._stages) > self._kept_scenes:
             self._stages.popitem(last=False)[1].renderer.close()
+            gc.collect()  # Meta-World's environments are reference cycles around 15 MB
 
     def _place(self) -> None:
         """Put everything where the variation wants it; the hand is moved to its start while the table is empty."""

@@ -128,8 +128,8 @@ def _record_job(job: Job) -> tuple[Episode, int]:
         if success:
             return episode, attempt
     raise DataError(
-        f"task {job.task!r}, split {job.split!r}, seed {job.seed}: the scripted expert failed {ATTEMPTS} times in a row; "
-        "lower action_noise"
+        f"task {job.task!r}, split {job.split!r}, seed {job.seed}: the scripted expert failed on {ATTEMPTS} scenes in a "
+        f"row; lower action_noise ({job.noise})"
     )
 
 

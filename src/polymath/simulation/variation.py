@@ -45,7 +45,11 @@ NOVEL_HOUSINGS: dict[str, RGB] = {
     "olive": (0.36, 0.38, 0.12),
     "maroon": (0.32, 0.05, 0.14),
 }
-TRAIN_TABLES: dict[str, RGB] = {"grey": (0.50, 0.51, 0.53), "beige": (0.60, 0.55, 0.46), "slate": (0.42, 0.46, 0.52)}
+TRAIN_TABLES: dict[str, RGB] = {
+    "grey": (0.50, 0.51, 0.53),
+    "beige": (0.60, 0.55, 0.46),
+    "blue-grey": (0.42, 0.46, 0.52),
+}
 NOVEL_TABLES: dict[str, tuple[RGB, RGB]] = {
     "checkered": ((0.62, 0.60, 0.56), (0.40, 0.40, 0.42)),
     "striped": ((0.45, 0.55, 0.50), (0.58, 0.62, 0.56)),
@@ -55,7 +59,7 @@ NOVEL_TABLES: dict[str, tuple[RGB, RGB]] = {
 TRAIN_DISTRACTORS = ("cube", "disc")
 NOVEL_DISTRACTORS = ("capsule", "egg", "plank")
 
-_TRAIN_DISTRACTOR_COLOURS: dict[str, RGB] = {"tan": (0.75, 0.62, 0.42), "charcoal": (0.20, 0.20, 0.22)}
+_TRAIN_DISTRACTOR_COLOURS: dict[str, RGB] = {"tan": (0.75, 0.62, 0.42), "dark grey": (0.20, 0.20, 0.22)}
 _NOVEL_DISTRACTOR_COLOURS: dict[str, RGB] = {"mint": (0.55, 0.85, 0.68), "rust": (0.60, 0.28, 0.10)}
 
 
