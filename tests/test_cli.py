@@ -13,7 +13,9 @@ from polymath.cli import main
 from polymath.errors import DataError
 
 VERBS = [
+    ["data", "inspect"],
     ["doctor"],
+    ["record", "metaworld"],
     ["tokenizer", "encode"],
     ["tokenizer", "stats"],
     ["tokenizer", "train"],
@@ -115,7 +117,7 @@ def test_tokenizer_verbs_work_on_each_others_files(tmp_path: Path, capsys: pytes
     assert "".join(encoded["pieces"]) == "push the puck"
     assert all(512 <= token < 780 for token in encoded["ids"])
     assert main(["tokenizer", "stats", str(out), str(text), "--json"]) == 0
-    (stats,) = json.loads(capsys.readouterr().out)["files"]
+    (stats,) = json.loads(capsys.readouterr().out)["texts"]
     assert (stats["bytes"], stats["words"]) == (26 * 20, 6 * 20)
     assert stats["tokens"] < stats["bytes"]
     assert main(["tokenizer", "stats", str(out), str(text)]) == 0
@@ -129,3 +131,26 @@ def test_tokenizer_errors_come_through_the_command(tmp_path: Path, capsys: pytes
     assert main(["tokenizer", "train", str(text), "--out", str(out), "--vocab-size", "5000"]) == 2
     assert "the text gives only 4352 of 5000 entries" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_recording_and_looking_at_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, sheet = tmp_path / "episodes", tmp_path / "sheet.png"
+    record = ["record", "metaworld", "--tasks", "reach-left", "--episodes", "1", "--workers", "1", "--out", str(out)]
+    assert main([*record, "--json"]) == 0
+    recorded = json.loads(capsys.readouterr().out)
+    assert recorded["episodes"] == 1
+    assert main(["data", "inspect", str(out), "--sheet", str(sheet), "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["frames"] == recorded["frames"] > 0
+    assert summary["recording"]["tasks"] == ["reach-left"]
+    assert sheet.read_bytes().startswith(b"\x89PNG")
+    assert main(["data", "inspect", str(out)]) == 0
+    assert "reach-left" in capsys.readouterr().out
+    assert main(record) == 2
+    assert "exists already: choose another directory" in capsys.readouterr().err
+
+
+def test_an_unknown_task_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["record", "metaworld", "--tasks", "reach-lef", "--out", str(tmp_path / "episodes")]) == 2
+    assert "did you mean reach-left" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

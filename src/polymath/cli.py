@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import tyro
 from tyro.extras import SubcommandApp
 
-from polymath import cli_tokenizer
+from polymath import cli_data, cli_record, cli_tokenizer
 from polymath.cli_output import print_json
 from polymath.errors import PolymathError
 
@@ -20,6 +20,10 @@ DESCRIPTION = """Build, train and evaluate vision-language-action models.
 Each verb has --help with an example. POLYMATH_DEBUG=1 shows the traceback of an error."""
 
 app = SubcommandApp()
+app.command(
+    cli_record.app, name="record", help="Scripted experts make episodes; the same simulator makes captioned pictures."
+)
+app.command(cli_data.app, name="data", help="What is in a data set.")
 app.command(cli_tokenizer.app, name="tokenizer", help="Byte-level BPE: train, stats, encode.")
 
 

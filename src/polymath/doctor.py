@@ -165,11 +165,13 @@ def _simulators() -> Iterator[Finding]:
 def _media() -> Iterator[Finding]:
     import av
 
+    from polymath.data.video import CODECS
+
     library = ".".join(map(str, av.library_versions["libavcodec"]))
-    for codec, encoders in {"h264": ("libx264", "h264"), "av1": ("libsvtav1", "libaom-av1")}.items():
-        found = [name for name in encoders if name in av.codecs_available]
-        detail = f"PyAV {av.__version__} with its own libavcodec {library}: {', '.join(found) or 'no encoder'}"
-        yield Finding("media", codec, bool(found), detail, "reinstall the PyAV wheel: pip install --force-reinstall av")
+    for codec in CODECS:
+        found = codec in av.codecs_available
+        detail = f"PyAV {av.__version__} with libavcodec {library}" if found else f"not in PyAV {av.__version__}"
+        yield Finding("media", codec, found, detail, "only video data sets want it: install the av wheel from PyPI")
 
 
 def _extras() -> Iterator[Finding]:

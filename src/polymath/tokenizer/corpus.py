@@ -15,9 +15,9 @@ from polymath.tokenizer.bpe import Tokenizer
 
 @dataclass(frozen=True)
 class Density:
-    """How a tokenizer writes one file; words are what white space separates."""
+    """How a tokenizer writes one file or data set; words are what white space separates."""
 
-    file: str
+    path: str
     bytes: int
     words: int
     tokens: int
@@ -60,16 +60,16 @@ def lines(paths: Iterable[Path]) -> Iterator[str]:
 
 
 def measure(tokenizer: Tokenizer, path: Path) -> Density:
-    """Encode a file line by line and count. Raises DataError if it is empty or cannot be read."""
+    """Encode all `texts` of a path and count. Raises DataError if it is empty or cannot be read."""
     total_bytes = total_words = total_tokens = 0
-    for line in lines([path]):
+    for line in texts([path]):
         total_bytes += len(line.encode())
         total_words += len(line.split())
         total_tokens += len(tokenizer.encode(line))
     if not total_tokens:
         raise DataError(f"{path}: empty; name a file with text in it")
     return Density(
-        file=str(path),
+        path=str(path),
         bytes=total_bytes,
         words=total_words,
         tokens=total_tokens,

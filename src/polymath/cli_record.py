@@ -1,0 +1,75 @@
+"""`polymath record metaworld|captions`."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from tyro.extras import SubcommandApp
+
+from polymath.cli_output import print_json
+
+app = SubcommandApp()
+
+Renderer = Literal["ray", "egl", "osmesa"]
+
+
+@app.command
+def metaworld(
+    out: Path,
+    tasks: tuple[str, ...] = (),
+    episodes: int = 50,
+    seed: int = 0,
+    cameras: tuple[str, ...] = ("front",),
+    image_size: int = 64,
+    renderer: Renderer = "ray",
+    action_noise: float = 0.3,
+    video: bool = False,
+    workers: int = os.cpu_count() or 1,
+    json: bool = False,
+) -> None:
+    """Demonstrations by Meta-World's scripted experts, as a LeRobotDataset v3.0.
+
+    Example: polymath record metaworld --tasks reach-left reach-right --episodes 2 --out episodes
+
+    Args:
+        out: The directory to write; it must not exist yet.
+        tasks: Names of tasks; all of them if left out.
+        episodes: Successful episodes for each task.
+        seed: Chooses the layouts.
+        cameras: front, top, or both.
+        image_size: Pixels of a picture's side.
+        renderer: The ray caster needs no OpenGL; egl and osmesa do.
+        action_noise: Deviation of the noise on the executed actions of every second episode, 0 for none.
+        video: Write mp4 files instead of pictures inside the parquet files.
+        workers: Processes; they change the speed, never the data.
+        json: Print one JSON object instead of a line.
+    """
+    from polymath.simulation.record import record
+    from polymath.simulation.tasks import TASKS
+
+    recording = record(
+        out,
+        tasks or tuple(TASKS),
+        episodes,
+        seed,
+        workers=workers,
+        image_size=image_size,
+        cameras=cameras,
+        renderer=renderer,
+        action_noise=action_noise,
+        video=video,
+    )
+    if json:
+        print_json(
+            {
+                "path": str(out),
+                "episodes": recording.episodes,
+                "frames": recording.frames,
+                "failures": recording.failures,
+            }
+        )
+    else:
+        again = sum(recording.failures.values())
+        print(
+            f"{out}: {recording.episodes:,} episodes, {recording.frames:,} frames; {again} failed and were drawn again"
+        )

@@ -1,0 +1,78 @@
+"""A data set at a glance: one PNG of pictures with their text.
+
+episodes   one row an episode: `columns` moments from its first to its last control step, the first camera
+pairs      `columns` pictures a row, each over its caption
+"""
+
+import textwrap
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageDraw, ImageFont
+
+from polymath.data.sources.lerobot import LeRobotEpisodes
+from polymath.data.sources.webdataset import WebDatasetPairs
+from polymath.files import atomic_write
+
+TILE = 128
+MARGIN = 8
+FONT_SIZE = 12
+LINE = 16
+CAPTION_LINES = 4
+INK, PAPER = (30, 30, 30), (255, 255, 255)
+
+
+def write_contact_sheet(source: LeRobotEpisodes | WebDatasetPairs, out: Path, rows: int = 8, columns: int = 8) -> None:
+    """Write the sheet of at most `rows` x `columns` pictures, evenly spaced over the data set, to the PNG `out`."""
+    sheet = _episodes(source, rows, columns) if isinstance(source, LeRobotEpisodes) else _pairs(source, rows, columns)
+    with atomic_write(Path(out)) as temporary:
+        sheet.save(temporary, format="PNG")
+
+
+def spaced(count: int, wanted: int) -> list[int]:
+    """At most `wanted` different indices below `count`, evenly spaced, the first and the last among them."""
+    return sorted({round(i) for i in np.linspace(0, count - 1, min(count, wanted)).tolist()})
+
+
+def _episodes(source: LeRobotEpisodes, rows: int, columns: int) -> Image.Image:
+    chosen = spaced(len(source), rows)
+    sheet, draw = _blank(columns, len(chosen), lines=1)
+    for row, episode in enumerate(chosen):
+        steps = spaced(len(source.actions(episode)), columns)
+        length = f"{steps[-1] + 1} control steps"
+        title = f"episode {episode} · {source.task(episode)} · {length} · {source.instruction(episode)}"
+        left, top = _corner(0, row, lines=1)
+        draw.text((left, top), title, fill=INK, font=_font())
+        for column, picture in enumerate(source.frames(episode, steps)[:, 0]):
+            sheet.paste(_tile(picture), (_corner(column, row, lines=1)[0], top + LINE))
+    return sheet
+
+
+def _pairs(source: WebDatasetPairs, rows: int, columns: int) -> Image.Image:
+    chosen = spaced(len(source), rows * columns)
+    sheet, draw = _blank(columns, -(-len(chosen) // columns), CAPTION_LINES)
+    for place, index in enumerate(chosen):
+        left, top = _corner(place % columns, place // columns, CAPTION_LINES)
+        sheet.paste(_tile(source.image(index)), (left, top))
+        caption = textwrap.wrap(source.text(index), width=20, max_lines=CAPTION_LINES, placeholder=" …")
+        draw.multiline_text((left, top + TILE), "\n".join(caption), fill=INK, font=_font(), spacing=1)
+    return sheet
+
+
+def _blank(columns: int, rows: int, lines: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    sheet = Image.new("RGB", _corner(columns, rows, lines), PAPER)
+    return sheet, ImageDraw.Draw(sheet)
+
+
+def _corner(column: int, row: int, lines: int) -> tuple[int, int]:
+    """Upper left pixel of a cell; that of the cell beyond the last is the size of the sheet."""
+    return MARGIN + column * (TILE + MARGIN), MARGIN + row * (TILE + lines * LINE + MARGIN)
+
+
+def _tile(picture: UInt8[np.ndarray, "height width 3"]) -> Image.Image:
+    return Image.fromarray(picture).resize((TILE, TILE), Image.Resampling.BICUBIC)
+
+
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(FONT_SIZE)
