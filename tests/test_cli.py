@@ -15,6 +15,7 @@ from polymath.errors import DataError
 VERBS = [
     ["data", "inspect"],
     ["doctor"],
+    ["record", "captions"],
     ["record", "metaworld"],
     ["tokenizer", "encode"],
     ["tokenizer", "stats"],
@@ -154,3 +155,14 @@ def test_an_unknown_task_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["record", "metaworld", "--tasks", "reach-lef", "--out", str(tmp_path / "episodes")]) == 2
     assert "did you mean reach-left" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_captions_feed_the_tokenizer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pairs, tokenizer = tmp_path / "pairs", tmp_path / "tokenizer.json"
+    assert main(["record", "captions", "--pairs", "4", "--workers", "1", "--out", str(pairs)]) == 0
+    assert capsys.readouterr().out == f"{pairs}: 4 image-text pairs\n"
+    assert main(["data", "inspect", str(pairs), "--sheet", str(tmp_path / "sheet.png"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["pairs"] == 4
+    train = ["tokenizer", "train", str(pairs), "--shipped", "--vocab-size", "900", "--control-tokens", "512"]
+    assert main([*train, "--out", str(tokenizer)]) == 0
+    assert "900 entries" in capsys.readouterr().out

@@ -73,3 +73,42 @@ def metaworld(
         print(
             f"{out}: {recording.episodes:,} episodes, {recording.frames:,} frames; {again} failed and were drawn again"
         )
+
+
+@app.command
+def captions(
+    out: Path,
+    pairs: int = 2000,
+    seed: int = 0,
+    tasks: tuple[str, ...] = (),
+    cameras: tuple[str, ...] = ("front",),
+    image_size: int = 64,
+    renderer: Renderer = "ray",
+    workers: int = os.cpu_count() or 1,
+    json: bool = False,
+) -> None:
+    """Pictures from the same simulator with captions that are true of them, as WebDataset shards.
+
+    Example: polymath record captions --pairs 20 --out pairs
+
+    Args:
+        out: The directory to write; it must not exist yet.
+        pairs: Image-text pairs in all.
+        seed: Chooses the scenes, the moments and the phrasings.
+        tasks: Names of tasks whose scenes are shown; all of them if left out.
+        cameras: front, top, or both; each picture is from one of them.
+        image_size: Pixels of a picture's side.
+        renderer: The ray caster needs no OpenGL; egl and osmesa do.
+        workers: Processes; they change the speed, never the data.
+        json: Print one JSON object instead of a line.
+    """
+    from polymath.simulation.captions import write_pairs
+    from polymath.simulation.tasks import TASKS
+
+    written = write_pairs(
+        out, pairs, seed, workers, image_size, cameras, renderer=renderer, tasks=tasks or tuple(TASKS)
+    )
+    if json:
+        print_json({"path": str(out), "pairs": written})
+    else:
+        print(f"{out}: {written:,} image-text pairs")
