@@ -10,8 +10,8 @@ from polymath.evaluation.episode_log import EpisodeLog, Identity, read_episodes
 from polymath.evaluation.rollout import EpisodeKey, EpisodeResult
 
 IDENTITY = Identity("metaworld", "polymath-v", "demo finetune 800", "raycast", 64, ("front", "top"), 2, 60)
-FIRST = EpisodeResult(EpisodeKey("push", "seen", 7), True, 31, 2.5)
-SECOND = EpisodeResult(EpisodeKey("pull", "novel_objects", 8), False, 60, 4.0)
+FIRST = EpisodeResult(EpisodeKey("push", "seen", 7), True, 31, 2.5, "push it")
+SECOND = EpisodeResult(EpisodeKey("pull", "novel_objects", 8), False, 60, 4.0, "pull it")
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_every_line_says_renderer_and_policy(path):
     rows = [json.loads(line) for line in path.read_text().splitlines()[1:]]
     assert rows[0] == {
         "task": "push", "split": "seen", "seed": 7, "success": True, "steps": 31, "seconds": 2.5,
-        "renderer": "raycast", "policy": "polymath-v",
+        "instruction": "push it", "renderer": "raycast", "policy": "polymath-v",
     }  # fmt: skip
     assert len(rows) == 2
 

@@ -27,7 +27,7 @@ class RandomPolicy:
         return [self._chunk(observation) for observation in observations]
 
     def _chunk(self, observation: Observation) -> ActionChunk:
-        digest = zlib.crc32(observation.state.tobytes())
+        digest = zlib.crc32(observation.instruction.encode() + observation.state.tobytes())
         for camera in sorted(observation.images):
             digest = zlib.crc32(observation.images[camera].tobytes(), digest)
         rng = np.random.Generator(np.random.PCG64([self.seed, digest]))

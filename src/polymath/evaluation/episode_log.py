@@ -2,7 +2,7 @@
 
     {"identity": {"benchmark": "metaworld", "policy": "polymath-v", "renderer": "raycast", …}}
     {"task": "button-left", "split": "seen", "seed": 900001, "success": true, "steps": 31, "seconds": 2.1,
-     "renderer": "raycast", "policy": "polymath-v"}
+     "instruction": "press the left button", "renderer": "raycast", "policy": "polymath-v"}
     …
 
 The file belongs to one identity. A line cut short by a crash is dropped on reopening, and its episode run again.
@@ -57,6 +57,7 @@ class EpisodeLog:
     def append(self, result: EpisodeResult) -> None:
         """Add one episode; it is on disk when this returns."""
         row = result.key._asdict() | {"success": result.success, "steps": result.steps, "seconds": result.seconds}
+        row |= {"instruction": result.instruction}
         row |= {"renderer": self.identity.renderer, "policy": self.identity.policy}
         with disk_errors(self.path), self.path.open("a") as file:
             file.write(json.dumps(row) + "\n")
@@ -85,7 +86,8 @@ def _result(path: Path, number: int, line: str) -> EpisodeResult:
     row = _json(path, number, line)
     try:
         key = EpisodeKey(str(row["task"]), str(row["split"]), int(row["seed"]))
-        return EpisodeResult(key, bool(row["success"]), int(row["steps"]), float(row["seconds"]))
+        success, steps, seconds = bool(row["success"]), int(row["steps"]), float(row["seconds"])
+        return EpisodeResult(key, success, steps, seconds, str(row["instruction"]))
     except KeyError as error:
         raise DataError(f"{path}, line {number}: field {error} is missing; remove the line to run it again") from None
 

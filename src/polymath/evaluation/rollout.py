@@ -52,6 +52,7 @@ class EpisodeResult:
     success: bool
     steps: int
     seconds: float
+    instruction: str
 
 
 @dataclass
@@ -100,7 +101,7 @@ def run_episodes(
 
 def _finish(episode: _Running, state: State, on_episode: OnEpisode) -> None:
     seconds = time.monotonic() - episode.started
-    result = EpisodeResult(episode.key, state.success, state.steps, round(seconds, 3))
+    result = EpisodeResult(episode.key, state.success, state.steps, round(seconds, 3), state.observation.instruction)
     on_episode(result, np.concatenate(episode.frames))
 
 

@@ -64,7 +64,7 @@ def difference(a: Rate, b: Rate, level: float = LEVEL) -> tuple[float, float]:
 def paired_difference(only_a: int, only_b: int, pairs: int, level: float = LEVEL) -> tuple[float, float]:
     """Interval of rate a - rate b over `pairs` episodes run by both, of which `only_a` and `only_b` only one solved.
 
-    A. Agresti, Y. Min, Statistics in Medicine 24 (2005) 729: Wald's interval after 1/2 is added to each of the four cells.
+    A. Agresti, Y. Min, Statistics in Medicine 24 (2005) 729: Wald's interval after adding 1/2 to all four cells.
     """
     a, b, n = only_a + 0.5, only_b + 0.5, pairs + 2
     half = _z(level) * math.sqrt(a + b - (a - b) ** 2 / n) / n

@@ -121,10 +121,18 @@ def claim_standard_streams() -> tuple[BinaryIO, BinaryIO]:
 def metaworld(options: argparse.Namespace) -> tuple[list[Simulator], Hello]:
     """The embedded Meta-World simulators, `options.slots` of them."""
     from polymath.simulation.metaworld import EMBODIMENT, EPISODE_LIMIT
-    from polymath.simulation.metaworld import Simulator as MetaWorld
+    from polymath.simulation.metaworld import Simulator as AllSplits
     from polymath.simulation.tasks import TASKS
 
-    simulators = [MetaWorld(options.renderer, options.image_size, tuple(options.cameras)) for _ in range(options.slots)]
+    class MetaWorld(AllSplits):
+        """The benchmark's "seen" is the simulator's training distribution; its seeds are never recorded."""
+
+        def reset(self, task_name: str, split: str, seed: int) -> Observation:
+            return super().reset(task_name, "train" if split == "seen" else split, seed)
+
+    # Episodes come task by task, so few scenes are enough: four hold the shapes of one task.
+    what = (options.renderer, options.image_size, tuple(options.cameras), 4)
+    simulators = [MetaWorld(*what) for _ in range(options.slots)]
     hello = Hello(
         version=VERSION,
         benchmark="metaworld",

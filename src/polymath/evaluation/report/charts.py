@@ -1,0 +1,109 @@
+"""Charts as inline SVG that fit any width: marks in percent, lines in a stretched view box, labels in HTML around them.
+
+Colours are CSS classes `series-0` … of the page's style sheet, so they follow light and dark.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+_BINS = 240
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a chart; `colour` is the index of its colour class."""
+
+    name: str
+    colour: int
+    steps: list[int]
+    values: list[float]
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A label at `at` percent along an axis."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class LineChart:
+    """A finished chart: the lines as SVG and the ticks for the template to set around it; `note` says what was done."""
+
+    title: str
+    svg: Markup
+    x: list[Tick]
+    y: list[Tick]
+    note: str
+
+
+def interval_mark(rate: float, low: float, high: float, colour: int) -> Markup:
+    """A dot at `rate` with its interval [low, high] on a track from 0 to 100 %."""
+    spoken = f"{rate:.0%}, interval {low:.0%} to {high:.0%}"
+    left, right = f"{100 * low:.2f}%", f"{100 * high:.2f}%"
+    marks = [_line("grid", f"{x}%", f"{x}%", "0", "100%") for x in (0, 25, 50, 75, 100)]
+    marks.append(_line("interval", left, right, "50%", "50%"))
+    marks += [_line("interval", end, end, "30%", "70%") for end in (left, right)]
+    marks.append(f'<circle cx="{100 * rate:.2f}%" cy="50%" r="5"/>')
+    return Markup(f'<svg class="track series-{colour}" role="img" aria-label="{spoken}">{"".join(marks)}</svg>')
+
+
+def line_chart(title: str, series: Sequence[Series]) -> LineChart:
+    """Values over steps, logarithmic where they span more than a factor of 8; long series are averaged in bins."""
+    lines = [(s.colour, *_binned(s.steps, s.values)) for s in series]
+    values = [v for _, _, ys in lines for v in ys]
+    last = max(1, *(max(s.steps) for s in series))
+    log = min(values) > 0 and max(values) / min(values) > 8
+    scale = math.log10 if log else float
+    low, high = _padded(scale(min(values)), scale(max(values)))
+
+    def height(value: float) -> float:
+        return 100 * (scale(value) - low) / (high - low)
+
+    y = [Tick(height(v), _number(v)) for v in _ticks(low, high, log)]
+    marks = [_line("grid", "0", "1000", f"{1000 - 10 * t.at:.1f}", f"{1000 - 10 * t.at:.1f}") for t in y]
+    for colour, xs, ys in lines:
+        points = " ".join(f"{1000 * x / last:.1f},{1000 - 10 * height(v):.1f}" for x, v in zip(xs, ys, strict=True))
+        marks.append(f'<polyline class="series-{colour}" points="{points}"/>')
+    svg = f'<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" aria-hidden="true">{"".join(marks)}</svg>'
+    x = [Tick(100 * v / last, f"{v:,.0f}") for v in _ticks(0, last, log=False)]
+    longest = math.ceil(max(len(s.steps) for s in series) / _BINS)
+    notes = ["logarithmic"] * log + [f"mean of {longest} records per point"] * (longest > 1)
+    return LineChart(title, Markup(svg), x, y, ", ".join(notes))
+
+
+def _line(kind: str, x1: str, x2: str, y1: str, y2: str) -> str:
+    return f'<line class="{kind}" x1="{x1}" x2="{x2}" y1="{y1}" y2="{y2}"/>'
+
+
+def _binned(steps: list[int], values: list[float]) -> tuple[list[float], list[float]]:
+    """Means over consecutive runs, at most `_BINS` of them; values that are not finite are left out."""
+    points = [(s, v) for s, v in zip(steps, values, strict=True) if math.isfinite(v)]
+    width = math.ceil(len(points) / _BINS)
+    bins = [points[i : i + width] for i in range(0, len(points), width)] if points else []
+    return [sum(s for s, _ in b) / len(b) for b in bins], [sum(v for _, v in b) / len(b) for b in bins]
+
+
+def _padded(low: float, high: float) -> tuple[float, float]:
+    pad = 0.05 * (high - low) or 0.5
+    return low - pad, high + pad
+
+
+def _ticks(low: float, high: float, log: bool) -> list[float]:
+    """Round numbers in [low, high] (of the logarithm if `log`): 1, 2, 5 times powers of ten; 3 to 7 of them."""
+    if log:
+        decades = [10.0**d for d in range(math.floor(low), math.ceil(high) + 1)]
+        fine = [m * d for d in decades for m in (1, 2, 5)]
+        inside = [v for v in fine if low <= math.log10(v) <= high]
+        return inside if len(inside) <= 7 else [v for v in inside if v in decades]
+    step = 10.0 ** math.floor(math.log10((high - low) / 3))
+    step = next(step * m for m in (10, 5, 2, 1) if (high - low) / (step * m) >= 3 or m == 1)
+    return [i * step for i in range(math.ceil(low / step), math.floor(high / step + 1e-9) + 1)]
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if value == 0 or 1e-3 <= abs(value) < 1e4 else f"{value:.0e}"

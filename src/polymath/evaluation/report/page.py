@@ -1,0 +1,51 @@
+"""From ReportData to the HTML page: `sections` works out the numbers, the template only sets them."""
+
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from polymath.errors import DataError
+from polymath.evaluation.report import sections
+from polymath.evaluation.report.data import ReportData
+from polymath.evaluation.report.pictures import mp4_uri
+from polymath.files import atomic_write
+
+_HERE = Path(__file__).parent
+
+
+def write_report(data: ReportData, path: Path) -> None:
+    """Write the page to `path`, whole or not at all."""
+    page = render_report(data)
+    with atomic_write(Path(path)) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def render_report(data: ReportData) -> str:
+    """The page as one string of HTML. Raises DataError if `policy` has no result or a video is missing."""
+    identities = [policies[data.policy].identity for policies in data.results.values() if data.policy in policies]
+    if not identities:
+        raise DataError(f"report: the results hold no policy {data.policy!r}; evaluate it first")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    colours = sections.colours(data)
+    return environment.get_template("report.html.j2").render(
+        data=data,
+        style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),
+        identity=identities[0],
+        summary=sections.summary(data),
+        cards=sections.cards(data),
+        splits=[sections.split(data, name, colours) for name in data.results],
+        videos=[{**vars(video), "uri": mp4_uri(video.path)} for video in data.videos],
+        attention=[sections.attention(picture) for picture in data.attention],
+        runs=[{"name": c.run, "colour": colours[c.run]} for c in data.curves],
+        phases=sections.phases(data.curves, colours),
+        parameters=sections.parameters(data.parameters),
+        stages=sections.stages(data.stages),
+        facts=sections.facts(data, identities[0]),
+    )

@@ -1,0 +1,198 @@
+"""The rows and cards of the report's sections, ready for the template: numbers formatted, charts and pictures drawn."""
+
+from typing import Any
+
+from polymath.evaluation.episode_log import Identity
+from polymath.evaluation.report.charts import Series, interval_mark, line_chart
+from polymath.evaluation.report.data import AttentionPicture, Curves, ReportData, Stage
+from polymath.evaluation.report.pictures import attention_overlay, png_uri
+from polymath.evaluation.results import Entry
+from polymath.evaluation.statistics import Rate, difference
+from polymath.evaluation.video import upscale
+
+Cells = dict[str, Any]
+
+_CHARTS = {"loss": "Loss", "cross_entropy": "Cross-entropy, text and action tokens", "mse": "MSE of the action head"}
+_OTHERS = (1, 2, 4, 5)
+_GREY = 3
+
+
+def percent(rate: float) -> str:
+    return f"{100 * rate:.0f} %"
+
+
+def interval(low: float, high: float) -> str:
+    return f"{100 * low:.0f} – {100 * high:.0f} %"
+
+
+def colours(data: ReportData) -> dict[str, int]:
+    """Colour class of each policy and run: the headline's is 0, the random baseline's grey."""
+    names = dict.fromkeys([name for policies in data.results.values() for name in policies])
+    others = [n for n in (*names, *(c.run for c in data.curves)) if n not in (data.policy, "random")]
+    numbered = {name: _OTHERS[i % len(_OTHERS)] for i, name in enumerate(dict.fromkeys(others))}
+    return {data.policy: 0, "random": _GREY} | numbered
+
+
+def summary(data: ReportData) -> str:
+    """One sentence on the first split: the policy's rate and the best baseline's."""
+    split, policies = next((s, p) for s, p in data.results.items() if data.policy in p)
+    entry = policies[data.policy]
+    text = (
+        f"{data.policy} succeeds in {percent(entry.rate)} of {entry.episodes} episodes on "
+        f"“{_title(data, split)}” (95 % interval {interval(*entry.interval)})"
+    )
+    baselines = {name: e for name, e in policies.items() if name != data.policy}
+    if not baselines:
+        return text + "."
+    best = max(baselines, key=lambda name: baselines[name].rate)
+    return text + f"; the best baseline, {best}, in {percent(baselines[best].rate)}."
+
+
+def cards(data: ReportData) -> list[Cells]:
+    """The headline numbers."""
+    found = []
+    for split, policies in data.results.items():
+        if entry := policies.get(data.policy):
+            detail = f"{interval(*entry.interval)}, {entry.successes} of {entry.episodes}"
+            found.append({"what": _title(data, split), "number": percent(entry.rate), "detail": detail, "head": True})
+    if data.parameters:
+        count = _short(sum(data.parameters.values()))
+        found.append({"what": "Parameters", "number": count, "detail": f"{len(data.parameters)} parts", "head": False})
+    if data.stages:
+        wall, cpu = (sum(getattr(s, f"{kind}_seconds") for s in data.stages) for kind in ("wall", "cpu"))
+        found.append({"what": "Whole run", "number": _clock(wall), "detail": f"{cpu:,.0f} CPU seconds", "head": False})
+        peak = _memory(max(s.peak_memory for s in data.stages))
+        found.append({"what": "Peak memory", "number": peak, "detail": "resident, largest stage", "head": False})
+    return found
+
+
+def split(data: ReportData, name: str, colour: dict[str, int]) -> Cells:
+    """Chart and table rows of one split, the headline policy first, then by rate."""
+    policies = data.results[name]
+    order = sorted(policies, key=lambda p: (p != data.policy, -policies[p].rate))
+    tasks = list(dict.fromkeys(task for policy in order for task in policies[policy].per_task))
+    cells = [[_task_cell(policies[policy], task) for policy in order] for task in tasks]
+    return {
+        "title": _title(data, name),
+        "description": data.splits.get(name, ("", ""))[1],
+        "rows": [_policy_row(data, policies, policy, colour[policy]) for policy in order],
+        "tasks": [{"name": task, "cells": row} for task, row in zip(tasks, cells, strict=True)],
+    }
+
+
+def attention(picture: AttentionPicture) -> Cells:
+    """The image, the mean and every latent as PNG data URIs."""
+    mean = attention_overlay(picture.image, picture.attention.mean(axis=0))
+    each = [png_uri(attention_overlay(picture.image, weights)) for weights in picture.attention]
+    large = [png_uri(upscale(image[None], 256)[0]) for image in (picture.image, mean)]
+    return {"image": large[0], "mean": large[1], "latents": each, "caption": picture.caption}
+
+
+def phases(curves: tuple[Curves, ...], colour: dict[str, int]) -> list[Cells]:
+    """Per training phase the charts of those quantities that some run recorded, one line per run."""
+    names = list(dict.fromkeys(phase for run in curves for phase in run.phases))
+    found = []
+    for phase in names:
+        charts = []
+        for quantity, title in _CHARTS.items():
+            lines = [
+                Series(run.run, colour[run.run], *run.phases[phase][quantity])
+                for run in curves
+                if quantity in run.phases.get(phase, {})
+            ]
+            if any(value > 0 for line in lines for value in line.values):
+                charts.append(line_chart(title, lines))
+        found.append({"name": phase, "charts": charts})
+    return found
+
+
+def parameters(counts: dict[str, int]) -> list[Cells]:
+    """One row per part, and the total last."""
+    total = sum(counts.values())
+    rows = [{"name": n, "count": f"{c:,}", "share": f"{c / total:.1%}", "total": False} for n, c in counts.items()]
+    return [*rows, {"name": "total", "count": f"{total:,}", "share": "", "total": True}] if rows else []
+
+
+def stages(found: tuple[Stage, ...]) -> list[Cells]:
+    """One row per stage, and the total last."""
+    if not found:
+        return []
+    wall, cpu = sum(s.wall_seconds for s in found), sum(s.cpu_seconds for s in found)
+    rows = [_stage_row(s, wall, i % 6, total=False) for i, s in enumerate(found)]
+    total = Stage("total", wall, cpu, max(s.peak_memory for s in found))
+    return [*rows, _stage_row(total, wall, 0, total=True)]
+
+
+def facts(data: ReportData, identity: Identity) -> list[tuple[str, str]]:
+    """What else is needed to repeat the run."""
+    seeds = sorted({seed for policies in data.results.values() for entry in policies.values() for seed in entry.seeds})
+    rows = [
+        ("Checkpoint", identity.checkpoint),
+        ("Renderer", identity.renderer),
+        ("Cameras", f"{', '.join(identity.cameras)}, {identity.image_size} × {identity.image_size} pixels"),
+        ("Actions executed per decision", str(identity.execute)),
+        ("Seeds of the run", ", ".join(f"{name} {seed}" for name, seed in data.seeds.items())),
+        ("Seeds of the evaluated layouts", f"{seeds[0]} to {seeds[-1]}, {len(seeds)} per task and split"),
+        ("Machine", data.machine),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in data.versions.items())),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _policy_row(data: ReportData, policies: dict[str, Entry], name: str, colour: int) -> Cells:
+    entry, main = policies[name], policies.get(data.policy)
+    row = {
+        "name": name,
+        "main": name == data.policy,
+        "colour": colour,
+        "mark": interval_mark(entry.rate, *entry.interval, colour),
+        "successes": entry.successes,
+        "episodes": entry.episodes,
+        "percent": percent(entry.rate),
+        "interval": interval(*entry.interval),
+        "gap": "",
+        "gap_interval": "",
+    }
+    if main is not None and name != data.policy:
+        low, high = difference(Rate(main.successes, main.episodes), Rate(entry.successes, entry.episodes))
+        row["gap"] = f"{100 * (main.rate - entry.rate):+.0f} points"
+        row["gap_interval"] = f"{100 * low:+.0f} to {100 * high:+.0f}"
+    return row
+
+
+def _task_cell(entry: Entry, task: str) -> str:
+    rate = entry.per_task.get(task)
+    return f"{percent(rate.rate)} ({rate.successes}/{rate.episodes})" if rate else "—"
+
+
+def _stage_row(stage: Stage, wall: float, colour: int, total: bool) -> Cells:
+    return {
+        "name": stage.name,
+        "colour": colour,
+        "total": total,
+        "share": f"{100 * stage.wall_seconds / max(wall, 1e-9):.2f}",
+        "wall": f"{stage.wall_seconds:,.0f}",
+        "cpu": f"{stage.cpu_seconds:,.0f}",
+        "busy": f"{stage.cpu_seconds / max(stage.wall_seconds, 1e-9):.1f}",
+        "memory": _memory(stage.peak_memory),
+    }
+
+
+def _title(data: ReportData, split: str) -> str:
+    return data.splits.get(split, (split.replace("_", " "), ""))[0]
+
+
+def _memory(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB" if size else "—"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min {rest:02d} s"
+
+
+def _short(count: int) -> str:
+    for unit, name in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
+        if count >= unit:
+            return f"{count / unit:.3g} {name}"
+    return str(count)
