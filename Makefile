@@ -10,6 +10,8 @@ UV_VERSION := 0.13.9
 EXTRAS := --extra sim --extra dev
 STAMP := $(VENV)/.installed
 LEROBOT_VENV := .venv-lerobot
+LEROBOT_STAMP := $(LEROBOT_VENV)/.installed
+LEROBOT := lerobot>=0.4.4,<0.7
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint format docs lock lerobot-check benchmarks clean
@@ -49,6 +51,21 @@ format: install  ## let ruff rewrite the code
 
 docs: install  ## the documentation site, into site/
 	$(BIN)/mkdocs build --strict
+
+lerobot-check: install $(LEROBOT_STAMP)  ## the real lerobot (own environment, 8 GB) opens episodes that we record
+	rm -rf runs/lerobot-check
+	$(BIN)/polymath record metaworld --episodes 1 --cameras front top --out runs/lerobot-check/pictures
+	$(BIN)/polymath record metaworld --episodes 1 --cameras front top --video --out runs/lerobot-check/videos
+	$(LEROBOT_VENV)/bin/python -W ignore tests/oracles/lerobot_opens.py runs/lerobot-check/pictures
+	$(LEROBOT_VENV)/bin/python -W ignore tests/oracles/lerobot_opens.py runs/lerobot-check/videos
+
+# torchcodec wants an FFmpeg of the system; without it lerobot decodes with PyAV.
+$(LEROBOT_STAMP): | $(STAMP)
+	$(PYTHON) -m venv --without-pip $(LEROBOT_VENV)
+	VIRTUAL_ENV=$(LEROBOT_VENV) $(BIN)/uv pip install --quiet '$(LEROBOT)' jaxtyping msgpack simplejpeg
+	VIRTUAL_ENV=$(LEROBOT_VENV) $(BIN)/uv pip uninstall --quiet torchcodec
+	VIRTUAL_ENV=$(LEROBOT_VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
 
 lock:  ## resolve pyproject.toml anew into requirements.lock (no registry's name is written into it)
 	test -x $(BIN)/uv || { $(PYTHON) -m venv --without-pip $(VENV) && \

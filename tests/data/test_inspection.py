@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from polymath.data import contact_sheet
 from polymath.data.contact_sheet import MARGIN, TILE, spaced, write_contact_sheet
 from polymath.data.inspection import open_source, summarise
 from polymath.data.lerobot_writer import LeRobotWriter
@@ -36,7 +37,7 @@ def episodes(tmp_path: Path) -> Path:
 @pytest.fixture
 def pairs(tmp_path: Path) -> Path:
     with WebDatasetWriter(tmp_path / "pairs") as writer:
-        for text in ("a red field", "a red field", "ein rotes Feld, sonst nichts"):
+        for text in ("a red field", "a red field", "ein rötliches Feld, 红, sonst nichts"):
             writer.add(ImageText(flat(RED), text))
     return tmp_path / "pairs"
 
@@ -72,7 +73,7 @@ def test_statistics_are_per_dimension(episodes: Path) -> None:
 def test_pairs_are_counted(pairs: Path) -> None:
     summary = summarise(open_source(pairs))
     assert (summary["kind"], summary["pairs"], summary["captions"]) == ("pairs", 3, 2)
-    assert summary["words"] == {"min": 3, "median": 3, "max": 5}
+    assert summary["words"] == {"min": 3, "median": 3, "max": 6}
     assert summarise(open_source(pairs / "shard-000000.tar"))["pairs"] == 3
 
 
@@ -92,7 +93,11 @@ def test_sheet_of_episodes_shows_each_episodes_pictures(episodes: Path, tmp_path
         assert sheet.getpixel((sheet.width - MARGIN - TILE // 2, 3 * middle)) == BLUE
 
 
-def test_sheet_of_pairs_has_a_caption_under_each_picture(pairs: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fonts", [contact_sheet.FONTS, ()], ids=["of the machine", "of Pillow"])
+def test_sheet_of_pairs_has_a_caption_under_each_picture(
+    pairs: Path, tmp_path: Path, fonts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contact_sheet, "FONTS", fonts)
     write_contact_sheet(open_source(pairs), tmp_path / "sheet.png", rows=4, columns=2)
     with Image.open(tmp_path / "sheet.png") as sheet:
         picture = np.asarray(sheet)[MARGIN : MARGIN + TILE, MARGIN : MARGIN + TILE]

@@ -15,11 +15,13 @@ from polymath.data.sources.lerobot import LeRobotEpisodes
 from polymath.data.sources.webdataset import WebDatasetPairs
 from polymath.files import atomic_write
 
-TILE = 128
+TILE = 160
 MARGIN = 8
-FONT_SIZE = 12
+FONT_SIZE = 11
 LINE = 16
-CAPTION_LINES = 4
+CAPTION_LINES = 8
+CAPTION_LETTERS = 26
+FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf")  # where the machine has one
 INK, PAPER = (30, 30, 30), (255, 255, 255)
 
 
@@ -43,7 +45,7 @@ def _episodes(source: LeRobotEpisodes, rows: int, columns: int) -> Image.Image:
         length = f"{steps[-1] + 1} control steps"
         title = f"episode {episode} · {source.task(episode)} · {length} · {source.instruction(episode)}"
         left, top = _corner(0, row, lines=1)
-        draw.text((left, top), title, fill=INK, font=_font())
+        _write(draw, (left, top), title)
         for column, picture in enumerate(source.frames(episode, steps)[:, 0]):
             sheet.paste(_tile(picture), (_corner(column, row, lines=1)[0], top + LINE))
     return sheet
@@ -55,8 +57,8 @@ def _pairs(source: WebDatasetPairs, rows: int, columns: int) -> Image.Image:
     for place, index in enumerate(chosen):
         left, top = _corner(place % columns, place // columns, CAPTION_LINES)
         sheet.paste(_tile(source.image(index)), (left, top))
-        caption = textwrap.wrap(source.text(index), width=20, max_lines=CAPTION_LINES, placeholder=" …")
-        draw.multiline_text((left, top + TILE), "\n".join(caption), fill=INK, font=_font(), spacing=1)
+        caption = textwrap.wrap(source.text(index), width=CAPTION_LETTERS, max_lines=CAPTION_LINES, placeholder=" …")
+        _write(draw, (left, top + TILE), "\n".join(caption))
     return sheet
 
 
@@ -74,5 +76,13 @@ def _tile(picture: UInt8[np.ndarray, "height width 3"]) -> Image.Image:
     return Image.fromarray(picture).resize((TILE, TILE), Image.Resampling.BICUBIC)
 
 
-def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(FONT_SIZE)
+def _write(draw: ImageDraw.ImageDraw, corner: tuple[int, int], text: str) -> None:
+    """Black on white, in a font of the machine, or else in Pillow's own, which knows Latin-1 only."""
+    for name in FONTS:
+        try:
+            draw.multiline_text(corner, text, fill=INK, font=ImageFont.truetype(name, FONT_SIZE), spacing=2)
+            return
+        except OSError:
+            continue
+    known = text.encode("latin-1", "replace").decode("latin-1")
+    draw.multiline_text(corner, known, fill=INK, font=ImageFont.load_default_imagefont(), spacing=4)
