@@ -1,0 +1,1 @@
+"""Polymath-V: build, train, evaluate and serve a vision-language-action model."""

@@ -1,0 +1,68 @@
+"""Writing to disk so that a crash, a full disk or Ctrl-C never leaves a half-written result behind."""
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from polymath.errors import PolymathError
+
+
+@contextmanager
+def atomic_directory(path: Path) -> Iterator[Path]:
+    """Yield a temporary sibling of `path` to fill; on success it takes `path`'s name, on any exception it is removed.
+
+    Raises PolymathError if `path` exists already or the disk is full.
+    """
+    path = Path(path)
+    if path.exists():
+        raise PolymathError(f"{path} exists already: choose another directory or remove it first")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+    try:
+        with disk_errors(path):
+            yield temporary
+            temporary.chmod(0o755)
+            os.replace(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a temporary sibling file name to write; on success it replaces `path`, on any exception it is removed."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with disk_errors(path):
+            yield temporary
+            os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn 'no space left' and 'quota exceeded' under `path` into an error that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        free = shutil.disk_usage(_existing_parent(Path(path))).free
+        raise PolymathError(
+            f"{path}: the disk is full ({free / 1e6:.1f} MB free). Nothing half-written was kept; "
+            "free some space or point --out at another disk, then run the same command again"
+        ) from error
+
+
+def _existing_parent(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path

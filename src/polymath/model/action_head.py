@@ -1,0 +1,43 @@
+"""Action head: the hidden states at the W `<act>` readout positions -> a chunk of W normalised actions."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from polymath.model.layers import project
+from polymath.model.specs import Constant, Normal, Spec
+
+
+@dataclass(frozen=True)
+class Config:
+    width: int
+    mlp: int
+    action_dim: int
+
+
+@jax.tree_util.register_dataclass
+@dataclass
+class Params:
+    up: Any
+    up_bias: Any
+    out: Any
+    out_bias: Any
+
+
+def specs(config: Config) -> Params:
+    D, F, A = config.width, config.mlp, config.action_dim
+    return Params(
+        up=Spec((F, D), ("mlp", "embed"), Normal(D)),
+        up_bias=Spec((F,), ("mlp",), Constant(0.0)),
+        out=Spec((A, F), (None, "mlp"), Normal(F, 0.1)),
+        out_bias=Spec((A,), (None,), Constant(0.0)),
+    )
+
+
+def forward(params: Params, readouts: Float[Array, "... W D"]) -> Float[Array, "... W A"]:
+    """Normalised actions in float32; nothing bounds them (the targets lie in [-1, 1] but for outliers)."""
+    x = jax.nn.gelu(project(readouts.astype(jnp.float32), params.up) + params.up_bias, approximate=False)
+    return project(x, params.out) + params.out_bias

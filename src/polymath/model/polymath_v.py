@@ -1,0 +1,92 @@
+"""Polymath-V: the whole model from its four components.
+
+images ─► ViT ─► resampler ─► projection ─► latents at <img> ┐
+proprioception ─► state encoder ──────────► vector at <state> ├─► decoder ─► hidden ─┬─► logits (tied embedding)
+tokens ─► embedding ──────────────────────► everywhere else  ┘                      └─► action head at <act>
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, UInt8
+
+from polymath.model import action_head, decoder, resampler, vit
+from polymath.model.execution import Execution
+from polymath.model.layers import project_back
+from polymath.model.specs import Constant, Normal, Spec
+from polymath.types import Batch
+
+
+@dataclass(frozen=True)
+class Config:
+    vit: vit.Config
+    resampler: resampler.Config
+    decoder: decoder.Config
+    action_head: action_head.Config
+    state_dim: int
+
+
+@jax.tree_util.register_dataclass
+@dataclass
+class Params:
+    vit: vit.Params
+    resampler: resampler.Params
+    projection: Any
+    state: Any
+    state_bias: Any
+    decoder: decoder.Params
+    action_head: action_head.Params
+
+
+class Outputs(NamedTuple):
+    hidden: Float[Array, "B S D"]
+    actions: Float[Array, "B M W A"]
+
+
+def specs(config: Config) -> Params:
+    D, D_vision = config.decoder.width, config.resampler.width
+    return Params(
+        vit=vit.specs(config.vit),
+        resampler=resampler.specs(config.resampler),
+        projection=Spec((D_vision, D), ("vision_embed", "embed"), Normal(D_vision)),
+        state=Spec((config.state_dim, D), (None, "embed"), Normal(config.state_dim)),
+        state_bias=Spec((D,), (None,), Constant(0.0)),
+        decoder=decoder.specs(config.decoder),
+        action_head=action_head.specs(config.action_head),
+    )
+
+
+def forward(params: Params, config: Config, batch: Batch, execution: Execution) -> Outputs:
+    """Hidden states of every token and the predicted (normalised) action chunk of every control-step slot."""
+    x = embed_sequence(params, config, batch, execution.activation_dtype)
+    hidden = decoder.forward(params.decoder, config.decoder, x, batch.positions, batch.segment_ids, execution)
+    readouts = jax.vmap(lambda h, index: h[index])(hidden, batch.readout_positions)
+    return Outputs(hidden, action_head.forward(params.action_head, readouts))
+
+
+def encode_images(
+    params: Params, config: Config, images: UInt8[Array, "B size size 3"], dtype: Any = jnp.float32
+) -> Float[Array, "B Q D"]:
+    """The latents that stand at the Q `<img>` positions of each image."""
+    features = vit.forward(params.vit, config.vit, images, dtype)
+    latents = resampler.forward(params.resampler, config.resampler, features)
+    return project_back(latents, params.projection.astype(dtype))
+
+
+def embed_sequence(params: Params, config: Config, batch: Batch, dtype: Any = jnp.float32) -> Float[Array, "B S D"]:
+    """Token embeddings, with latents at `<img>` positions and encoded proprioception at `<state>` positions."""
+    x = decoder.embed(params.decoder, batch.tokens, dtype)
+    size, images = len(batch.tokens), batch.images
+    latents = encode_images(params, config, images.reshape(-1, *images.shape[2:]), dtype)
+    latents = latents.reshape(size, -1, latents.shape[-1])  # [B, N*Q, D]
+    states = project_back(batch.states.astype(dtype), params.state.astype(dtype)) + params.state_bias.astype(dtype)
+    x = _place(x, latents, batch.image_index)
+    return _place(x, states, batch.state_index)
+
+
+def _place(x: Float[Array, "B S D"], vectors: Float[Array, "B I D"], index: Any) -> Float[Array, "B S D"]:
+    """x with vectors[b, index[b, s]] at every position s where index[b, s] >= 0."""
+    placed = jnp.take_along_axis(vectors, jnp.maximum(index, 0)[..., None], axis=1)
+    return jnp.where(index[..., None] >= 0, placed, x)

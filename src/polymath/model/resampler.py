@@ -1,0 +1,102 @@
+"""Perceiver resampler: any number of patch features -> a fixed number of latents per image.
+
+After Flamingo (Alayrac et al. 2022, arXiv:2204.14198, section 3.1 and appendix A.1.1): learned latents attend to the
+media features and to themselves (keys and values are the concatenation of both), then pass a feed-forward layer,
+`depth` times.
+
+    patches [B, P, D] ──┐ keys, values
+    latents [Q, D] ─────┴─► attention ─► + ─► feed-forward ─► + ─► … ─► norm ─► [B, Q, D]
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from polymath.model.attention import attend
+from polymath.model.layers import layer_norm, project, project_back
+from polymath.model.specs import Constant, Normal, Spec, stack
+
+
+@dataclass(frozen=True)
+class Config:
+    width: int  # that of the vision features
+    latents: int
+    depth: int
+    heads: int
+    head_width: int
+    mlp: int
+    epsilon: float = 1e-5
+
+
+@jax.tree_util.register_dataclass
+@dataclass
+class Block:
+    media_scale: Any
+    media_bias: Any
+    latent_scale: Any
+    latent_bias: Any
+    query: Any
+    key_value: Any
+    out: Any
+    mlp_scale: Any
+    mlp_bias: Any
+    up: Any
+    down: Any
+
+
+@jax.tree_util.register_dataclass
+@dataclass
+class Params:
+    latents: Any
+    blocks: Block
+    scale: Any
+    bias: Any
+
+
+def specs(config: Config) -> Params:
+    D, H, E, F = config.width, config.heads, config.head_width, config.mlp
+    one, zero = Constant(1.0), Constant(0.0)
+    block = Block(
+        media_scale=Spec((D,), (None,), one),
+        media_bias=Spec((D,), (None,), zero),
+        latent_scale=Spec((D,), (None,), one),
+        latent_bias=Spec((D,), (None,), zero),
+        query=Spec((H, E, D), ("resampler_heads", None, "vision_embed"), Normal(D)),
+        key_value=Spec((2, H, E, D), (None, "resampler_heads", None, "vision_embed"), Normal(D)),
+        out=Spec((H, E, D), ("resampler_heads", None, "vision_embed"), Normal(H * E, (2 * config.depth) ** -0.5)),
+        mlp_scale=Spec((D,), (None,), one),
+        mlp_bias=Spec((D,), (None,), zero),
+        up=Spec((F, D), ("resampler_mlp", "vision_embed"), Normal(D)),
+        down=Spec((F, D), ("resampler_mlp", "vision_embed"), Normal(F, (2 * config.depth) ** -0.5)),
+    )
+    return Params(
+        latents=Spec((config.latents, D), (None, "vision_embed"), Normal(1)),
+        blocks=stack(block, config.depth),
+        scale=Spec((D,), (None,), one),
+        bias=Spec((D,), (None,), zero),
+    )
+
+
+def forward(params: Params, config: Config, media: Float[Array, "B P D"]) -> Float[Array, "B Q D"]:
+    latents = jnp.broadcast_to(params.latents.astype(media.dtype), (len(media), *params.latents.shape))
+
+    def step(latents: Float[Array, "B Q D"], block: Block) -> tuple[Float[Array, "B Q D"], None]:
+        return forward_block(block, config, latents, media), None
+
+    latents, _ = jax.lax.scan(step, latents, params.blocks)
+    return layer_norm(latents, params.scale, params.bias, config.epsilon)
+
+
+def forward_block(
+    block: Block, config: Config, latents: Float[Array, "B Q D"], media: Float[Array, "B P D"]
+) -> Float[Array, "B Q D"]:
+    block = jax.tree.map(lambda weight: weight.astype(latents.dtype), block)
+    x = layer_norm(latents, block.latent_scale, block.latent_bias, config.epsilon)
+    seen = jnp.concatenate([layer_norm(media, block.media_scale, block.media_bias, config.epsilon), x], axis=1)
+    query, key, value = project(x, block.query), project(seen, block.key_value[0]), project(seen, block.key_value[1])
+    latents = latents + project_back(attend(query, key, value, mask=None), block.out)
+    x = layer_norm(latents, block.mlp_scale, block.mlp_bias, config.epsilon)
+    return latents + project_back(jax.nn.gelu(project(x, block.up), approximate=False), block.down)

@@ -1,0 +1,96 @@
+"""What a weight is: shape, logical axes and initializer, side by side on one line.
+
+A component declares its weights as a tree of `Spec` (the `specs(config)` function of its file). Everything generic is
+one function over that tree: counting, initialising, abstract values, naming. Sharding, checkpointing and planning use
+the same tree.
+
+Convention: every matrix is stored with the model width last and the axis that grows with the machine (heads, mlp,
+vocab) first, so that sharding the first axis cuts whole rows: on TPU a shard is then a multiple of 8 rows of tiles.
+"""
+
+import math
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+Tree = TypeVar("Tree")
+
+
+@dataclass(frozen=True)
+class Normal:
+    """Truncated normal at two standard deviations, with standard deviation `scale / sqrt(fan_in)` before truncation."""
+
+    fan_in: int
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Constant:
+    value: float
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One weight. `axes` names each dimension (None: never sharded); the sharding table maps the names to mesh axes."""
+
+    shape: tuple[int, ...]
+    axes: tuple[str | None, ...]
+    init: Normal | Constant
+
+    def __post_init__(self) -> None:
+        if len(self.shape) != len(self.axes):
+            raise ValueError(f"a weight of shape {self.shape} needs {len(self.shape)} axis names, got {self.axes}")
+
+
+def is_spec(leaf: Any) -> bool:
+    return isinstance(leaf, Spec)
+
+
+def stack(specs: Tree, layers: int) -> Tree:
+    """The same weights for `layers` layers, stacked on a leading "layers" axis for `jax.lax.scan`."""
+
+    def stacked(spec: Spec) -> Spec:
+        return Spec((layers, *spec.shape), ("layers", *spec.axes), spec.init)
+
+    return jax.tree.map(stacked, specs, is_leaf=is_spec)
+
+
+def named(tree: Any) -> Iterator[tuple[str, Any]]:
+    """(dotted name, leaf) of every weight, like `decoder.blocks.query`; works on specs, parameters and gradients."""
+    for path, leaf in jax.tree_util.tree_flatten_with_path(tree, is_leaf=is_spec)[0]:
+        yield name_of(path), leaf
+
+
+def name_of(path: tuple[Any, ...]) -> str:
+    return ".".join(str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", key)))) for key in path)
+
+
+def count(specs: Any) -> int:
+    """Number of parameters."""
+    return sum(math.prod(spec.shape) for _, spec in named(specs))
+
+
+def abstract(specs: Tree, dtype: Any = jnp.float32) -> Tree:
+    """Shapes and dtypes without memory, for `jax.eval_shape`, ahead-of-time compilation and restoring checkpoints."""
+    return jax.tree.map(lambda spec: jax.ShapeDtypeStruct(spec.shape, dtype), specs, is_leaf=is_spec)
+
+
+def init(specs: Tree, key: PRNGKeyArray, dtype: Any = jnp.float32) -> Tree:
+    """Draw every weight. A weight's random stream depends on its name alone, not on which other weights exist."""
+
+    def draw(path: tuple[Any, ...], spec: Spec) -> Float[Array, "..."]:
+        return _draw(spec, jax.random.fold_in(key, zlib.crc32(name_of(path).encode())), dtype)
+
+    return jax.tree_util.tree_map_with_path(draw, specs, is_leaf=is_spec)
+
+
+def _draw(spec: Spec, key: PRNGKeyArray, dtype: Any) -> Float[Array, "..."]:
+    if isinstance(spec.init, Constant):
+        return jnp.full(spec.shape, spec.init.value, dtype)
+    std = spec.init.scale / math.sqrt(spec.init.fan_in)
+    return (std * jax.random.truncated_normal(key, -2.0, 2.0, spec.shape, jnp.float32)).astype(dtype)

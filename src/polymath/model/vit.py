@@ -1,0 +1,152 @@
+"""Vision transformer: RGB image -> one feature vector per patch.
+
+A patch transformer after Dosovitskiy et al. 2020 (arXiv:2010.11929), with the switches of its published descendants:
+class token and layer norm before the blocks (CLIP), exact or quick GELU. The reference is ViT-G/14: width 1664, depth 48,
+MLP 8192, 16 heads of 104 (Zhai et al. 2021, arXiv:2106.04560, table 2; CLIP ViT-bigG/14).
+
+    uint8 [B, size, size, 3] -> normalise -> patches [B, P, patch*patch*3] -> linear + positions -> blocks -> [B, P, D]
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, UInt8
+
+from polymath.model.attention import attend
+from polymath.model.layers import layer_norm, project, project_back
+from polymath.model.specs import Constant, Normal, Spec, stack
+
+
+@dataclass(frozen=True)
+class Config:
+    image_size: int
+    patch: int
+    width: int
+    depth: int
+    heads: int
+    mlp: int
+    class_token: bool = True
+    norm_before_blocks: bool = True
+    activation: Literal["gelu", "quick_gelu"] = "gelu"
+    epsilon: float = 1e-5
+    final_norm: bool = True
+    mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)  # CLIP's, of RGB in [0, 1]
+    std: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)
+
+    @property
+    def patches(self) -> int:
+        return (self.image_size // self.patch) ** 2
+
+    @property
+    def positions(self) -> int:
+        return self.patches + self.class_token
+
+
+@jax.tree_util.register_dataclass
+@dataclass
+class Block:
+    norm1_scale: Any
+    norm1_bias: Any
+    qkv: Any
+    qkv_bias: Any
+    out: Any
+    out_bias: Any
+    norm2_scale: Any
+    norm2_bias: Any
+    up: Any
+    up_bias: Any
+    down: Any
+    down_bias: Any
+
+
+@jax.tree_util.register_dataclass
+@dataclass
+class Params:
+    patch: Any
+    patch_bias: Any
+    class_token: Any
+    positions: Any
+    pre_scale: Any
+    pre_bias: Any
+    blocks: Block
+    post_scale: Any
+    post_bias: Any
+
+
+def specs(config: Config) -> Params:
+    D, H, F = config.width, config.heads, config.mlp
+    E, pixels = D // H, config.patch * config.patch * 3
+    one, zero = Constant(1.0), Constant(0.0)
+    block = Block(
+        norm1_scale=Spec((D,), (None,), one),
+        norm1_bias=Spec((D,), (None,), zero),
+        qkv=Spec((3, H, E, D), (None, "vision_heads", None, "vision_embed"), Normal(D)),
+        qkv_bias=Spec((3, H, E), (None, "vision_heads", None), zero),
+        out=Spec((H, E, D), ("vision_heads", None, "vision_embed"), Normal(D, (2 * config.depth) ** -0.5)),
+        out_bias=Spec((D,), (None,), zero),
+        norm2_scale=Spec((D,), (None,), one),
+        norm2_bias=Spec((D,), (None,), zero),
+        up=Spec((F, D), ("vision_mlp", "vision_embed"), Normal(D)),
+        up_bias=Spec((F,), ("vision_mlp",), zero),
+        down=Spec((F, D), ("vision_mlp", "vision_embed"), Normal(F, (2 * config.depth) ** -0.5)),
+        down_bias=Spec((D,), (None,), zero),
+    )
+    return Params(
+        patch=Spec((pixels, D), (None, "vision_embed"), Normal(pixels)),
+        patch_bias=Spec((D,), (None,), zero),
+        class_token=Spec((D,), (None,), Normal(D)) if config.class_token else None,
+        positions=Spec((config.positions, D), (None, "vision_embed"), Normal(1, 0.02)),
+        pre_scale=Spec((D,), (None,), one) if config.norm_before_blocks else None,
+        pre_bias=Spec((D,), (None,), zero) if config.norm_before_blocks else None,
+        blocks=stack(block, config.depth),
+        post_scale=Spec((D,), (None,), one) if config.final_norm else None,
+        post_bias=Spec((D,), (None,), zero) if config.final_norm else None,
+    )
+
+
+def forward(
+    params: Params, config: Config, images: UInt8[Array, "B size size 3"], dtype: Any = jnp.float32
+) -> Float[Array, "B P D"]:
+    """Patch features, class token dropped, in `dtype`. Raises ValueError if the images are not of the configured size."""
+    x = project_back(patchify(normalise(images, config), config).astype(dtype), params.patch.astype(dtype))
+    x = x + params.patch_bias.astype(dtype)
+    if config.class_token:
+        x = jnp.concatenate([jnp.broadcast_to(params.class_token.astype(dtype), (len(x), 1, config.width)), x], axis=1)
+    x = x + params.positions.astype(dtype)
+    if config.norm_before_blocks:
+        x = layer_norm(x, params.pre_scale, params.pre_bias, config.epsilon)
+    x, _ = jax.lax.scan(lambda x, block: (forward_block(block, config, x), None), x, params.blocks)
+    if config.final_norm:
+        x = layer_norm(x, params.post_scale, params.post_bias, config.epsilon)
+    return x[:, config.class_token :]
+
+
+def forward_block(block: Block, config: Config, x: Float[Array, "B P D"]) -> Float[Array, "B P D"]:
+    block = jax.tree.map(lambda weight: weight.astype(x.dtype), block)
+    y = layer_norm(x, block.norm1_scale, block.norm1_bias, config.epsilon)
+    query, key, value = (project(y, weight) + bias for weight, bias in zip(block.qkv, block.qkv_bias, strict=True))
+    x = x + project_back(attend(query, key, value, mask=None), block.out) + block.out_bias
+    y = layer_norm(x, block.norm2_scale, block.norm2_bias, config.epsilon)
+    y = activate(project(y, block.up) + block.up_bias, config.activation)
+    return x + project_back(y, block.down) + block.down_bias
+
+
+def normalise(images: UInt8[Array, "B size size 3"], config: Config) -> Float[Array, "B size size 3"]:
+    if images.shape[1:] != (config.image_size, config.image_size, 3) or images.dtype != jnp.uint8:
+        size = config.image_size
+        raise ValueError(f"images must be uint8 [B, {size}, {size}, 3] RGB, got {images.dtype} {list(images.shape)}")
+    return (images.astype(jnp.float32) / 255.0 - jnp.asarray(config.mean)) / jnp.asarray(config.std)
+
+
+def patchify(images: Float[Array, "B size size 3"], config: Config) -> Float[Array, "B P pixels"]:
+    """Cut into patches in reading order; inside a patch the order is (row, column, channel)."""
+    side, patch = config.image_size // config.patch, config.patch
+    x = images.reshape(-1, side, patch, side, patch, 3)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(-1, side * side, patch * patch * 3)
+
+
+def activate(x: Float[Array, "..."], name: str) -> Float[Array, "..."]:
+    """Exact (erf) GELU, or OpenAI CLIP's x * sigmoid(1.702 x); they differ by under 1 %."""
+    return jax.nn.gelu(x, approximate=False) if name == "gelu" else x * jax.nn.sigmoid(1.702 * x)

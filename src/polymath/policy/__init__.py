@@ -1,0 +1,1 @@
+"""From a trained run to a policy: Observation in, ActionChunk out."""

@@ -1,0 +1,82 @@
+"""The whole system at a size that two CPU cores train in minutes, and a smaller one still for the tests."""
+
+from dataclasses import replace
+
+from polymath.data.augment import Augmentation
+from polymath.data.sequence import Layout
+from polymath.model import action_head, decoder, polymath_v, resampler, vit
+from polymath.model.execution import Execution
+from polymath.training import losses, optimizer
+from polymath.training.recipe import Phase, Recipe
+
+MODEL = polymath_v.Config(
+    vit=vit.Config(
+        image_size=64,
+        patch=8,
+        width=96,
+        depth=4,
+        heads=3,
+        mlp=288,
+        class_token=False,
+        norm_before_blocks=False,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.25, 0.25, 0.25),
+    ),
+    resampler=resampler.Config(width=96, latents=8, depth=1, heads=3, head_width=32, mlp=192),
+    decoder=decoder.Config(
+        vocabulary=2048, width=96, depth=3, heads=3, kv_heads=1, head_width=32, mlp=256, rope_theta=1_000.0
+    ),
+    action_head=action_head.Config(width=96, mlp=192, action_dim=4),
+    state_dim=4,
+)
+
+RECIPE = Recipe(
+    name="demo",
+    purpose="the whole way on a laptop CPU in minutes",
+    model=MODEL,
+    layout=Layout(
+        length=128,
+        latents_per_image=8,
+        image_size=64,
+        max_images=3,
+        max_control_steps=3,
+        chunk_length=4,
+        action_dim=4,
+        state_dim=4,
+    ),
+    control_tokens=512,
+    alignment=Phase(
+        steps=400,
+        rows=32,
+        pairs=1.0,
+        robot=0.0,
+        max_images=2,
+        optimizer=optimizer.Config(peak_learning_rate=3e-3, warmup_steps=40, cooldown_steps=100, momentum=0.9),
+        checkpoint_every=200,
+    ),
+    robot=Phase(
+        steps=400,
+        rows=32,
+        pairs=0.1,
+        robot=0.9,
+        optimizer=optimizer.Config(
+            peak_learning_rate=3e-3,
+            warmup_steps=40,
+            cooldown_steps=100,
+            momentum=0.9,
+            groups=((r"vit\..*", 0.0), (r"(?!vit\.).*", 1.0)),
+        ),
+        loss=losses.Config(action=10.0),
+        checkpoint_every=200,
+    ),
+    execution=Execution(remat="none"),
+    augmentation=Augmentation(),
+)
+
+TINY = replace(
+    RECIPE,
+    name="tiny",
+    purpose="the whole way in seconds, for tests; learns next to nothing",
+    alignment=replace(RECIPE.alignment, steps=4, rows=4, checkpoint_every=2, log_every=1),
+    robot=replace(RECIPE.robot, steps=4, rows=4, checkpoint_every=2, log_every=1),
+)

@@ -1,0 +1,1 @@
+"""Training: losses, optimizer, step, loop, checkpoints. It knows nothing of a benchmark."""

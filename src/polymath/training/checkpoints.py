@@ -1,0 +1,70 @@
+"""Checkpoints by orbax: atomic, the newest few kept, restored straight into the wanted shapes and dtypes."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+
+from polymath.errors import CheckpointError
+from polymath.files import disk_errors
+from polymath.model import polymath_v
+from polymath.model import specs as weights
+from polymath.training import optimizer
+from polymath.training.step import State, init_state
+
+
+class Checkpoints:
+    """The checkpoints of one phase; use as a context manager, so that pending writes are finished."""
+
+    def __init__(self, directory: Path, every: int, keep: int = 2) -> None:
+        self.directory = Path(directory).absolute()
+        options = ocp.CheckpointManagerOptions(
+            save_interval_steps=every, max_to_keep=keep, create=True, enable_async_checkpointing=True
+        )
+        self._manager = ocp.CheckpointManager(self.directory, options=options)
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with disk_errors(self.directory):
+            self._manager.close()
+
+    def latest(self) -> int | None:
+        return self._manager.latest_step()
+
+    def save(self, state: State, *, now: bool = False) -> None:
+        """Save if the interval says so, or `now`. The step is the number of batches seen."""
+        step = int(state.step)
+        if now and self._manager.latest_step() == step:
+            return
+        with disk_errors(self.directory):
+            self._manager.save(step, args=ocp.args.StandardSave(state), force=now)
+
+    def restore(self, target: State) -> State:
+        """The newest state, in the shapes of `target` (abstract or real). Raises CheckpointError if it does not fit."""
+        step = self._manager.latest_step()
+        if step is None:
+            raise CheckpointError(f"{self.directory}: holds no checkpoint yet; train first")
+        try:
+            return self._manager.restore(step, args=ocp.args.StandardRestore(target))
+        except (ValueError, KeyError, FileNotFoundError) as error:
+            raise CheckpointError(f"{self.directory / str(step)}: does not fit the recipe: {error}") from error
+
+
+def load_params(directory: Path, model: polymath_v.Config, config: optimizer.Config) -> polymath_v.Params:
+    """The weights of a phase's newest checkpoint. Raises CheckpointError if there is none."""
+    if not Path(directory).is_dir():
+        raise CheckpointError(f"{directory}: no such directory; train that phase first")
+    with Checkpoints(directory, every=1) as checkpoints:
+        state = checkpoints.restore(abstract_state(model, config))
+    return optimizer.merge(state.trainable, state.frozen, polymath_v.specs(model))
+
+
+def abstract_state(model: polymath_v.Config, config: optimizer.Config) -> Any:
+    """The state's shapes and dtypes, placed on the default device."""
+    shapes = jax.eval_shape(lambda params: init_state(model, config, params), weights.abstract(polymath_v.specs(model)))
+    device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device), shapes)

@@ -1,0 +1,77 @@
+"""`polymath train`: data folders and a recipe in, a run directory out, one phase after the other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from polymath.data.documents import PairDocuments, WindowDocuments
+from polymath.data.loader import Loader, Source
+from polymath.data.sources.lerobot import LeRobotEpisodes
+from polymath.data.sources.webdataset import WebDatasetPairs
+from polymath.data.statistics import of_episodes
+from polymath.errors import ConfigError
+from polymath.model import polymath_v
+from polymath.tokenizer import Tokenizer
+from polymath.training.checkpoints import load_params
+from polymath.training.loop import train_phase
+from polymath.training.recipe import PHASES, Recipe
+from polymath.training.run import DataRecord, Run, create_or_open, open_run
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a run learns from: WebDataset folders of pairs, one LeRobot folder of episodes, a tokenizer file."""
+
+    robot: Path
+    tokenizer: Path
+    pairs: tuple[Path, ...] = ()
+
+
+def train(
+    recipe: Recipe, data: TrainingData, out: Path, phases: Sequence[str] = PHASES, start: Path | None = None
+) -> Run:
+    """Train the phases in the run directory `out`; finished phases are left alone, a broken one goes on.
+
+    `start`: another run whose newest alignment weights the first phase begins with, instead of a fresh draw.
+    Raises ConfigError if `out` belongs to another recipe or `start` to another model.
+    """
+    episodes = LeRobotEpisodes(data.robot)
+    tokenizer = Tokenizer.load(data.tokenizer)
+    record = DataRecord(tuple(map(str, data.pairs)), (str(data.robot),), episodes.recording.get("renderer"))
+    run = create_or_open(out, recipe, tokenizer, episodes.embodiment, of_episodes(episodes), record)
+    params = None if start is None else _starting_weights(start, recipe)
+    for name in phases:
+        params = train_phase(run, name, phase_loader(run, name, data, episodes), params)
+    return run
+
+
+def phase_loader(run: Run, phase_name: str, data: TrainingData, episodes: LeRobotEpisodes) -> Loader:
+    """The phase's mixture of pairs and trajectory windows, in the phase's row sizes."""
+    recipe, phase = run.recipe, run.recipe.phase(phase_name)
+    layout = replace(
+        recipe.layout,
+        length=phase.length or recipe.layout.length,
+        max_images=phase.max_images or recipe.layout.max_images,
+    )
+    sources = []
+    if phase.pairs:
+        if not data.pairs:
+            raise ConfigError(f"{phase_name}.pairs is {phase.pairs}, but no pairs were given: pass --pairs DIR")
+        share = phase.pairs / len(data.pairs)
+        for path in data.pairs:
+            pairs = WebDatasetPairs(path)
+            documents = PairDocuments(pairs, layout, run.tokenizer, recipe.augmentation, recipe.ablation)
+            sources.append(Source(documents, share))
+    if phase.robot:
+        transform = replace(run.transform, layout=layout)
+        sources.append(Source(WindowDocuments(episodes, transform, recipe.augmentation), phase.robot))
+    return Loader(sources, layout, phase.rows, recipe.seed)
+
+
+def _starting_weights(start: Path, recipe: Recipe) -> polymath_v.Params:
+    other = open_run(start)
+    if other.recipe.model != recipe.model:
+        raise ConfigError(
+            f"{start}: holds another model than recipe {recipe.name!r}; start from a run of the same sizes"
+        )
+    return load_params(other.checkpoints("alignment"), recipe.model, other.recipe.alignment.optimizer)

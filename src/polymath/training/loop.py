@@ -1,0 +1,92 @@
+"""The training loop: batches in, checkpoints and curves out; it resumes by itself from the newest checkpoint."""
+
+from collections.abc import Iterator
+
+import jax
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from polymath.data.loader import Loader
+from polymath.errors import ConfigError, PolymathError
+from polymath.model import polymath_v
+from polymath.training.checkpoints import Checkpoints, abstract_state, load_params
+from polymath.training.metrics import MetricsWriter
+from polymath.training.run import Run, save_example_batch
+from polymath.training.step import State, init_params, init_state, make_step
+
+MAX_SKIPPED = 100
+
+
+def train_phase(run: Run, phase_name: str, loader: Loader, start: polymath_v.Params | None = None) -> polymath_v.Params:
+    """Run the phase to its last step from `start` (or a fresh draw), or go on from the phase's newest checkpoint.
+
+    Ctrl-C saves a checkpoint first. Raises PolymathError if more than 100 updates were not finite, ConfigError for a
+    run directory whose checkpoint is beyond the recipe's last step.
+    """
+    recipe, phase = run.recipe, run.recipe.phase(phase_name)
+    with Checkpoints(run.checkpoints(phase_name), phase.checkpoint_every) as checkpoints:
+        state = _initial_state(run, phase_name, checkpoints, start)
+        step = make_step(recipe.model, phase.optimizer, phase.loss, recipe.execution, phase.steps)
+        first = int(state.step)
+        with MetricsWriter(run.path, phase_name, first) as metrics, _progress(phase_name, first, phase.steps) as bar:
+            try:
+                for batch in _batches(loader, first, phase.steps):
+                    state, values = step(state, jax.device_put(batch))
+                    _after_step(state, values, phase.log_every, phase.steps, metrics, bar)
+                    checkpoints.save(state)
+            finally:
+                checkpoints.save(state, now=True)
+    if phase_name == "robot":
+        save_example_batch(run.path / "example_batch.safetensors", loader.batch(0))
+    return load_params(run.checkpoints(phase_name), recipe.model, phase.optimizer)
+
+
+def _initial_state(run: Run, phase_name: str, checkpoints: Checkpoints, start: polymath_v.Params | None) -> State:
+    recipe, phase = run.recipe, run.recipe.phase(phase_name)
+    latest = checkpoints.latest()
+    if latest is None:
+        params = init_params(recipe.model, jax.random.key(recipe.seed)) if start is None else start
+        return init_state(recipe.model, phase.optimizer, params)
+    if latest > phase.steps:
+        raise ConfigError(f"{checkpoints.directory}: is at step {latest}, beyond {phase_name}.steps = {phase.steps}")
+    return checkpoints.restore(abstract_state(recipe.model, phase.optimizer))
+
+
+def _batches(loader: Loader, first: int, last: int) -> Iterator:
+    batches = loader.iterate(first)
+    for _ in range(first, last):
+        yield next(batches)
+
+
+def _after_step(state: State, values: dict, log_every: int, last: int, metrics: MetricsWriter, bar: "_Bar") -> None:
+    step = int(state.step)  # waits for the device
+    if step % log_every == 0 or step == last:
+        numbers = {name: float(value) for name, value in values.items()}
+        metrics.write(step, {**numbers, "skipped": int(state.skipped)})
+        bar.show(step, numbers)
+    if int(state.skipped) > MAX_SKIPPED:
+        raise PolymathError(
+            f"step {step}: {MAX_SKIPPED} updates were skipped because the loss or the gradient was not finite; "
+            "lower optimizer.peak_learning_rate, or look at the data with `polymath data inspect`"
+        )
+
+
+class _Bar:
+    def __init__(self, progress: Progress, task: int) -> None:
+        self._progress, self._task = progress, task
+
+    def __enter__(self) -> "_Bar":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, step: int, values: dict[str, float]) -> None:
+        text = f"ce {values['cross_entropy']:.3f} mse {values['mse']:.4f}"
+        self._progress.update(self._task, completed=step, status=text)  # type: ignore[arg-type]
+
+
+def _progress(title: str, first: int, last: int) -> _Bar:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TaskProgressColumn())
+    progress = Progress(*columns, TextColumn("{task.fields[status]}"), TimeRemainingColumn())
+    return _Bar(progress, progress.add_task(title, total=last, completed=first, status=""))

@@ -1,0 +1,66 @@
+"""A recipe: everything that decides a training run, in one frozen value that is stored beside its checkpoints.
+
+`polymath.presets` holds named recipes; `--set a.b=c` changes one field of one of them.
+"""
+
+from dataclasses import dataclass, field
+
+from polymath.data.augment import Augmentation
+from polymath.data.sequence import Layout
+from polymath.data.transforms import Ablation
+from polymath.errors import ConfigError
+from polymath.model import polymath_v
+from polymath.model.execution import Execution
+from polymath.training import losses, optimizer
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One training phase over a mixture: `pairs` and `robot` are shares of the rows, 0 leaves a kind out."""
+
+    steps: int
+    rows: int  # packed sequences of a batch
+    pairs: float
+    robot: float
+    optimizer: optimizer.Config
+    loss: losses.Config = field(default_factory=losses.Config)
+    length: int | None = None  # S of this phase; None: the layout's
+    max_images: int | None = None  # N of this phase; None: the layout's
+    checkpoint_every: int = 1_000
+    log_every: int = 10
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """`alignment` trains on image-text pairs, `robot` fine-tunes on trajectories (mixed with pairs)."""
+
+    name: str
+    purpose: str
+    model: polymath_v.Config
+    layout: Layout
+    control_tokens: int  # size of the reserved block inside the vocabulary
+    alignment: Phase
+    robot: Phase
+    execution: Execution = field(default_factory=Execution)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    ablation: Ablation = field(default_factory=Ablation)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        model, layout = self.model, self.layout
+        for name, ours, theirs in (
+            ("layout.latents_per_image", layout.latents_per_image, model.resampler.latents),
+            ("layout.image_size", layout.image_size, model.vit.image_size),
+            ("layout.state_dim", layout.state_dim, model.state_dim),
+            ("layout.action_dim", layout.action_dim, model.action_head.action_dim),
+            ("model.resampler.width", model.resampler.width, model.vit.width),
+            ("model.action_head.width", model.action_head.width, model.decoder.width),
+        ):
+            if ours != theirs:
+                raise ConfigError(f"{name}: {ours}, but the rest of recipe {self.name!r} needs {theirs}; set both")
+
+    def phase(self, name: str) -> Phase:
+        return {"alignment": self.alignment, "robot": self.robot}[name]
+
+
+PHASES = ("alignment", "robot")

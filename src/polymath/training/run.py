@@ -1,0 +1,130 @@
+"""The run directory: one artefact that train, evaluate and serve read the same way.
+
+RUN/config.json                  the recipe
+RUN/tokenizer.json               loads with Hugging Face tokenizers
+RUN/embodiment.json              the robot: cameras, state, actions, frequency
+RUN/statistics.json              normalisation of state and actions
+RUN/data.json                    where the data came from, and the identity of its renderer
+RUN/example_batch.safetensors    one batch of the robot phase, to try the model on
+RUN/metrics.jsonl                one line a logged step; RUN/tensorboard holds the same curves
+RUN/checkpoints/PHASE/STEP/      weights and optimizer state (orbax)
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+
+from polymath import config
+from polymath.data.statistics import Statistics
+from polymath.data.transforms import RobotTransform
+from polymath.errors import ConfigError
+from polymath.files import atomic_write
+from polymath.tokenizer import Tokenizer
+from polymath.training.recipe import Recipe
+from polymath.types import Batch, Embodiment
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """What a run was trained on. `renderer` is the identity of the simulator's renderer, None for real cameras."""
+
+    pairs: tuple[str, ...]
+    robot: tuple[str, ...]
+    renderer: str | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """An opened run directory."""
+
+    path: Path
+    recipe: Recipe
+    tokenizer: Tokenizer
+    embodiment: Embodiment
+    statistics: Statistics
+    data: DataRecord
+
+    @property
+    def transform(self) -> RobotTransform:
+        """From observations to sequences and from the model's output to actions."""
+        recipe = self.recipe
+        return RobotTransform(recipe.layout, self.tokenizer, self.embodiment, self.statistics, recipe.ablation)
+
+    def checkpoints(self, phase: str) -> Path:
+        return self.path / "checkpoints" / phase
+
+
+def open_run(path: Path) -> Run:
+    """Raises ConfigError or DataError naming the file that is missing or does not fit the others."""
+    path = Path(path)
+    recipe = config.load(Recipe, path / "config.json")
+    tokenizer = Tokenizer.load(path / "tokenizer.json")
+    check_tokenizer(recipe, tokenizer, path / "tokenizer.json")
+    embodiment = config.load(Embodiment, path / "embodiment.json")
+    statistics = config.load(Statistics, path / "statistics.json")
+    return Run(path, recipe, tokenizer, embodiment, statistics, config.load(DataRecord, path / "data.json"))
+
+
+def create_or_open(
+    path: Path, recipe: Recipe, tokenizer: Tokenizer, embodiment: Embodiment, statistics: Statistics, data: DataRecord
+) -> Run:
+    """A new run directory, or the existing one if it belongs to the very same recipe.
+
+    Raises ConfigError naming the first field that differs otherwise: a run directory belongs to one recipe.
+    """
+    path = Path(path)
+    check_tokenizer(recipe, tokenizer, path / "tokenizer.json")
+    if (path / "config.json").exists():
+        _check_same_recipe(path / "config.json", config.load(Recipe, path / "config.json"), recipe)
+        return open_run(path)
+    tokenizer.save(path / "tokenizer.json")
+    config.save(embodiment, path / "embodiment.json")
+    config.save(statistics, path / "statistics.json")
+    config.save(data, path / "data.json")
+    config.save(recipe, path / "config.json")  # last: its presence says that the directory is complete
+    return Run(path, recipe, tokenizer, embodiment, statistics, data)
+
+
+def check_tokenizer(recipe: Recipe, tokenizer: Tokenizer, path: Path) -> None:
+    """Raise ConfigError unless the tokenizer has the recipe's vocabulary and control block."""
+    for field, found, needed in (
+        ("model.decoder.vocabulary", tokenizer.vocab_size, recipe.model.decoder.vocabulary),
+        ("control_tokens", tokenizer.control.size, recipe.control_tokens),
+    ):
+        if found != needed:
+            raise ConfigError(
+                f"{path}: {found} entries, but {field} of recipe {recipe.name!r} is {needed}; "
+                "train a tokenizer of that size or set the field"
+            )
+
+
+def save_example_batch(path: Path, batch: Batch) -> None:
+    with atomic_write(path) as temporary:
+        arrays = {name: np.ascontiguousarray(value) for name, value in batch._asdict().items()}
+        safetensors.numpy.save_file(arrays, temporary)
+
+
+def load_example_batch(path: Path) -> Batch:
+    return Batch(**safetensors.numpy.load_file(path))
+
+
+def _check_same_recipe(path: Path, found: Recipe, wanted: Recipe) -> None:
+    difference = _first_difference(config.to_dict(found), config.to_dict(wanted), "")
+    if difference:
+        name, old, new = difference
+        raise ConfigError(
+            f"{path}: {name} is {old!r} there, but {new!r} is asked for; "
+            "choose another run directory, or the same setting to resume"
+        )
+
+
+def _first_difference(a: object, b: object, name: str) -> tuple[str, object, object] | None:
+    if isinstance(a, dict) and isinstance(b, dict):
+        for key in a:
+            difference = _first_difference(a[key], b.get(key), f"{name}.{key}" if name else key)
+            if difference:
+                return difference
+        return None
+    return None if a == b else (name, a, b)
