@@ -91,15 +91,19 @@ class LeRobotEpisodes:
         key = fmt.IMAGES + camera
         if self._info["features"][key]["dtype"] == "video":
             read = partial(self._read_clip, episode, key)
-            return self._cache.get((episode, key), read, lambda clip: clip.nbytes)[list(steps)]
+            return self._cache.get((episode, key), read, _size)[list(steps)]
+        return np.stack([self._picture(episode, key, step) for step in steps])
+
+    def _picture(self, episode: int, key: str, step: int) -> UInt8[np.ndarray, "height width 3"]:
+        """Decoded once, then from the cache while there is room: a later epoch does not decode again."""
+        return self._cache.get((episode, key, step), partial(self._decode, episode, key, step), _size)
+
+    def _decode(self, episode: int, key: str, step: int) -> UInt8[np.ndarray, "height width 3"]:
         path, first = self._place(episode)
-        file, where = self._files[path], f"episode {episode}, frame {{}}, {key}"
-        rows = [(step, *file.locate(first + step)) for step in steps]
-        groups = {
-            group: self._cache.get((path, group, key), partial(file.pictures, group, key), lambda column: column.nbytes)
-            for group in {group for _, group, _ in rows}
-        }
-        return np.stack([decode(groups[g][r].as_py(), f"{path}: {where.format(step)}") for step, g, r in rows])
+        file = self._files[path]
+        group, row = file.locate(first + step)
+        encoded = self._cache.get((path, group, key), partial(file.pictures, group, key), _size)
+        return decode(encoded[row].as_py(), f"{path}: episode {episode}, frame {step}, {key}")
 
     def _read_clip(self, episode: int, key: str) -> UInt8[np.ndarray, "T height width 3"]:
         row = self._index[episode]
@@ -287,6 +291,10 @@ def _names(feature: dict[str, Any]) -> tuple[str, ...]:
         names = next(iter(names.values()), None)
     width = feature["shape"][0]
     return tuple(map(str, names)) if names and len(names) == width else tuple(str(i) for i in range(width))
+
+
+def _size(value: np.ndarray | pa.Array) -> int:
+    return value.nbytes
 
 
 def _to_numpy(column: pa.ChunkedArray) -> np.ndarray:
