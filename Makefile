@@ -11,7 +11,7 @@ EXTRAS := --extra sim --extra dev
 STAMP := $(VENV)/.installed
 LEROBOT_VENV := .venv-lerobot
 LEROBOT_STAMP := $(LEROBOT_VENV)/.installed
-LEROBOT := lerobot>=0.4.4,<0.7
+LEROBOT := lerobot[dataset]>=0.4.4,<0.7
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint format docs lock lerobot-check benchmarks clean
