@@ -2,8 +2,8 @@
 
     python tests/oracles/lerobot_opens.py DATASET_DIR
 
-Runs in an environment that has lerobot (0.4.4 on Python 3.11, 0.6 on newer ones) and polymath; `make lerobot-check` makes
-one. Nothing is downloaded: HF_HUB_OFFLINE=1. Exits with 1 and says what differs if anything does.
+Runs in an environment that has lerobot (0.4.4 on Python 3.11, 0.6 on newer ones) and polymath: `make lerobot-check`.
+Nothing is downloaded: HF_HUB_OFFLINE=1. Exits with 1 and says what differs if anything does.
 """
 
 import os
