@@ -50,6 +50,9 @@ EMBODIMENT = Embodiment(
     control_hz=20.0,
 )
 
+OUT_OF_SIGHT = (1.5, 1.5, -0.87)
+"""On the floor, outside of every picture: where free objects wait that an episode does not use."""
+
 REACH_HEIGHT = 0.07
 """Metres from the top of the block to the reach goal."""
 
@@ -81,7 +84,9 @@ class Simulator:
         cameras: tuple[str, ...] = ("front",),
         kept_scenes: int = KEPT_SCENES,
     ):
-        """Raises ConfigError for an unknown renderer or camera."""
+        """Raises ConfigError for an unknown renderer or camera or a picture of less than 2 pixels a side."""
+        if image_size < 2:
+            raise ConfigError(f"image_size {image_size}: pictures need at least 2 pixels a side; 64 is usual")
         for camera in cameras:
             if camera not in CAMERAS:
                 raise ConfigError(f"camera {camera!r}: choose from {', '.join(CAMERAS)}")
@@ -187,7 +192,9 @@ class Simulator:
         model.body(family.body).pos = meant
         if family.gap is not None:
             model.body(DECOY + family.body).pos = other
-            _copy_joints(model, data, scene)
+            _copy_joints(model, data)
+        if family.name == "coffee-button":
+            _remove_mug(data)
         mujoco.mj_forward(model, data)
         env._prev_obs = env._get_curr_obs_combined_no_goal()
         self._obs = env._get_obs()
@@ -219,16 +226,21 @@ def _reset_vector(family: str, meant: tuple[float, float, float]) -> Float[np.nd
     """The random vector of Meta-World's `reset_model` that puts its functional object at `meant`."""
     if family != "reach":
         return np.array(meant)
+    # Meta-World's own object of reach-v3 is not part of the task
     x, y, z = meant
-    puck = (1.5, 1.5, -0.89)  # Meta-World's own object of reach-v3 is not part of the task: on the floor, out of sight
-    return np.array([*puck, x, y, z + 0.05 + REACH_HEIGHT])
+    return np.array([*OUT_OF_SIGHT, x, y, z + 0.05 + REACH_HEIGHT])
 
 
-def _copy_joints(model: mujoco.MjModel, data: mujoco.MjData, scene: Scene) -> None:
+def _copy_joints(model: mujoco.MjModel, data: mujoco.MjData) -> None:
     """Give the second object's joints the position of the first one's, so that nothing tells them apart."""
     for joint in range(model.njnt):
-        name = model.joint(joint).name
-        if name.startswith(DECOY):
-            twin = model.joint(name.removeprefix(DECOY))
-            data.qpos[model.jnt_qposadr[joint]] = data.qpos[twin.qposadr[0]]
-            data.qvel[model.jnt_dofadr[joint]] = data.qvel[twin.dofadr[0]]
+        body = model.body(model.jnt_bodyid[joint]).name
+        if body.startswith(DECOY):
+            twin = model.body(body.removeprefix(DECOY)).jntadr[0]
+            data.qpos[model.jnt_qposadr[joint]] = data.qpos[model.jnt_qposadr[twin]]
+            data.qvel[model.jnt_dofadr[joint]] = data.qvel[model.jnt_dofadr[twin]]
+
+
+def _remove_mug(data: mujoco.MjData) -> None:
+    """Put the coffee scene's mug on the floor out of sight: it would mark the machine that is meant."""
+    data.qpos[:3] = OUT_OF_SIGHT

@@ -19,6 +19,7 @@ from polymath.simulation.metaworld import EMBODIMENT, Simulator
 from polymath.simulation.parallel import simulate_in_parallel, simulator
 from polymath.simulation.renderer import renderer_identity
 from polymath.simulation.tasks import task
+from polymath.simulation.variation import check_split
 from polymath.types import Episode
 
 ATTEMPTS = 10
@@ -65,6 +66,7 @@ def record(
     of the action, [-1, 1]). Raises ConfigError for an unknown task, split, camera or renderer, DataError if the expert
     keeps failing, PolymathError if `out` exists or the disk is full; then nothing is written.
     """
+    check_split(split)
     jobs = [
         Job(task(name).name, split, _seed_of(seed, index), episodes_per_task, action_noise * (index % 2))
         for name in tasks
@@ -128,8 +130,8 @@ def _record_job(job: Job) -> tuple[Episode, int]:
         if success:
             return episode, attempt
     raise DataError(
-        f"task {job.task!r}, split {job.split!r}, seed {job.seed}: the scripted expert failed on {ATTEMPTS} scenes in a "
-        f"row; lower action_noise ({job.noise})"
+        f"task {job.task!r}, split {job.split!r}, seed {job.seed}: the scripted expert failed on {ATTEMPTS} scenes "
+        f"in a row; lower action_noise ({job.noise})"
     )
 
 

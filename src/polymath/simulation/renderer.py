@@ -78,7 +78,8 @@ class RayCaster:
             near, nearest = self._cast(data, position, rays[covered], MOVING_GROUP)
             hit = (nearest >= 0) & (near < distance[covered])
             distance[covered[hit]], geom[covered[hit]] = near[hit], nearest[hit]
-        return self._shade(data, position, rays.astype(np.float32), distance.astype(np.float32), geom)
+        single = np.float32
+        return self._shade(data, position, rotation[:, 2], rays.astype(single), distance.astype(single), geom)
 
     def _camera_rays(self, fovy: float) -> Float[np.ndarray, "pixels 3"]:
         """Unit directions through the pixel centres in the camera's frame, row by row."""
@@ -147,24 +148,26 @@ class RayCaster:
         self,
         data: mujoco.MjData,
         position: Float[np.ndarray, "3"],
+        backward: Float[np.ndarray, "3"],
         rays: Float[np.ndarray, "pixels 3"],
         distance: Float[np.ndarray, " pixels"],
         geom: Int[np.ndarray, " pixels"],
     ) -> UInt8[np.ndarray, "size size 3"]:
-        """Ambient + headlight + directional lights, Lambert's law, as MuJoCo's own renderer without specular terms."""
+        """Ambient light, the headlight along the camera's axis and the directional lights, by Lambert's law.
+
+        As in OpenGL's fixed pipeline the lit colour is clipped before the texture is multiplied in.
+        """
         miss = geom < 0
         points = position.astype(np.float32) + rays * np.where(miss, 10, distance)[:, None]
-        colour = self.model.geom_rgba[geom, :3]
-        self._paint_textures(points, geom, colour)
         normals = _normals(points.reshape(self.size, self.size, 3), geom.reshape(self.size, self.size))
-        facing = np.einsum("ij,ij->i", normals, rays)
-        normals *= -np.sign(facing)[:, None]
+        normals *= -np.sign(np.einsum("ij,ij->i", normals, rays))[:, None]
         head = self.model.vis.headlight
-        light = head.ambient + head.diffuse * np.abs(facing)[:, None]
+        light = head.ambient + head.diffuse * np.maximum(normals @ backward.astype(np.float32), 0)[:, None]
         for index in np.flatnonzero(self.model.light_active):
             lambert = np.maximum(normals @ -data.light_xdir[index].astype(np.float32), 0)
             light = light + self.model.light_ambient[index] + self.model.light_diffuse[index] * lambert[:, None]
-        colour = np.clip(colour * light, 0, 1)
+        colour = np.minimum(self.model.geom_rgba[geom, :3] * light, 1)
+        self._paint_textures(points, geom, colour)
         colour[miss] = 0
         return (colour * 255 + 0.5).astype(np.uint8).reshape(self.size, self.size, 3)
 

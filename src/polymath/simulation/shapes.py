@@ -115,20 +115,34 @@ def _handle(kind: mjtGeom, size: tuple[float, float, float], housing: tuple[floa
     return edit
 
 
-def _coffee(kind: mjtGeom, size: tuple[float, float, float], width: float, round_base: bool) -> Edit:
-    """Another button on the coffee machine, whose body is scaled in width or stands on a round base."""
+def _coffee(kind: mjtGeom, size: tuple[float, float, float], half_width: float, round_base: bool) -> Edit:
+    """A button on a coffee machine of width 2*half_width (Meta-World's is 20 cm wide), perhaps on a round base."""
 
     def edit(spec: mujoco.MjSpec, body: mujoco.MjsBody) -> None:
         for geom in _geoms(body, "cmgrey"):
-            _primitive(geom, kind, size, (0, -0.2, 0.3))
+            _primitive(geom, kind, size, (0, -0.19 if kind == CYLINDER else -0.2, 0.3))
         for mesh in ("body1", "body2", "bodypiece1"):
-            spec.mesh(mesh).scale = (width, 1, 1)
+            spec.mesh(mesh).scale = (half_width / 0.1, 1, 1)
+        for geom in _geoms(body, "cm_col"):
+            _narrow_machine_wall(geom, half_width)
         if round_base:
             base = next(geom for geom in _geoms(body, "cmred") if geom.meshname == "body1")
-            _primitive(base, CYLINDER, (0.098, 0.115, 0), (0, 0, 0.115))
+            _primitive(base, CYLINDER, (half_width, 0.115, 0), (0, 0, 0.115))
             base.quat = (1, 0, 0, 0)
 
     return edit
+
+
+def _narrow_machine_wall(geom: mujoco.MjsGeom, half_width: float) -> None:
+    """Resize one collision geom; the two walls beside the button keep their inner faces at 3.8 cm."""
+    if geom.type != BOX:
+        return
+    if abs(geom.pos[0]) > 0.01:
+        middle = (half_width + 0.038) / 2
+        geom.pos = (middle if geom.pos[0] > 0 else -middle, geom.pos[1], geom.pos[2])
+        geom.size = ((half_width - 0.038) / 2, geom.size[1], geom.size[2])
+    else:
+        geom.size = (half_width, geom.size[1], geom.size[2])
 
 
 def _faucet(kind: mjtGeom, size: tuple[float, float, float], base: mjtGeom | None) -> Edit:
@@ -173,10 +187,10 @@ SHAPES: dict[str, dict[str, Edit]] = {
         "bar on a box": _handle(CAPSULE, (0.02, 0.052, 0), (0.085, 0.085, 0.1)),
     },
     "coffee-button": {
-        STANDARD: _keep,
-        "square button": _coffee(BOX, (0.028, 0.02, 0.028), 0.9, False),
-        "large dome": _coffee(ELLIPSOID, (0.042, 0.022, 0.042), 1.0, True),
-        "narrow machine": _coffee(CYLINDER, (0.026, 0.02, 0), 0.75, False),
+        STANDARD: _coffee(CYLINDER, (0.032, 0.03, 0), 0.07, False),
+        "square button": _coffee(BOX, (0.028, 0.02, 0.028), 0.06, False),
+        "large dome on a round base": _coffee(ELLIPSOID, (0.042, 0.022, 0.042), 0.075, True),
+        "wide machine": _coffee(CYLINDER, (0.026, 0.03, 0), 0.085, False),
     },
     "faucet": {
         STANDARD: _keep,

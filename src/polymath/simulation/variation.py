@@ -52,7 +52,7 @@ TRAIN_TABLES: dict[str, RGB] = {
 }
 NOVEL_TABLES: dict[str, tuple[RGB, RGB]] = {
     "checkered": ((0.62, 0.60, 0.56), (0.40, 0.40, 0.42)),
-    "striped": ((0.45, 0.55, 0.50), (0.58, 0.62, 0.56)),
+    "striped": ((0.42, 0.60, 0.48), (0.62, 0.68, 0.58)),
     "teal": ((0.24, 0.46, 0.46), (0.24, 0.46, 0.46)),
     "lilac": ((0.58, 0.50, 0.62), (0.58, 0.50, 0.62)),
 }
@@ -100,8 +100,7 @@ class Variation:
 
 def draw(family: Family, split: str, seed: int) -> Variation:
     """Draw the scene of (family, split, seed). Raises ConfigError for an unknown split."""
-    if split not in SPLITS:
-        raise ConfigError(f"split {split!r}: choose one of {', '.join(SPLITS)}")
+    check_split(split)
     rng = np.random.default_rng([seed, SPLITS.index(split), zlib.crc32(family.name.encode())])
     left, right = _places(family, rng)
     return Variation(
@@ -114,6 +113,12 @@ def draw(family: Family, split: str, seed: int) -> Variation:
         **_surroundings(family, split, (left, right), rng),
         instruction=int(rng.integers(1 << 16)),
     )
+
+
+def check_split(split: str) -> None:
+    """Raises ConfigError for an unknown split."""
+    if split not in SPLITS:
+        raise ConfigError(f"split {split!r}: choose one of {', '.join(SPLITS)}")
 
 
 def _look(family: Family, split: str, rng: np.random.Generator) -> dict:
