@@ -53,7 +53,7 @@ def test_background_follows_what_moves(simulator):
 
 
 def test_opengl_draws_the_same_picture(simulator):
-    """Colours, lights and the table's texture agree; edges and curved meshes differ (normals from neighbouring rays)."""
+    """Colours, lights and texture agree; edges and curved meshes differ (normals come from neighbouring rays)."""
     simulator.reset("coffee-button-right", "novel_environments", 9)
     try:
         opengl = make_renderer("egl", simulator.model, 96)
