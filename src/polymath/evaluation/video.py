@@ -37,9 +37,10 @@ def write_mp4(
 
 
 def read_tags(path: Path) -> tuple[str, str]:
-    """The `title` and `comment` of an mp4. Raises DataError if it cannot be opened."""
+    """The `title` and `comment` of an mp4. Raises DataError if it cannot be opened or holds no pictures."""
     try:
         with av.open(str(path)) as container:
+            container.streams.video[0]
             return container.metadata.get("title", ""), container.metadata.get("comment", "")
-    except (OSError, av.error.FFmpegError) as error:
+    except (OSError, IndexError, av.error.FFmpegError) as error:
         raise DataError(f"{path}: not a readable mp4 ({error}); remove it and evaluate again") from None

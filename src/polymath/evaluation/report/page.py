@@ -39,6 +39,7 @@ def render_report(data: ReportData) -> str:
         style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),
         identity=identities[0],
         summary=sections.summary(data),
+        same_scenes=sections.same_scenes(data),
         cards=sections.cards(data),
         splits=[sections.split(data, name, colours) for name in data.results],
         videos=[{**vars(video), "uri": mp4_uri(video.path)} for video in data.videos],

@@ -13,16 +13,17 @@ from polymath.evaluation.video import upscale
 Cells = dict[str, Any]
 
 _CHARTS = {"loss": "Loss", "cross_entropy": "Cross-entropy, text and action tokens", "mse": "MSE of the action head"}
+NBSP = "\u00a0"
 _OTHERS = (1, 2, 4, 5)
 _GREY = 3
 
 
 def percent(rate: float) -> str:
-    return f"{100 * rate:.0f} %"
+    return f"{100 * rate:.0f}{NBSP}%"
 
 
 def interval(low: float, high: float) -> str:
-    return f"{100 * low:.0f} – {100 * high:.0f} %"
+    return f"{100 * low:.0f}–{100 * high:.0f}{NBSP}%"
 
 
 def colours(data: ReportData) -> dict[str, int]:
@@ -46,6 +47,14 @@ def summary(data: ReportData) -> str:
         return text + "."
     best = max(baselines, key=lambda name: baselines[name].rate)
     return text + f"; the best baseline, {best}, in {percent(baselines[best].rate)}."
+
+
+def same_scenes(data: ReportData) -> bool:
+    """Whether in every split all policies ran the same tasks on the same seeds."""
+    return all(
+        len({(entry.seeds, frozenset(entry.per_task)) for entry in policies.values()}) == 1
+        for policies in data.results.values()
+    )
 
 
 def cards(data: ReportData) -> list[Cells]:
@@ -188,7 +197,8 @@ def _memory(size: int) -> str:
 
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min {rest:02d} s"
+    text = f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min {rest:02d} s"
+    return text.replace(" ", NBSP)
 
 
 def _short(count: int) -> str:
