@@ -23,7 +23,7 @@ def decode(data: bytes, where: str) -> UInt8[np.ndarray, "height width 3"]:
         with Image.open(io.BytesIO(data)) as picture:
             _check_pixels(picture.width * picture.height)
             return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
-    except (ValueError, OSError, SyntaxError) as error:
+    except (ValueError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{where}: cannot decode the picture ({error}); write it again or drop the sample") from None
 
 
