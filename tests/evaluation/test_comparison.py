@@ -1,10 +1,15 @@
 """Paired and unpaired comparison of two evaluations."""
 
+from dataclasses import replace
+
 import pytest
 
-from polymath.errors import PolymathError
-from polymath.evaluation.comparison import compare
-from polymath.evaluation.rollout import EpisodeKey
+from polymath.errors import ConfigError, DataError, PolymathError
+from polymath.evaluation.comparison import compare, compare_runs
+from polymath.evaluation.episode_log import EpisodeLog, Identity
+from polymath.evaluation.rollout import EpisodeKey, EpisodeResult
+
+IDENTITY = Identity("metaworld", "a", "", "mujoco-3.3.0/ray", 64, ("front",), 2, 55)
 
 
 def outcomes(split, seeds, solved):
@@ -41,3 +46,39 @@ def test_each_common_split_is_compared():
 def test_no_common_split_is_an_error():
     with pytest.raises(PolymathError, match="share no split"):
         compare(outcomes("seen", [1], []), outcomes("novel_objects", [1], []))
+
+
+def write_log(path, identity, solved):
+    log = EpisodeLog(path, identity)
+    for seed in range(10):
+        log.append(EpisodeResult(EpisodeKey("push", "seen", seed), seed < solved, 20, 1.0, "push it"))
+    return path
+
+
+def test_two_logs_or_the_directories_around_them_are_compared(tmp_path):
+    a = write_log(tmp_path / "first" / "evaluation" / "episodes" / "a.jsonl", IDENTITY, 8)
+    b = write_log(tmp_path / "second" / "episodes" / "b.jsonl", replace(IDENTITY, policy="b"), 2)
+    [result] = compare_runs(a, b)
+    assert (result.pairs, result.only_a, result.only_b) == (10, 6, 0)
+    assert compare_runs(tmp_path / "first", tmp_path / "second") == [result]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("renderer", "mujoco-3.3.0/egl"), ("benchmark", "calvin"), ("max_steps", 60)]
+)
+def test_what_cannot_be_compared_is_named(tmp_path, field, value):
+    a = write_log(tmp_path / "a.jsonl", IDENTITY, 8)
+    b = write_log(tmp_path / "b.jsonl", replace(IDENTITY, **{field: value}), 2)
+    with pytest.raises(ConfigError, match=f"compare: {field} is "):
+        compare_runs(a, b)
+    if field == "renderer":
+        assert len(compare_runs(a, b, allow_mixed_renderers=True)) == 1
+
+
+def test_a_directory_with_several_logs_asks_which(tmp_path):
+    for name in ("a", "b"):
+        write_log(tmp_path / "episodes" / f"{name}.jsonl", replace(IDENTITY, policy=name), 3)
+    with pytest.raises(DataError, match=r"found episodes/a\.jsonl, episodes/b\.jsonl"):
+        compare_runs(tmp_path, tmp_path)
+    with pytest.raises(DataError, match="no such file"):
+        compare_runs(tmp_path / "none", tmp_path)

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from polymath.errors import PolymathError
+from polymath.errors import ConfigError, DataError, PolymathError
+from polymath.evaluation.episode_log import read_episodes
 from polymath.evaluation.rollout import EpisodeKey
 from polymath.evaluation.statistics import Rate, difference, mcnemar, paired_difference
 
@@ -37,6 +39,32 @@ def compare(a: Mapping[EpisodeKey, bool], b: Mapping[EpisodeKey, bool]) -> list[
     if not splits:
         raise PolymathError("compare: the two evaluations share no split; evaluate both on the same benchmark first")
     return [_compare_split(split, a, b) for split in splits]
+
+
+def compare_runs(a: Path, b: Path, allow_mixed_renderers: bool = False) -> list[Comparison]:
+    """Compare two evaluations: episode logs, or directories whose episodes/ holds one log.
+
+    Raises ConfigError naming the field in which they cannot be compared (benchmark, time limit, and the renderer unless
+    `allow_mixed_renderers`), DataError if a log is missing or cannot be read.
+    """
+    (first, left), (second, right) = (read_episodes(_episode_log(Path(side))) for side in (a, b))
+    for field in ("benchmark", "max_steps", "renderer"):
+        ours, theirs = getattr(first, field), getattr(second, field)
+        if ours != theirs and not (field == "renderer" and allow_mixed_renderers):
+            raise ConfigError(f"compare: {field} is {ours!r} in {a} and {theirs!r} in {b}; evaluate both alike")
+    outcomes = [{key: result.success for key, result in side.items()} for side in (left, right)]
+    return compare(*outcomes)
+
+
+def _episode_log(path: Path) -> Path:
+    """`path` itself, or the only log below it. Raises DataError if there is none or more than one."""
+    if not path.is_dir():
+        return path
+    logs = sorted([*path.glob("episodes/*.jsonl"), *path.glob("evaluation/episodes/*.jsonl")])
+    if len(logs) != 1:
+        found = ", ".join(str(log.relative_to(path)) for log in logs) or "none"
+        raise DataError(f"{path}: name one episode log of this directory (found {found})")
+    return logs[0]
 
 
 def _compare_split(split: str, a: Mapping[EpisodeKey, bool], b: Mapping[EpisodeKey, bool]) -> Comparison:
