@@ -9,7 +9,7 @@ import pytest
 
 from polymath.errors import PolymathError
 from polymath.evaluation.baselines import RandomPolicy
-from polymath.evaluation.rollout import EpisodeKey, run_episodes
+from polymath.evaluation.rollout import BATCH, EpisodeKey, run_episodes
 from polymath.evaluation.workers import WorkerPool
 from polymath.types import ActionChunk
 
@@ -70,11 +70,12 @@ def test_the_random_policy_depends_on_its_seed(point_worker):
     assert all(steps <= 30 for _, steps in first.values())
 
 
-def test_waiting_episodes_are_answered_in_batches(point_worker):
+def test_waiting_episodes_are_answered_together_in_batches_of_one_size(point_worker):
     policy = SeeingPolicy(seconds=0.005)  # as long as a forward pass, so that workers finish meanwhile
-    outcomes(policy, point_worker(4), 2)
-    assert max(policy.batches) <= 8
-    assert np.mean(policy.batches) >= 2.5
+    results, _ = outcomes(policy, point_worker(8), 2)
+    assert set(policy.batches) == {BATCH}
+    # Answered one by one, there would be as many calls as control steps.
+    assert len(policy.batches) < sum(steps for _, steps in results.values()) / 2
 
 
 def test_recorded_episodes_have_a_frame_per_control_step(point_worker):

@@ -1,13 +1,14 @@
 """Episodes in simulator workers under one policy.
 
-All simulators of all workers run side by side. When at least half of the running episodes wait for an action, the
-policy answers all that wait in one call; meanwhile the other half is being simulated, so neither side stands idle:
+All simulators of all workers run side by side. When BATCH of the running episodes (or half of them, where they are few)
+wait for an action, the policy answers them in one call; meanwhile the others are simulated, so neither side is idle:
 
-    workers   ▓▓▓ A ▓▓▓ B ▓▓▓ A ▓▓▓ B        A and B: the two halves of the episodes
+    workers   ▓▓▓ A ▓▓▓ B ▓▓▓ A ▓▓▓ B        A and B: two sets of episodes
     policy        ▓ A ▓▓▓ B ▓▓▓ A ▓▓▓ B
 
 An episode is a function of (task, split, seed) and of the policy, so results do not depend on the number of workers or
-on timing, provided that the policy's answer to an observation does not depend on what else is in the batch.
+on timing, provided that the policy's answer to an observation does not depend on what else is in the batch. Rounding
+does depend on the size of a batch, so the policy is always asked about exactly BATCH observations, the last repeated.
 """
 
 import time
@@ -23,6 +24,8 @@ from polymath.errors import PolymathError
 from polymath.evaluation.protocol import State
 from polymath.evaluation.workers import Place, WorkerPool
 from polymath.types import ActionChunk, Observation
+
+BATCH = 8
 
 
 class Policy(Protocol):
@@ -94,9 +97,8 @@ def run_episodes(
                 _finish(running.pop(place), state, on_episode)
             else:
                 waiting[place] = state.observation
-        if len(waiting) >= max(1, len(running) // 2) and not (queue and idle):
-            _answer(policy, pool, waiting, execute)
-            waiting.clear()
+        while waiting and len(waiting) >= min(BATCH, len(running) // 2) and not (queue and idle):
+            _answer(policy, pool, [(place, waiting.pop(place)) for place in list(waiting)[:BATCH]], execute)
 
 
 def _finish(episode: _Running, state: State, on_episode: OnEpisode) -> None:
@@ -105,12 +107,13 @@ def _finish(episode: _Running, state: State, on_episode: OnEpisode) -> None:
     on_episode(result, np.concatenate(episode.frames))
 
 
-def _answer(policy: Policy, pool: WorkerPool, waiting: dict[Place, Observation], execute: int) -> None:
-    places = sorted(waiting)
-    chunks = policy.act([waiting[place] for place in places])
-    if len(chunks) != len(places):
-        raise PolymathError(f"policy {policy.name}: {len(chunks)} action chunks for {len(places)} observations")
-    for place, chunk in zip(places, chunks, strict=True):
+def _answer(policy: Policy, pool: WorkerPool, waiting: list[tuple[Place, Observation]], execute: int) -> None:
+    """Ask about 1 to BATCH observations and send the actions on their way."""
+    observations = [observation for _, observation in waiting]
+    chunks = policy.act(observations + observations[-1:] * (BATCH - len(observations)))
+    if len(chunks) != BATCH:
+        raise PolymathError(f"policy {policy.name}: {len(chunks)} action chunks for {BATCH} observations")
+    for (place, _), chunk in zip(waiting, chunks, strict=False):
         pool.act(place, _executable(policy.name, chunk, execute))
 
 
