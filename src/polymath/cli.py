@@ -4,6 +4,7 @@ Every import of a room stands inside its verb, so that `polymath --help` answers
 """
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 import tyro
 from tyro.extras import SubcommandApp
 
-from polymath import cli_data, cli_record, cli_tokenizer
+from polymath import cli_data, cli_demo, cli_eval, cli_record, cli_runs, cli_tokenizer
 from polymath.cli_output import print_json
 from polymath.errors import PolymathError
 
@@ -19,12 +20,22 @@ DESCRIPTION = """Build, train and evaluate vision-language-action models.
 
 Each verb has --help with an example. POLYMATH_DEBUG=1 shows the traceback of an error."""
 
+GO_ON = (
+    "Nothing half-written was kept. Run the same command again: demo, train and eval go on from where they were, "
+    "the other verbs start anew."
+)
+
 app = SubcommandApp()
+app.command(cli_demo.demo)
+app.command(cli_runs.presets)
 app.command(
     cli_record.app, name="record", help="Scripted experts make episodes; the same simulator makes captioned pictures."
 )
-app.command(cli_data.app, name="data", help="What is in a data set.")
 app.command(cli_tokenizer.app, name="tokenizer", help="Byte-level BPE: train, stats, encode.")
+app.command(cli_data.app, name="data", help="What is in a data set.")
+app.command(cli_runs.train)
+app.command(cli_eval.app, name="eval", help="Success rates on a benchmark.")
+app.command(cli_eval.compare)
 
 
 @app.command
@@ -52,7 +63,11 @@ def doctor(json: bool = False) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb. Exit status: 0 well, 1 the verb's own 'no', 2 bad input or usage, 130 stopped by Ctrl-C."""
+    """Run one verb. Exit status: 0 well, 1 the verb's own 'no', 2 bad input or usage, 130 stopped by Ctrl-C.
+
+    A polite end (SIGTERM, what schedulers send) is answered like Ctrl-C: what can be saved is saved.
+    """
+    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         status = app.cli(
             args=arguments, prog="polymath", description=DESCRIPTION, config=(tyro.conf.FlagCreatePairsOff,)
@@ -64,15 +79,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"polymath: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(
-            "\npolymath: stopped. Nothing half-written was kept. Run the same command again: "
-            "demo and train go on from their last checkpoint, the other verbs start anew.",
-            file=sys.stderr,
-        )
+        print(f"\npolymath: stopped. {GO_ON}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output has gone (`polymath … | head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,84 @@
+"""`polymath presets`, `polymath train`."""
+
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional, UseAppendAction
+
+from polymath.cli_output import print_json, print_table
+
+Phase = Literal["alignment", "robot"]
+
+
+def presets(json: bool = False) -> None:
+    """Named recipes: purpose, and parameters by part of the model.
+
+    Example: polymath presets
+
+    Args:
+        json: Print one JSON list instead of the table.
+    """
+    from polymath.planning.count import count_by_part
+    from polymath.presets import PRESETS
+
+    counts = {name: count_by_part(recipe.model) for name, recipe in PRESETS.items()}
+    if json:
+        print_json(
+            [
+                {"name": name, "purpose": PRESETS[name].purpose, "parameters": parameters}
+                for name, parameters in counts.items()
+            ]
+        )
+        return
+    header = ["preset", *(part.replace("_", " ") for part in next(iter(counts.values()))), "purpose"]
+    print_table(header, [[name, *parts.values(), PRESETS[name].purpose] for name, parts in counts.items()])
+
+
+def train(
+    preset: Positional[str],
+    data: tuple[Path, ...],
+    tokenizer: Path,
+    out: Path,
+    set: UseAppendAction[tuple[tuple[str, ...], ...]] = (),
+    phases: tuple[Phase, ...] = ("alignment", "robot"),
+    start: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Train a preset, phase after phase; run again, it goes on from its newest checkpoint.
+
+    Example: polymath train tiny --data pairs episodes --tokenizer tokenizer.json --out run --set robot.steps=8
+
+    Args:
+        preset: The name of a recipe, see `polymath presets`.
+        data: One LeRobot data set, and directories of WebDataset shards.
+        tokenizer: A tokenizer.json with the recipe's vocabulary and control tokens.
+        out: The run directory; an existing one must belong to the same recipe.
+        set: Fields of the recipe to change, as field=value.
+        phases: Which phases, in this order.
+        start: Begin with the alignment weights of another run directory.
+        json: Print one JSON object instead of a line.
+    """
+    from polymath.config import apply_overrides
+    from polymath.presets import preset as find_preset
+    from polymath.training.job import TrainingData
+    from polymath.training.job import train as train_run
+
+    recipe = apply_overrides(find_preset(preset), [assignment for group in set for assignment in group])
+    robot, pairs = _by_kind(data)
+    train_run(recipe, TrainingData(robot, tokenizer, pairs), out, phases, start)
+    steps = {phase: recipe.phase(phase).steps for phase in phases}
+    if json:
+        print_json({"path": str(out), "recipe": recipe.name, "steps": steps})
+    else:
+        print(f"{out}: " + ", ".join(f"{phase} {count:,} steps" for phase, count in steps.items()))
+
+
+def _by_kind(data: tuple[Path, ...]) -> tuple[Path, tuple[Path, ...]]:
+    """The one LeRobot data set, and the rest, which must be pairs. Raises ConfigError unless there is just one."""
+    from polymath.errors import ConfigError
+
+    robot = [path for path in data if (path / "meta" / "info.json").is_file()]
+    if len(robot) != 1:
+        found = ", ".join(map(str, robot)) or "none"
+        raise ConfigError(f"--data: name one LeRobot data set (a directory with meta/info.json), found {found}")
+    return robot[0], tuple(path for path in data if path != robot[0])

@@ -1,0 +1,1 @@
+"""What a run needs, from its configuration alone: nothing here allocates a weight."""

@@ -1,0 +1,23 @@
+"""How many parameters each part of the model has."""
+
+from polymath.model import polymath_v
+from polymath.model.specs import count
+
+
+def count_by_part(config: polymath_v.Config) -> dict[str, int]:
+    """`total` and its parts, which add up to it.
+
+    `resampler` includes the projection into the decoder's width, `state` is the encoder of the proprioception;
+    `embedding` is tied and also gives the logits.
+    """
+    specs = polymath_v.specs(config)
+    embedding = count(specs.decoder.embedding)
+    parts = {
+        "vision": count(specs.vit),
+        "resampler": count(specs.resampler) + count(specs.projection),
+        "embedding": embedding,
+        "state": count(specs.state) + count(specs.state_bias),
+        "decoder": count(specs.decoder) - embedding,
+        "action_head": count(specs.action_head),
+    }
+    return {"total": count(specs), **parts}
