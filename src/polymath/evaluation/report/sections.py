@@ -12,7 +12,7 @@ from polymath.evaluation.video import upscale
 
 Cells = dict[str, Any]
 
-_CHARTS = {"loss": "Loss", "cross_entropy": "Cross-entropy, text and action tokens", "mse": "MSE of the action head"}
+_CHARTS = {"loss": "Loss", "cross_entropy": "Cross-entropy of the tokens", "mse": "MSE of the action head"}
 NBSP = "\u00a0"
 _OTHERS = (1, 2, 4, 5)
 _GREY = 3
