@@ -1,10 +1,12 @@
 """Simulation work on several processes: results in the order of the jobs, a progress bar, a clean Ctrl-C."""
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import islice
+from threading import Thread
 from typing import TypeVar
 
 from rich.console import Console
@@ -64,4 +66,13 @@ def simulate_in_parallel(
 def _start_worker(renderer: str, image_size: int, cameras: tuple[str, ...]) -> None:
     global _simulator
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets Ctrl-C and stops its workers
+    Thread(target=_end_with_parent, daemon=True).start()
     _simulator = Simulator(renderer, image_size, cameras)
+
+
+def _end_with_parent() -> None:
+    """Leave when the parent was killed: the executor's workers would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
