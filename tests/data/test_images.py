@@ -54,3 +54,9 @@ def test_fit_keeps_a_fitting_picture_and_averages_a_larger_one() -> None:
     small = images.fit(checkers.astype(np.uint8), 16)
     assert small.shape == (16, 16, 3)
     assert np.abs(small.astype(int) - 127).max() <= 2  # an area filter sees grey, a point filter black or white
+
+
+@pytest.mark.parametrize("bad", [PICTURE[..., 0], PICTURE[..., :2], PICTURE / 255, PICTURE[:0]])
+def test_only_rgb_bytes_fit(bad: np.ndarray) -> None:
+    with pytest.raises(DataError, match=r"image: \w+ \(.*is not uint8 \(height, width, 3\)"):
+        images.fit(bad, 16)

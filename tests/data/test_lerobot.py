@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from polymath.data import lerobot_format as fmt
+from polymath.data.images import encode_png
 from polymath.data.lerobot_writer import LeRobotWriter
 from polymath.data.sources.lerobot import LeRobotEpisodes
 from polymath.errors import DataError, PolymathError
@@ -237,15 +238,38 @@ def test_truncated_and_missing_parquet(tmp_path: Path, robot: Embodiment, episod
         LeRobotEpisodes(tmp_path / "set")
 
 
-def test_a_damaged_picture_is_named(tmp_path: Path, robot: Embodiment, episodes: list[Episode]) -> None:
-    path = write(tmp_path / "set", robot, episodes) / DATA
+def change_pictures(path: Path, change) -> None:
+    """`change(row, bytes)` for every picture of the wrist."""
     table = pq.read_table(path)
     rows = table["observation.images.wrist"].to_pylist()
-    rows[5]["bytes"] = rows[5]["bytes"][:40]
+    rows = [{**row, "bytes": change(i, row["bytes"])} for i, row in enumerate(rows)]
     place = table.schema.get_field_index("observation.images.wrist")
-    pq.write_table(
-        table.set_column(place, table.schema.field(place), pa.array(rows, table.schema.field(place).type)), path
-    )
+    field = table.schema.field(place)
+    pq.write_table(table.set_column(place, field, pa.array(rows, field.type)), path)
+
+
+def test_cameras_of_different_sizes(tmp_path: Path, robot: Embodiment, episodes: list[Episode]) -> None:
+    root = write(tmp_path / "set", robot, episodes)
+    small = encode_png(np.full((12, 20, 3), 77, np.uint8))
+    change_pictures(root / DATA, lambda row, data: small)
+    with pytest.raises(DataError, match=r"set: cameras of different sizes .*open it with an image_size"):
+        LeRobotEpisodes(root).frames(0, [0])
+    frames = LeRobotEpisodes(root, image_size=16).frames(1, [0, 3])
+    assert frames.shape == (2, 2, 16, 16, 3)
+    assert (frames[:, 1] == 77).all()
+    assert (frames[1, 0] == 30).all()  # the fixture's shade of step 3
+
+
+def test_a_video_is_fitted_too(tmp_path: Path, robot: Embodiment, episodes: list[Episode]) -> None:
+    root = write(tmp_path / "set", robot, episodes, video=True)
+    frames = LeRobotEpisodes(root, image_size=16).frames(1, [3])
+    assert frames.shape == (1, 2, 16, 16, 3)
+    assert np.abs(frames[0, 0].astype(int) - 30).max() <= 3
+
+
+def test_a_damaged_picture_is_named(tmp_path: Path, robot: Embodiment, episodes: list[Episode]) -> None:
+    path = write(tmp_path / "set", robot, episodes) / DATA
+    change_pictures(path, lambda row, data: data[:40] if row == 5 else data)
     found = LeRobotEpisodes(tmp_path / "set")
     with pytest.raises(
         DataError, match=r"file-000\.parquet: episode 1, frame 1, observation\.images\.wrist: cannot decode"

@@ -64,6 +64,14 @@ def test_threads_do_not_change_the_order(
         assert same(batch, source.batch(step))
 
 
+def test_a_bad_picture_stops_the_threads_with_its_own_error(tokenizer: Tokenizer) -> None:
+    """Not with an error of the library in between, so that the command line can print it."""
+    images = [np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8)]
+    documents = PairDocuments(MemoryPairs([ImageText(image, "a cube") for image in images]), LAYOUT, tokenizer)
+    with pytest.raises(DataError, match=r"image: uint8 \(8, 8\)"):
+        list(itertools.islice(loader(documents).iterate(), 4))
+
+
 @dataclasses.dataclass
 class Recorded:
     """Documents that remember which of them were asked for."""

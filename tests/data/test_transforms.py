@@ -119,6 +119,7 @@ def test_observations_of_the_wrong_kind(episode: Episode, transform: RobotTransf
         (replace(good, state=np.zeros(2)), r"observation\.state: 2 dimensions"),
         (replace(good, state=np.full(3, np.nan)), r"observation\.state: holds NaN"),
         (replace(good, instruction=" "), r"instruction: is empty"),
+        (replace(good, images={c: i / 255 for c, i in good.images.items()}), r"image: float64 .*not uint8"),
     ]
     for observation, message in cases:
         with pytest.raises(DataError, match=message):

@@ -35,7 +35,7 @@ def train(
     `start`: another run whose newest alignment weights the first phase begins with, instead of a fresh draw.
     Raises ConfigError if `out` belongs to another recipe or `start` to another model.
     """
-    episodes = LeRobotEpisodes(data.robot)
+    episodes = LeRobotEpisodes(data.robot, image_size=recipe.layout.image_size)
     tokenizer = Tokenizer.load(data.tokenizer)
     record = DataRecord(tuple(map(str, data.pairs)), (str(data.robot),), episodes.recording.get("renderer"))
     run = create_or_open(out, recipe, tokenizer, episodes.embodiment, of_episodes(episodes), record)

@@ -17,7 +17,7 @@ from jaxtyping import Float, UInt8
 from polymath.data import lerobot_format as fmt
 from polymath.data import video
 from polymath.data.cache import ByteCache
-from polymath.data.images import decode
+from polymath.data.images import decode, fit
 from polymath.data.sources.lerobot_meta import read_meta
 from polymath.data.sources.memory import check_vectors
 from polymath.data.sources.parquet import DataFile, to_numpy
@@ -31,12 +31,14 @@ class LeRobotEpisodes:
     """The episodes of one directory, as `interface.EpisodeSet`.
 
     The embodiment is meta/embodiment.json, or else derived from info.json (no gripper dimension is assumed then).
-    `recording` is what the recorder said of itself. Raises DataError naming file, field and remedy for whatever is
-    missing, truncated, of another width, not finite, not in order, or without an instruction.
+    `recording` is what the recorder said of itself. With `image_size`, pictures are fitted to that square as they are
+    decoded: the cache then holds many more of them, and cameras of different sizes can stand side by side. Raises
+    DataError naming file, field and remedy for whatever is missing, truncated, of another width, not finite, not in
+    order, or without an instruction.
     """
 
-    def __init__(self, path: Path, cache_bytes: int = CACHE_BYTES) -> None:
-        self.path, self.name = Path(path), str(path)
+    def __init__(self, path: Path, image_size: int | None = None, cache_bytes: int = CACHE_BYTES) -> None:
+        self.path, self.name, self._image_size = Path(path), str(path), image_size
         self._meta = read_meta(self.path)
         self.fps: float = self._meta.info["fps"]
         self.embodiment: Embodiment = self._meta.embodiment
@@ -71,6 +73,9 @@ class LeRobotEpisodes:
     def frames(self, episode: int, steps: Sequence[int]) -> UInt8[np.ndarray, "n C height width 3"]:
         """The pictures of the given control steps, cameras in the order of the embodiment."""
         pictures = [self._camera_frames(episode, fmt.IMAGES + camera, steps) for camera in self.embodiment.cameras]
+        sizes = {picture.shape for picture in pictures}
+        if len(sizes) > 1:
+            raise DataError(f"{self.name}: cameras of different sizes {sorted(sizes)}; open it with an image_size")
         return np.stack(pictures, axis=1)
 
     def episode(self, index: int) -> Episode:
@@ -101,12 +106,15 @@ class LeRobotEpisodes:
         file = self._files[path]
         group, row = file.locate(self._first_rows[episode] + step)
         encoded = self._cache.get((path, group, key), partial(file.pictures, group, key), _size)
-        return decode(encoded[row].as_py() or b"", f"{path}: episode {episode}, frame {step}, {key}")
+        return self._fit(decode(encoded[row].as_py() or b"", f"{path}: episode {episode}, frame {step}, {key}"))
 
     def _read_clip(self, episode: int, key: str) -> UInt8[np.ndarray, "T height width 3"]:
         row = self._meta.episodes[episode]
-        start = row[f"videos/{key}/from_timestamp"]
-        return video.read_frames(self._meta.video_path(episode, key), start, row["length"], f"episode {episode}")
+        path, start = self._meta.video_path(episode, key), row[f"videos/{key}/from_timestamp"]
+        return np.stack([self._fit(f) for f in video.read_frames(path, start, row["length"], f"episode {episode}")])
+
+    def _fit(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "height width 3"]:
+        return image if self._image_size is None else fit(image, self._image_size)
 
     def _open_files(self) -> tuple[dict[Path, DataFile], list[int]]:
         """The data files, and the row of its file at which each episode begins."""
