@@ -75,6 +75,11 @@ def encode_images(
     return project_back(latents, params.projection.astype(dtype))
 
 
+def latent_attention(params: Params, config: Config, images: UInt8[Array, "B size size 3"]) -> Float[Array, "B Q P"]:
+    """Where each latent looks in each picture, over the patches in reading order; for pictures, not for training."""
+    return resampler.attention_to_media(params.resampler, config.resampler, vit.forward(params.vit, config.vit, images))
+
+
 def embed_sequence(params: Params, config: Config, batch: Batch, dtype: Any = jnp.float32) -> Float[Array, "B S D"]:
     """Token embeddings, with latents at `<img>` positions and encoded proprioception at `<state>` positions."""
     x = decoder.embed(params.decoder, batch.tokens, dtype)

@@ -100,3 +100,15 @@ def forward_block(
     latents = latents + project_back(attend(query, key, value, mask=None), block.out)
     x = layer_norm(latents, block.mlp_scale, block.mlp_bias, config.epsilon)
     return latents + project_back(jax.nn.gelu(project(x, block.up), approximate=False), block.down)
+
+
+def attention_to_media(params: Params, config: Config, media: Float[Array, "B P D"]) -> Float[Array, "B Q P"]:
+    """Where each latent of the last layer looks: its weights over the patches, mean of the heads, summing to 1."""
+    *before, last = [jax.tree.map(lambda weight, i=i: weight[i], params.blocks) for i in range(config.depth)]
+    latents = jnp.broadcast_to(params.latents.astype(media.dtype), (len(media), *params.latents.shape))
+    for block in before:
+        latents = forward_block(block, config, latents, media)
+    query = project(layer_norm(latents, last.latent_scale, last.latent_bias, config.epsilon), last.query)
+    key = project(layer_norm(media, last.media_scale, last.media_bias, config.epsilon), last.key_value[0])
+    scores = jnp.einsum("BQHE,BPHE->BHQP", query, key) * config.head_width**-0.5
+    return jnp.mean(jax.nn.softmax(scores, axis=-1), axis=1)

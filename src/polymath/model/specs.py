@@ -35,12 +35,24 @@ class Constant:
 
 
 @dataclass(frozen=True)
+class SinCosGrid:
+    """Sines and cosines of the row and the column of a square grid of patches, scaled by `scale` (the 2D table of
+    Beyer et al. 2022, arXiv:2205.01580): an image encoder then knows from its first step where a patch is.
+
+    A first row beyond the grid, for a class token, is zero.
+    """
+
+    scale: float = 1.0
+    temperature: float = 10_000.0
+
+
+@dataclass(frozen=True)
 class Spec:
     """One weight. `axes` names each dimension (None: never sharded); the sharding table maps the names to mesh axes."""
 
     shape: tuple[int, ...]
     axes: tuple[str | None, ...]
-    init: Normal | Constant
+    init: Normal | Constant | SinCosGrid
 
     def __post_init__(self) -> None:
         if len(self.shape) != len(self.axes):
@@ -92,5 +104,16 @@ def init(specs: Tree, key: PRNGKeyArray, dtype: Any = jnp.float32) -> Tree:
 def _draw(spec: Spec, key: PRNGKeyArray, dtype: Any) -> Float[Array, "..."]:
     if isinstance(spec.init, Constant):
         return jnp.full(spec.shape, spec.init.value, dtype)
+    if isinstance(spec.init, SinCosGrid):
+        return _sin_cos_grid(spec.init, *spec.shape).astype(dtype)
     std = spec.init.scale / math.sqrt(spec.init.fan_in)
     return (std * jax.random.truncated_normal(key, -2.0, 2.0, spec.shape, jnp.float32)).astype(dtype)
+
+
+def _sin_cos_grid(init: SinCosGrid, positions: int, width: int) -> Float[Array, "positions width"]:
+    side = math.isqrt(positions)
+    frequencies = init.temperature ** -(jnp.arange(width // 4) / (width // 4 - 1))
+    row, column = jnp.divmod(jnp.arange(side * side), side)
+    angles = [place[:, None] * frequencies for place in (column, row)]
+    table = jnp.concatenate([wave(angle) for angle in angles for wave in (jnp.sin, jnp.cos)], axis=1)
+    return init.scale * jnp.pad(table, ((positions - side * side, 0), (0, width % 4)))

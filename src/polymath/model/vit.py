@@ -1,7 +1,7 @@
 """Vision transformer: RGB image -> one feature vector per patch.
 
 A patch transformer after Dosovitskiy et al. 2020 (arXiv:2010.11929), with the switches of its published descendants:
-class token and layer norm before the blocks (CLIP), exact or quick GELU. The reference is ViT-G/14: width 1664, depth 48,
+class token, layer norm before the blocks (CLIP), exact or quick GELU. The reference is ViT-G/14: width 1664, depth 48,
 MLP 8192, 16 heads of 104 (Zhai et al. 2021, arXiv:2106.04560, table 2; CLIP ViT-bigG/14).
 
     uint8 [B, size, size, 3] -> normalise -> patches [B, P, patch*patch*3] -> linear + positions -> blocks -> [B, P, D]
@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, UInt8
 
 from polymath.model.attention import attend
 from polymath.model.layers import layer_norm, project, project_back
-from polymath.model.specs import Constant, Normal, Spec, stack
+from polymath.model.specs import Constant, Normal, SinCosGrid, Spec, stack
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Config:
     activation: Literal["gelu", "quick_gelu"] = "gelu"
     epsilon: float = 1e-5
     final_norm: bool = True
+    position_scale: float | None = None  # of a sine-cosine start for the position embedding; None: a small normal one
     mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)  # CLIP's, of RGB in [0, 1]
     std: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)
 
@@ -79,6 +80,7 @@ def specs(config: Config) -> Params:
     D, H, F = config.width, config.heads, config.mlp
     E, pixels = D // H, config.patch * config.patch * 3
     one, zero = Constant(1.0), Constant(0.0)
+    positions = Normal(1, 0.02) if config.position_scale is None else SinCosGrid(config.position_scale)
     block = Block(
         norm1_scale=Spec((D,), (None,), one),
         norm1_bias=Spec((D,), (None,), zero),
@@ -97,7 +99,7 @@ def specs(config: Config) -> Params:
         patch=Spec((pixels, D), (None, "vision_embed"), Normal(pixels)),
         patch_bias=Spec((D,), (None,), zero),
         class_token=Spec((D,), (None,), Normal(D)) if config.class_token else None,
-        positions=Spec((config.positions, D), (None, "vision_embed"), Normal(1, 0.02)),
+        positions=Spec((config.positions, D), (None, "vision_embed"), positions),
         pre_scale=Spec((D,), (None,), one) if config.norm_before_blocks else None,
         pre_bias=Spec((D,), (None,), zero) if config.norm_before_blocks else None,
         blocks=stack(block, config.depth),
@@ -109,7 +111,7 @@ def specs(config: Config) -> Params:
 def forward(
     params: Params, config: Config, images: UInt8[Array, "B size size 3"], dtype: Any = jnp.float32
 ) -> Float[Array, "B P D"]:
-    """Patch features, class token dropped, in `dtype`. Raises ValueError if the images are not of the configured size."""
+    """Patch features, class token dropped, in `dtype`. Raises ValueError for images of another size."""
     x = project_back(patchify(normalise(images, config), config).astype(dtype), params.patch.astype(dtype))
     x = x + params.patch_bias.astype(dtype)
     if config.class_token:

@@ -34,7 +34,7 @@ class Policy:
 
     @classmethod
     def load(cls, path: Path, name: str | None = None) -> "Policy":
-        """The newest weights of the run's robot phase. Raises ConfigError or CheckpointError if the run is incomplete."""
+        """The newest weights of the run's robot phase. Raises ConfigError or CheckpointError if it is incomplete."""
         run = open_run(path)
         params = load_params(run.checkpoints("robot"), run.recipe.model, run.recipe.robot.optimizer)
         return cls(run, params, name or Path(path).name)
