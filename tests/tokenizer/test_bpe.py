@@ -24,7 +24,7 @@ def shipped() -> Tokenizer:
 
 def hostile() -> Tokenizer:
     if "hostile" not in _trained:
-        _trained["hostile"] = train(HOSTILE, 900, CONTROL, min_frequency=1)
+        _trained["hostile"] = train(HOSTILE, 800, CONTROL, min_frequency=1)
     return _trained["hostile"]
 
 
