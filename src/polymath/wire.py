@@ -20,6 +20,7 @@ from polymath.errors import PolymathError
 
 _ARRAY, _SCALAR = b"__ndarray__", b"__npgeneric__"
 _REFUSED_KINDS = "VOc"
+_DEEPEST = 100
 _DTYPE = re.compile(r"[<>|=]?[biufSUmM]\d{1,9}(\[\w{1,9}\])?")
 
 
@@ -47,10 +48,7 @@ def decode(data: bytes) -> dict[str, Any]:
         raise WireError(f"message: {len(data)} bytes are not msgpack ({type(error).__name__}: {error})") from error
     if not isinstance(message, dict):
         raise WireError(f"message: expected a map, got {type(message).__name__}")
-    try:
-        return _unpack(message, "message")
-    except RecursionError:
-        raise WireError("message: nested too deeply") from None
+    return _unpack(message, "message", depth=0)
 
 
 def _pack_numpy(value: Any) -> dict[bytes, Any]:
@@ -78,7 +76,9 @@ def _find_unpackable(value: Any, path: str) -> tuple[str, str] | None:
     return next((found for where, child in children if (found := _find_unpackable(child, where))), None)
 
 
-def _unpack(value: Any, path: str) -> Any:
+def _unpack(value: Any, path: str, depth: int) -> Any:
+    if depth > _DEEPEST:
+        raise WireError(f"message: nested too deeply, more than {_DEEPEST} maps and lists inside each other")
     if isinstance(value, dict):
         if _ARRAY in value:
             return _unpack_array(value, path)
@@ -87,9 +87,9 @@ def _unpack(value: Any, path: str) -> Any:
         for key in value:
             if not isinstance(key, str):
                 raise WireError(f"{path}: key {key!r} is not a string")
-        return {key: _unpack(child, f"{path}.{key}") for key, child in value.items()}
+        return {key: _unpack(child, f"{path}.{key}", depth + 1) for key, child in value.items()}
     if isinstance(value, list):
-        return [_unpack(child, f"{path}[{i}]") for i, child in enumerate(value)]
+        return [_unpack(child, f"{path}[{i}]", depth + 1) for i, child in enumerate(value)]
     if isinstance(value, msgpack.ExtType | msgpack.Timestamp):
         raise WireError(f"{path}: msgpack extension types are no part of the protocol")
     return value
