@@ -1,13 +1,15 @@
 """ViT, resampler, decoder, action head one by one: shapes, published formulas in numpy, what must not matter."""
 
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from polymath.model import action_head, decoder, layers, resampler, vit
+from polymath.errors import DataError
+from polymath.model import action_head, decoder, resampler, rotary, vit
 from polymath.model import specs as weights
 from polymath.model.execution import Execution
 
@@ -16,10 +18,11 @@ RESAMPLER = resampler.Config(width=24, latents=5, depth=2, heads=2, head_width=8
 DECODER = decoder.Config(vocabulary=64, width=24, depth=2, heads=4, kv_heads=2, head_width=8, mlp=48)
 
 
-def drawn(specs: object, seed: int = 0) -> object:
-    params = weights.init(specs, jax.random.key(seed))
-    keys = iter(jax.random.split(jax.random.key(seed + 1), 100))
-    return jax.tree.map(lambda w: w + 0.1 * jax.random.normal(next(keys), w.shape), params)
+def drawn(specs: Any, seed: int = 0) -> Any:
+    """Weights whose biases and norms are not at their trivial start."""
+    params = jax.jit(lambda key: weights.init(specs, key))(jax.random.key(seed))
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(lambda w: w + 0.1 * rng.normal(size=w.shape).astype(np.float32), params)
 
 
 def images(count: int = 3) -> np.ndarray:
@@ -29,7 +32,7 @@ def images(count: int = 3) -> np.ndarray:
 @pytest.mark.parametrize("class_token", [True, False])
 def test_vit_gives_one_feature_per_patch(class_token: bool) -> None:
     config = replace(VIT, class_token=class_token)
-    features = vit.forward(drawn(vit.specs(config)), config, images())
+    features = jax.jit(lambda p, x: vit.forward(p, config, x))(drawn(vit.specs(config)), images())
     assert features.shape == (3, 4, 24)
     assert config.positions == 4 + class_token
 
@@ -50,17 +53,16 @@ def test_vit_normalises_as_clip_does() -> None:
 def test_resampler_gives_its_latents_whatever_the_number_of_patches() -> None:
     params = drawn(resampler.specs(RESAMPLER))
     media = jax.random.normal(jax.random.key(2), (2, 9, 24))
-    out = resampler.forward(params, RESAMPLER, media)
-    assert out.shape == (2, 5, 24)
-    assert resampler.forward(params, RESAMPLER, media[:, :4]).shape == (2, 5, 24)
-    shuffled = resampler.forward(params, RESAMPLER, media[:, ::-1])  # attention to a set: the order cannot matter
+    forward = jax.jit(lambda media: resampler.forward(params, RESAMPLER, media))
+    out = forward(media)
+    assert out.shape == forward(media[:, :4]).shape == (2, 5, 24)
+    shuffled = forward(media[:, ::-1])  # attention to a set: the order cannot matter
     np.testing.assert_allclose(out, shuffled, atol=1e-5)
 
 
 def test_resampler_attention_sums_to_one_over_the_patches() -> None:
-    look = resampler.attention_to_media(
-        drawn(resampler.specs(RESAMPLER)), RESAMPLER, jax.random.normal(jax.random.key(2), (2, 9, 24))
-    )
+    params, media = drawn(resampler.specs(RESAMPLER)), jax.random.normal(jax.random.key(2), (2, 9, 24))
+    look = jax.jit(lambda media: resampler.attention_to_media(params, RESAMPLER, media))(media)
     assert look.shape == (2, 5, 9)
     np.testing.assert_allclose(look.sum(axis=-1), 1.0, rtol=1e-5)
 
@@ -70,7 +72,7 @@ def test_rotation_is_relative_and_keeps_length() -> None:
     q, k = jax.random.normal(jax.random.key(0), (2, 1, 1, 1, 16))
 
     def product(m: int, n: int) -> float:
-        at = lambda x, p: layers.rotate(x, layers.rotary_angles(jnp.asarray([[p]]), 16, 100.0))  # noqa: E731
+        at = lambda x, p: rotary.rotate(x, rotary.angles(jnp.asarray([[p]]), rotary.frequencies(16, 100.0)))  # noqa: E731
         return float(jnp.sum(at(q, m) * at(k, n)))
 
     np.testing.assert_allclose(product(7, 3), product(104, 100), rtol=1e-4)
@@ -95,7 +97,7 @@ def test_decoder_positions_matter_only_relatively() -> None:
     params = drawn(decoder.specs(DECODER))
     x = jax.random.normal(jax.random.key(4), (1, 6, 24))
     segments, positions = jnp.ones((1, 6), int), jnp.arange(6)[None]
-    run = lambda p: decoder.forward(params, DECODER, x, p, segments, Execution(remat="none"))  # noqa: E731
+    run = jax.jit(lambda p: decoder.forward(params, DECODER, x, p, segments, Execution(remat="none")))
     np.testing.assert_allclose(run(positions), run(positions + 50), atol=2e-5)
     assert float(jnp.abs(run(positions) - run(2 * positions)).max()) > 1e-3
 
@@ -104,9 +106,8 @@ def test_the_decoder_in_bfloat16_stays_close() -> None:
     """bfloat16 keeps 8 bits of mantissa: a relative error of about 2^-8 per layer."""
     params = drawn(decoder.specs(DECODER))
     x = jax.random.normal(jax.random.key(4), (1, 6, 24))
-    run = lambda x: decoder.forward(  # noqa: E731
-        params, DECODER, x, jnp.arange(6)[None], jnp.ones((1, 6), int), Execution(remat="none")
-    )
+    place = jnp.arange(6)[None], jnp.ones((1, 6), int)
+    run = jax.jit(lambda x: decoder.forward(params, DECODER, x, *place, Execution(remat="none")))
     exact, rough = run(x), run(x.astype(jnp.bfloat16))
     assert rough.dtype == jnp.bfloat16
     assert float(jnp.linalg.norm(exact - rough) / jnp.linalg.norm(exact)) < 0.02
@@ -120,3 +121,9 @@ def test_action_head_is_a_two_layer_perceptron_in_float32() -> None:
     assert (out.shape, out.dtype) == ((2, 4, 3), jnp.float32)
     hidden = jax.nn.gelu(readouts.astype(jnp.float32) @ params.up.T + params.up_bias, approximate=False)
     np.testing.assert_allclose(out, hidden @ params.out.T + params.out_bias, atol=1e-5)
+
+
+@pytest.mark.parametrize("bad", [np.zeros((1, 28, 28, 4), np.uint8), np.zeros((1, 28, 28, 3), np.float32)])
+def test_other_channels_and_dtypes_are_named(bad: np.ndarray) -> None:
+    with pytest.raises(DataError, match=r"images: (uint8|float32) \[1, 28, 28, [34]\]"):
+        vit.normalise(bad, VIT)

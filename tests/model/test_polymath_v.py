@@ -26,9 +26,24 @@ PLAIN = Execution(remat="none")
 @pytest.fixture(scope="module")
 def params() -> polymath_v.Params:
     """Random weights whose biases and norms are not at their trivial start."""
-    drawn = weights.init(polymath_v.specs(MODEL), jax.random.key(0))
-    keys = iter(jax.random.split(jax.random.key(1), 200))
-    return jax.tree.map(lambda w: w + 0.1 * jax.random.normal(next(keys), w.shape), drawn)
+    drawn = jax.jit(lambda key: weights.init(polymath_v.specs(MODEL), key))(jax.random.key(0))
+    rng = np.random.default_rng(1)
+    return jax.tree.map(lambda w: w + 0.1 * rng.normal(size=w.shape).astype(np.float32), drawn)
+
+
+@jax.jit
+def forward(params: polymath_v.Params, batch: Any) -> polymath_v.Outputs:
+    return polymath_v.forward(params, MODEL, batch, PLAIN)
+
+
+def gradient(params: polymath_v.Params, execution: Execution) -> polymath_v.Params:
+    batch = collate([documents()], LAYOUT)
+    return jax.jit(jax.grad(lambda p: losses.objective(p, MODEL, losses.Config(), batch, execution)[0]))(params)
+
+
+@pytest.fixture(scope="module")
+def plain_gradient(params: polymath_v.Params) -> polymath_v.Params:
+    return gradient(params, PLAIN)
 
 
 def documents(layout: Layout = LAYOUT) -> list[Document]:
@@ -50,13 +65,13 @@ def test_packed_equals_alone(params: polymath_v.Params) -> None:
     """Two documents in one row give the hidden states, chunks and losses that they give in rows of their own."""
     both = documents()
     packed, alone = collate([both], LAYOUT), collate([[d] for d in both], LAYOUT)
-    a = polymath_v.forward(params, MODEL, packed, PLAIN)
-    b = polymath_v.forward(params, MODEL, alone, PLAIN)
+    a, b = forward(params, packed), forward(params, alone)
     first, second = (len(d.tokens) for d in both)
     np.testing.assert_allclose(a.hidden[0, :first], b.hidden[0, :first], atol=1e-5)
     np.testing.assert_allclose(a.hidden[0, first : first + second], b.hidden[1, :second], atol=1e-5)
     np.testing.assert_allclose(a.actions[0, 0], b.actions[1, 0], atol=1e-5)
-    loss = [losses.objective(params, MODEL, losses.Config(), batch, PLAIN)[0] for batch in (packed, alone)]
+    objective = jax.jit(lambda batch: losses.objective(params, MODEL, losses.Config(), batch, PLAIN)[0])
+    loss = [objective(batch) for batch in (packed, alone)]
     np.testing.assert_allclose(loss[0], loss[1], rtol=1e-5)
 
 
@@ -64,15 +79,15 @@ def test_the_future_changes_nothing(params: polymath_v.Params) -> None:
     batch = collate([[documents()[1]]], LAYOUT)
     cut = int(batch.readout_positions[0, 0, -1]) + 1
     changed = batch._replace(tokens=batch.tokens + (np.arange(LAYOUT.length) >= cut).astype(np.int32))
-    a, b = (polymath_v.forward(params, MODEL, x, PLAIN) for x in (batch, changed))
+    a, b = forward(params, batch), forward(params, changed)
     np.testing.assert_array_equal(a.actions[0, 0], b.actions[0, 0])
     assert float(jnp.abs(a.hidden[0, cut] - b.hidden[0, cut]).max()) > 1e-3
 
 
 def test_latents_and_states_stand_at_their_places(params: polymath_v.Params) -> None:
     batch = collate([documents()], LAYOUT)
-    x = polymath_v.embed_sequence(params, MODEL, batch)
-    latents = polymath_v.encode_images(params, MODEL, batch.images[0])
+    x = jax.jit(lambda b: polymath_v.embed_sequence(params, MODEL, b))(batch)
+    latents = jax.jit(lambda images: polymath_v.encode_images(params, MODEL, images))(batch.images[0])
     at = np.flatnonzero(batch.image_index[0] >= 0)
     expected = latents.reshape(-1, MODEL.decoder.width)[batch.image_index[0, at]]
     np.testing.assert_allclose(x[0, at], expected, atol=1e-6)
@@ -84,21 +99,17 @@ def test_latents_and_states_stand_at_their_places(params: polymath_v.Params) -> 
 
 
 @pytest.mark.parametrize("remat", ["full", "dots"])
-def test_rematerialisation_changes_no_gradient(params: polymath_v.Params, remat: Any) -> None:
-    batch = collate([documents()], LAYOUT)
-
-    def gradient(execution: Execution) -> polymath_v.Params:
-        return jax.grad(lambda p: losses.objective(p, MODEL, losses.Config(), batch, execution)[0])(params)
-
-    for a, b in zip(jax.tree.leaves(gradient(PLAIN)), jax.tree.leaves(gradient(Execution(remat=remat))), strict=True):
+def test_rematerialisation_changes_no_gradient(
+    params: polymath_v.Params, plain_gradient: polymath_v.Params, remat: Any
+) -> None:
+    again = gradient(params, Execution(remat=remat))
+    for a, b in zip(jax.tree.leaves(plain_gradient), jax.tree.leaves(again), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-def test_every_weight_learns(params: polymath_v.Params) -> None:
+def test_every_weight_learns(plain_gradient: polymath_v.Params) -> None:
     """A weight that no gradient reaches would be a weight that the forward pass forgot."""
-    batch = collate([documents()], LAYOUT)
-    gradient = jax.grad(lambda p: losses.objective(p, MODEL, losses.Config(), batch, PLAIN)[0])(params)
-    silent = [name for name, g in weights.named(gradient) if float(jnp.abs(g).max()) == 0.0]
+    silent = [name for name, g in weights.named(plain_gradient) if float(jnp.abs(g).max()) == 0.0]
     assert silent == []
 
 

@@ -9,6 +9,9 @@ The modified SwiGLU of this project is the gated feed-forward layer of Shazeer 2
   * an optional clamp of both the gate and the linear part (off by default; OpenAI's gpt-oss clamps at 7).
 
 QK-norm: RMSNorm over each query and key head before the rotation (Dehghani et al. 2023, arXiv:2302.05442, section 2).
+
+A decoder of the LLaMA family is this one with `qk_norm=False, learned_beta=False, scale_embedding=False` (and mostly
+`tied=False`).
 """
 
 from dataclasses import dataclass
@@ -18,14 +21,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from polymath.errors import ConfigError
+from polymath.model import rotary
 from polymath.model.attention import attend, packed_causal_mask
 from polymath.model.execution import Execution
-from polymath.model.layers import project, project_back, rms_norm, rotary_angles, rotate
+from polymath.model.layers import project, project_back, rms_norm
 from polymath.model.specs import Constant, Normal, Spec, stack
 
 
 @dataclass(frozen=True)
 class Config:
+    """context: the longest sequence that the model was trained for, scaling of the rotation included, in tokens."""
+
     vocabulary: int
     width: int
     depth: int
@@ -37,6 +44,11 @@ class Config:
     epsilon: float = 1e-6
     qk_norm: bool = True
     gate_clamp: float | None = None
+    rope_scaling: rotary.Scaling | None = None
+    context: int = 4096
+    learned_beta: bool = True
+    scale_embedding: bool = True
+    tied: bool = True
 
 
 @jax.tree_util.register_dataclass
@@ -61,6 +73,7 @@ class Params:
     embedding: Any
     blocks: Block
     norm: Any
+    output: Any  # of an untied model: the logits' matrix
 
 
 def specs(config: Config) -> Params:
@@ -77,18 +90,20 @@ def specs(config: Config) -> Params:
         gate=Spec((F, D), ("mlp", "embed"), Normal(D)),
         up=Spec((F, D), ("mlp", "embed"), Normal(D)),
         down=Spec((F, D), ("mlp", "embed"), Normal(F, depth_scale)),
-        beta=Spec((), (), one),
+        beta=Spec((), (), one) if config.learned_beta else None,
     )
     return Params(
         embedding=Spec((V, D), ("vocab", "embed"), Normal(D)),
         blocks=stack(block, config.depth),
         norm=Spec((D,), (None,), one),
+        output=None if config.tied else Spec((V, D), ("vocab", "embed"), Normal(D)),
     )
 
 
-def embed(params: Params, tokens: Int[Array, "B S"], dtype: Any = jnp.float32) -> Float[Array, "B S D"]:
-    """Token embeddings scaled by sqrt(D), so that the tied matrix can be small enough for the logits."""
-    return params.embedding.astype(dtype)[tokens] * jnp.asarray(params.embedding.shape[1] ** 0.5, dtype)
+def embed(params: Params, config: Config, tokens: Int[Array, "B S"], dtype: Any = jnp.float32) -> Float[Array, "B S D"]:
+    """Token embeddings, by default scaled by sqrt(D), so that the tied matrix can be small enough for the logits."""
+    x = params.embedding.astype(dtype)[tokens]
+    return x * jnp.asarray(config.width**0.5, dtype) if config.scale_embedding else x
 
 
 def forward(
@@ -99,8 +114,12 @@ def forward(
     segment_ids: Int[Array, "B S"],
     execution: Execution,
 ) -> Float[Array, "B S D"]:
-    """Normalised hidden states of packed sequences; every token sees the earlier tokens of its own segment."""
-    angles = rotary_angles(positions, config.head_width, config.rope_theta)
+    """Normalised hidden states of packed sequences; every token sees the earlier tokens of its own segment.
+
+    Raises ConfigError for a sequence longer than the trained context.
+    """
+    check_length(config, x.shape[1])
+    angles = rotary_angles(config, positions)
     mask = packed_causal_mask(segment_ids)
 
     def layer(x: Float[Array, "B S D"], block: Block) -> tuple[Float[Array, "B S D"], None]:
@@ -118,14 +137,41 @@ def forward_block(
     mask: Bool[Array, "B S S"],
 ) -> Float[Array, "B S D"]:
     block = jax.tree.map(lambda weight: weight.astype(x.dtype), block)
+    query, key, value = attention_inputs(block, config, x, angles)
+    return after_attention(block, config, x, attend(query, key, value, mask))
+
+
+def attention_inputs(
+    block: Block, config: Config, x: Float[Array, "B S D"], angles: Float[Array, "B S half"]
+) -> tuple[Float[Array, "B S H E"], Float[Array, "B S K E"], Float[Array, "B S K E"]]:
+    """Rotated queries, rotated keys, values."""
     y = rms_norm(x, block.attention_norm, config.epsilon)
     query, key, value = project(y, block.query), project(y, block.key_value[0]), project(y, block.key_value[1])
     if config.qk_norm:
         query = rms_norm(query, block.query_norm, config.epsilon)
         key = rms_norm(key, block.key_norm, config.epsilon)
-    context = attend(rotate(query, angles), rotate(key, angles), value, mask)
+    length = rotary.magnitude(config.rope_scaling)
+    return rotary.rotate(query, angles, length), rotary.rotate(key, angles, length), value
+
+
+def after_attention(
+    block: Block, config: Config, x: Float[Array, "B S D"], context: Float[Array, "B S H E"]
+) -> Float[Array, "B S D"]:
     x = x + project_back(context, block.out)
     return x + swiglu(block, config, rms_norm(x, block.mlp_norm, config.epsilon))
+
+
+def rotary_angles(config: Config, positions: Int[Array, "B S"]) -> Float[Array, "B S half"]:
+    return rotary.angles(positions, rotary.frequencies(config.head_width, config.rope_theta, config.rope_scaling))
+
+
+def check_length(config: Config, length: int) -> None:
+    """Raise ConfigError if `length` tokens are more than the model was trained for."""
+    if length > config.context:
+        raise ConfigError(
+            f"sequence of {length} tokens: the decoder was trained for {config.context} (decoder.context); shorten "
+            "layout.length, or set decoder.rope_scaling and raise decoder.context"
+        )
 
 
 def swiglu(block: Block, config: Config, x: Float[Array, "B S D"]) -> Float[Array, "B S D"]:
@@ -133,11 +179,11 @@ def swiglu(block: Block, config: Config, x: Float[Array, "B S D"]) -> Float[Arra
     gate, up = project(x, block.gate), project(x, block.up)
     if config.gate_clamp is not None:
         gate, up = jnp.minimum(gate, config.gate_clamp), jnp.clip(up, -config.gate_clamp, config.gate_clamp)
-    return project_back(gate * jax.nn.sigmoid(block.beta * gate) * up, block.down)
+    steep = gate if block.beta is None else block.beta * gate
+    return project_back(gate * jax.nn.sigmoid(steep) * up, block.down)
 
 
 def logits(params: Params, hidden: Float[Array, "... D"]) -> Float[Array, "... V"]:
-    """Scores of the next token, float32, with the embedding matrix tied."""
-    return jnp.einsum(
-        "...D,VD->...V", hidden, params.embedding.astype(hidden.dtype), preferred_element_type=jnp.float32
-    )
+    """Scores of the next token, float32."""
+    matrix = params.embedding if params.output is None else params.output
+    return jnp.einsum("...D,VD->...V", hidden, matrix.astype(hidden.dtype), preferred_element_type=jnp.float32)

@@ -1,10 +1,10 @@
-"""The small functions that several components share: projections, normalisations and rotary position embeddings."""
+"""The small functions that several components share: projections and normalisations."""
 
 import math
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 
 def project(x: Float[Array, "*tokens D"], weight: Float[Array, "*out D"]) -> Float[Array, "..."]:
@@ -38,16 +38,3 @@ def layer_norm(
     centred = x32 - jnp.mean(x32, axis=-1, keepdims=True)
     y = centred * jax.lax.rsqrt(jnp.mean(jnp.square(centred), axis=-1, keepdims=True) + epsilon)
     return (y * scale.astype(jnp.float32) + bias.astype(jnp.float32)).astype(x.dtype)
-
-
-def rotary_angles(positions: Int[Array, "B S"], head_width: int, theta: float) -> Float[Array, "B S half"]:
-    """Angle of each pair of channels: position / theta^(2i/E) (Su et al. 2021, arXiv:2104.09864, eq. 15)."""
-    frequencies = theta ** (-jnp.arange(0, head_width, 2, dtype=jnp.float32) / head_width)
-    return positions[..., None].astype(jnp.float32) * frequencies
-
-
-def rotate(x: Float[Array, "B S H E"], angles: Float[Array, "B S half"]) -> Float[Array, "B S H E"]:
-    """Rotate channel i against channel i + E/2 (the half-split layout of LLaMA checkpoints)."""
-    cos, sin = jnp.cos(angles)[:, :, None], jnp.sin(angles)[:, :, None]
-    first, second = jnp.split(x.astype(jnp.float32), 2, axis=-1)
-    return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1).astype(x.dtype)

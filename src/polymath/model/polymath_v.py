@@ -82,7 +82,7 @@ def latent_attention(params: Params, config: Config, images: UInt8[Array, "B siz
 
 def embed_sequence(params: Params, config: Config, batch: Batch, dtype: Any = jnp.float32) -> Float[Array, "B S D"]:
     """Token embeddings, with latents at `<img>` positions and encoded proprioception at `<state>` positions."""
-    x = decoder.embed(params.decoder, batch.tokens, dtype)
+    x = decoder.embed(params.decoder, config.decoder, batch.tokens, dtype)
     size, images = len(batch.tokens), batch.images
     latents = encode_images(params, config, images.reshape(-1, *images.shape[2:]), dtype)
     latents = latents.reshape(size, -1, latents.shape[-1])  # [B, N*Q, D]

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
+from polymath.errors import DataError
 from polymath.model.attention import attend
 from polymath.model.layers import layer_norm, project, project_back
 from polymath.model.specs import Constant, Normal, SinCosGrid, Spec, stack
@@ -29,7 +30,7 @@ class Config:
     mlp: int
     class_token: bool = True
     norm_before_blocks: bool = True
-    activation: Literal["gelu", "quick_gelu"] = "gelu"
+    activation: Literal["gelu", "gelu_tanh", "quick_gelu"] = "gelu"
     epsilon: float = 1e-5
     final_norm: bool = True
     position_scale: float | None = None  # of a sine-cosine start for the position embedding; None: a small normal one
@@ -111,7 +112,7 @@ def specs(config: Config) -> Params:
 def forward(
     params: Params, config: Config, images: UInt8[Array, "B size size 3"], dtype: Any = jnp.float32
 ) -> Float[Array, "B P D"]:
-    """Patch features, class token dropped, in `dtype`. Raises ValueError for images of another size."""
+    """Patch features, class token dropped, in `dtype`. Raises DataError for images of another size or type."""
     x = project_back(patchify(normalise(images, config), config).astype(dtype), params.patch.astype(dtype))
     x = x + params.patch_bias.astype(dtype)
     if config.class_token:
@@ -138,7 +139,10 @@ def forward_block(block: Block, config: Config, x: Float[Array, "B P D"]) -> Flo
 def normalise(images: UInt8[Array, "B size size 3"], config: Config) -> Float[Array, "B size size 3"]:
     if images.shape[1:] != (config.image_size, config.image_size, 3) or images.dtype != jnp.uint8:
         size = config.image_size
-        raise ValueError(f"images must be uint8 [B, {size}, {size}, 3] RGB, got {images.dtype} {list(images.shape)}")
+        raise DataError(
+            f"images: {images.dtype} {list(images.shape)}, but the vision transformer takes uint8 [B, {size}, {size}, "
+            "3] RGB; resize with polymath.data.images.fit, drop an alpha channel, do not scale to [0, 1]"
+        )
     return (images.astype(jnp.float32) / 255.0 - jnp.asarray(config.mean)) / jnp.asarray(config.std)
 
 
@@ -150,5 +154,7 @@ def patchify(images: Float[Array, "B size size 3"], config: Config) -> Float[Arr
 
 
 def activate(x: Float[Array, "..."], name: str) -> Float[Array, "..."]:
-    """Exact (erf) GELU, or OpenAI CLIP's x * sigmoid(1.702 x); they differ by under 1 %."""
-    return jax.nn.gelu(x, approximate=False) if name == "gelu" else x * jax.nn.sigmoid(1.702 * x)
+    """Exact (erf) GELU, its tanh form (SigLIP), or OpenAI CLIP's x * sigmoid(1.702 x); they differ by under 1 %."""
+    if name == "quick_gelu":
+        return x * jax.nn.sigmoid(1.702 * x)
+    return jax.nn.gelu(x, approximate=name == "gelu_tanh")

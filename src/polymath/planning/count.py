@@ -8,10 +8,10 @@ def count_by_part(config: polymath_v.Config) -> dict[str, int]:
     """`total` and its parts, which add up to it.
 
     `resampler` includes the projection into the decoder's width, `state` is the encoder of the proprioception;
-    `embedding` is tied and also gives the logits.
+    `embedding` also gives the logits if it is tied, else it includes their matrix.
     """
     specs = polymath_v.specs(config)
-    embedding = count(specs.decoder.embedding)
+    embedding = count(specs.decoder.embedding) + count(specs.decoder.output)
     parts = {
         "vision": count(specs.vit),
         "resampler": count(specs.resampler) + count(specs.projection),

@@ -1,0 +1,67 @@
+"""Key-value cache of the decoder: a step costs its new tokens, not the history.
+
+Every row of a batch holds one sequence of its own length. `append` is the only operation: prefill is an append to an
+empty cache, streaming control appends the tokens of the newest observation, decoding appends one token.
+
+    row 0   k k k k k n n .      k  in the cache (lengths[0] = 5)      n  appended now (new[0] = 2)
+    row 1   k k n n n . . .      .  room; capacity T = 8
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from polymath.model import decoder
+from polymath.model.attention import attend
+from polymath.model.layers import rms_norm
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Cache:
+    key: Float[Array, "L B T K E"]
+    value: Float[Array, "L B T K E"]
+    lengths: Int[Array, " B"]
+
+    @property
+    def capacity(self) -> int:
+        return self.key.shape[2]
+
+
+def empty(config: decoder.Config, batch: int, capacity: int, dtype: Any = jnp.float32) -> Cache:
+    """Room for `capacity` tokens a row. Raises ConfigError beyond the trained context."""
+    decoder.check_length(config, capacity)
+    shape = (config.depth, batch, capacity, config.kv_heads, config.head_width)
+    return Cache(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype), jnp.zeros(batch, jnp.int32))
+
+
+def append(
+    params: decoder.Params, config: decoder.Config, cache: Cache, x: Float[Array, "B S D"], new: Int[Array, " B"]
+) -> tuple[Float[Array, "B S D"], Cache]:
+    """Normalised hidden states of the first new[b] tokens of each row, and the longer cache.
+
+    The tokens s >= new[b] fill up the batch: their hidden states mean nothing and they leave no trace. Tokens beyond
+    the capacity would be lost; the caller sees to it that lengths + new <= capacity.
+    """
+    offset = jnp.arange(x.shape[1])
+    positions = cache.lengths[:, None] + offset
+    angles = decoder.rotary_angles(config, positions)
+    mask = jnp.arange(cache.capacity) <= positions[:, :, None]
+    place = jnp.where(offset < new[:, None], positions, cache.capacity)  # outside: dropped
+    row = jnp.arange(len(x))[:, None]
+
+    def layer(x: Float[Array, "B S D"], layer: tuple[decoder.Block, Any, Any]) -> tuple[Any, tuple[Any, Any]]:
+        block, keys, values = layer
+        block = jax.tree.map(lambda weight: weight.astype(x.dtype), block)
+        query, key, value = decoder.attention_inputs(block, config, x, angles)
+        keys = keys.at[row, place].set(key.astype(keys.dtype), mode="drop")
+        values = values.at[row, place].set(value.astype(values.dtype), mode="drop")
+        context = attend(query, keys.astype(x.dtype), values.astype(x.dtype), mask)
+        return decoder.after_attention(block, config, x, context), (keys, values)
+
+    x, (keys, values) = jax.lax.scan(layer, x, (params.blocks, cache.key, cache.value))
+    hidden = rms_norm(x, params.norm, config.epsilon)
+    return hidden, Cache(keys, values, cache.lengths + new)
