@@ -19,6 +19,7 @@ MODEL = polymath_v.Config(
         mlp=288,
         class_token=False,
         norm_before_blocks=False,
+        position_scale=1.0,
         mean=(0.5, 0.5, 0.5),
         std=(0.25, 0.25, 0.25),
     ),

@@ -74,6 +74,8 @@ ENGLISH = Language(
             "{name} is at column {column}, row {row} of 64",
             "in the picture {name} is at column {column}, row {row} of 64",
         ),
+        "all cells": ("columns and rows: {items}", "where things are in the picture: {items}"),
+        "all offsets": ("seen from the gripper, in cm: {items}",),
     },
     words={
         **_EN_NOUNS,
@@ -134,6 +136,8 @@ GERMAN = Language(
             "{name} ist in Spalte {column}, Zeile {row} von 64",
             "im Bild ist {name} in Spalte {column}, Zeile {row} von 64",
         ),
+        "all cells": ("Spalten und Zeilen: {items}", "wo im Bild was ist: {items}"),
+        "all offsets": ("vom Greifer aus, in cm: {items}",),
     },
     words={
         **_DE_NOUNS,
@@ -205,6 +209,8 @@ SPANISH = Language(
             "{name} está en la columna {column}, fila {row} de 64",
             "en la imagen {name} está en la columna {column}, fila {row} de 64",
         ),
+        "all cells": ("columnas y filas: {items}", "dónde está todo en la imagen: {items}"),
+        "all offsets": ("desde la pinza, en cm: {items}",),
     },
     words={
         **_ES_NOUNS,

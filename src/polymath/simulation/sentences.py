@@ -1,7 +1,9 @@
 """Captions from scene facts: every sentence is checked against the facts before it is said.
 
-Each caption has two to four sentences. The first two that are drawn always say where something is, as an offset from
-the gripper in centimetres or as a cell of the picture's 64 x 64 grid: these teach a vision encoder to localise.
+Where things are is said as an offset from the gripper in centimetres or as a cell of the picture's 64 x 64 grid: these
+sentences teach a vision encoder to localise. Most captions are dense, in the way of detection data sets written as text
+(Chen et al. 2021, "Pix2seq", arXiv:2109.10852): all cells, all offsets, or both. The others have two to four sentences,
+two of them about places.
 """
 
 from collections.abc import Callable
@@ -13,6 +15,8 @@ from polymath.simulation.facts import GRID, SceneFacts, Thing
 from polymath.simulation.languages import LANGUAGES, Language
 
 LANGUAGE_SHARES = {"en": 0.5, "de": 0.25, "es": 0.25}
+
+DENSE_SHARE = 0.75
 
 _MOVING = 0.2
 _CLEARLY = 0.03
@@ -43,15 +47,13 @@ class Speaker:
 
     def where(self, thing: Thing) -> str:
         """An offset from the gripper or a grid cell; the gripper has no offset, things out of sight have no cell."""
-        in_picture = all(0 <= cell < GRID for cell in thing.cells[self.camera])
         if thing is self.facts.gripper:
-            return self.cell(thing) if in_picture else self.height()
-        return self.cell(thing) if in_picture and self.rng.random() < 0.5 else self.offset(thing)
+            return self.cell(thing) if self._in_picture(thing) else self.height()
+        return self.cell(thing) if self._in_picture(thing) and self.rng.random() < 0.5 else self.offset(thing)
 
     def offset(self, thing: Thing) -> str:
         """Centimetres from the end effector to the thing, as the front camera's viewer names the directions."""
-        x, y, z = np.round(100 * np.subtract(thing.position, self.facts.gripper.position)).astype(int)
-        words = self.language.offsets
+        x, y, z, words = *self._centimetres(thing), self.language.offsets
         return self.say(
             "offset",
             name=self.language.name(thing),
@@ -63,6 +65,23 @@ class Speaker:
     def cell(self, thing: Thing) -> str:
         column, row = thing.cells[self.camera]
         return self.say("cell", name=self.language.name(thing), column=column, row=row)
+
+    def all_cells(self) -> str:
+        """Column and row of everything in the picture, two digits each, in any order."""
+        shown = [thing for thing in (*self.facts.objects, self.facts.gripper) if self._in_picture(thing)]
+        items = [f"{self.language.name(t)} {t.cells[self.camera][0]:02d} {t.cells[self.camera][1]:02d}" for t in shown]
+        return self.say("all cells", items=self._listed(items))
+
+    def all_offsets(self) -> str:
+        """Centimetres from the gripper to each object, two digits each, in any order."""
+        items = []
+        for thing in self.facts.objects:
+            x, y, z, words = *self._centimetres(thing), self.language.offsets
+            across, along = words["left" if x > 0 else "right"], words["viewer" if y > 0 else "robot"]
+            vertical = words["up" if z > 0 else "down"]
+            name = self.language.name(thing)
+            items.append(f"{name} {abs(x):02d} {across}, {abs(y):02d} {along}, {abs(z):02d} {vertical}")
+        return self.say("all offsets", items=self._listed(items))
 
     def height(self) -> str:
         return self.say("height", height=round(100 * self.facts.gripper.position[2]))
@@ -119,6 +138,16 @@ class Speaker:
             return self.say("open")
         return self.say("closed") if self.facts.opening < _CLOSED else None
 
+    def _in_picture(self, thing: Thing) -> bool:
+        return all(0 <= cell < GRID for cell in thing.cells[self.camera])
+
+    def _centimetres(self, thing: Thing) -> list[int]:
+        offset = 100 * np.subtract(thing.position, self.facts.gripper.position)
+        return [int(value) for value in np.round(offset)]
+
+    def _listed(self, items: list[str]) -> str:
+        return "; ".join(items[i] for i in self.rng.permutation(len(items)))
+
     def _of_two(self, kind: str, distances: list[float]) -> str | None:
         if len(distances) < 2 or abs(distances[0] - distances[1]) < _CLEARLY:
             return None
@@ -128,9 +157,22 @@ class Speaker:
 def caption(
     facts: SceneFacts, camera: str, action: Float[np.ndarray, "4"], aiming: bool, rng: np.random.Generator
 ) -> tuple[str, str]:
-    """A caption of two to four sentences and its language, drawn with `rng`."""
+    """A caption and its language, drawn with `rng`."""
     language = str(rng.choice(list(LANGUAGE_SHARES), p=list(LANGUAGE_SHARES.values())))
     speaker = Speaker(LANGUAGES[language], facts, camera, action, aiming, rng)
+    sentences = _dense(speaker, rng) if rng.random() < DENSE_SHARE else _loose(speaker, rng)
+    return " ".join(f"{sentences[i]}." for i in rng.permutation(len(sentences))), language
+
+
+def _dense(speaker: Speaker, rng: np.random.Generator) -> list[str]:
+    """All cells, all offsets, or both."""
+    kinds = ([speaker.all_cells], [speaker.all_offsets], [speaker.all_cells, speaker.all_offsets])
+    return [say() for say in kinds[rng.integers(len(kinds))]]
+
+
+def _loose(speaker: Speaker, rng: np.random.Generator) -> list[str]:
+    """Two to four sentences of different kinds."""
+    facts = speaker.facts
     places = [*facts.objects, facts.gripper]
     chosen = [places[i] for i in rng.permutation(len(places))[:2]]
     sentences = [speaker.where(thing) for thing in chosen]
@@ -153,4 +195,4 @@ def caption(
         sentence = others[index]()
         if sentence:
             sentences.append(sentence)
-    return " ".join(f"{sentences[i]}." for i in rng.permutation(len(sentences))), language
+    return sentences

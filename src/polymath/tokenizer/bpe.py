@@ -20,12 +20,12 @@ from polymath.files import atomic_write
 from polymath.tokenizer.control_tokens import ControlTokens
 
 # The pre-tokeniser of OpenAI's o200k_base (tiktoken, `tiktoken_ext/openai_public.py`): words with their leading
-# space, numbers of up to three digits, runs of punctuation, line ends. It bounds what a merge may span.
+# space, single digits, runs of punctuation, line ends. It bounds what a merge may span.
 PATTERN = "|".join(
     [
         r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
         r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
-        r"\p{N}{1,3}",
+        r"\p{N}",  # every digit by itself, as in PaLM (arXiv:2204.02311, section 2) and LLaMA
         r" ?[^\s\p{L}\p{N}]+[\r\n/]*",
         r"\s*[\r\n]+",
         r"\s+(?!\S)",

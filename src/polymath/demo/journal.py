@@ -1,0 +1,47 @@
+"""What the demonstration has finished: OUT/demo.json, so that the next `polymath demo` goes on from there."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from polymath import config
+from polymath.demo.processes import Usage
+from polymath.demo.settings import DemoSettings
+from polymath.errors import ConfigError
+from polymath.files import atomic_write
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The settings and the usage of each finished stage, by name."""
+
+    settings: DemoSettings
+    stages: dict[str, Usage]
+
+
+def open_journal(path: Path, settings: DemoSettings) -> Journal:
+    """The journal in `path`, or an empty one. Raises ConfigError if it belongs to a demo of other settings."""
+    if not path.exists():
+        return Journal(settings, {})
+    journal = config.load(Journal, path)
+    found, wanted = config.to_dict(journal.settings), config.to_dict(settings)
+    for name, value in wanted.items():
+        if found[name] != value:
+            raise ConfigError(
+                f"{path}: settings.{name} is {_short(found[name])} there, but {_short(value)} is asked for; "
+                "choose another --out, or the same setting to go on"
+            )
+    return journal
+
+
+def save_stage(path: Path, journal: Journal, name: str, usage: Usage) -> Journal:
+    journal = Journal(journal.settings, {**journal.stages, name: usage})
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(config.to_dict(journal), indent=2) + "\n")
+    return journal
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."

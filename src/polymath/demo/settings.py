@@ -1,0 +1,25 @@
+"""How large the demonstration is. The defaults are the demo; the tests use smaller numbers on the same way."""
+
+from dataclasses import dataclass
+
+from polymath.simulation.tasks import TASKS
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """`episodes` are demonstrations per task, `eval_episodes` held-out layouts per task and split."""
+
+    preset: str = "demo"
+    tasks: tuple[str, ...] = tuple(TASKS)
+    episodes: int = 60
+    pairs: int = 4_000
+    eval_episodes: int = 10
+    execute: int = 2  # actions of each chunk that are executed before the policy looks again
+    seed: int = 0
+    workers: int = 2
+
+
+POLICY, PROPRIOCEPTION, NO_LANGUAGE, RANDOM = "polymath-v", "proprioception-only", "no-language", "random"
+"""The trained policy, the two baselines that are trained the same way with something hidden, and chance."""
+
+BASELINES = {PROPRIOCEPTION: "ablation.blank_images=true", NO_LANGUAGE: "ablation.blank_instruction=true"}

@@ -1,0 +1,48 @@
+"""A small data set and tokenizer to train on, made once for all tests of this room."""
+
+import numpy as np
+import pytest
+
+from polymath.data.lerobot_writer import LeRobotWriter
+from polymath.data.webdataset_writer import WebDatasetWriter
+from polymath.tokenizer import ControlTokens, corpus
+from polymath.tokenizer import train as train_tokenizer
+from polymath.training.job import TrainingData
+from polymath.types import Embodiment, Episode, ImageText
+
+ROBOT = Embodiment(
+    name="test-arm",
+    slot=0,
+    cameras=("front",),
+    state_names=("x", "y", "z", "gripper"),
+    action_names=("dx", "dy", "dz", "gripper"),
+    gripper_dims=(3,),
+    control_hz=20.0,
+)
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
+    """Six episodes of noise, twelve captioned pictures, a tokenizer of the demo's size."""
+    place, rng = tmp_path_factory.mktemp("training-data"), np.random.default_rng(0)
+    with LeRobotWriter(place / "episodes", ROBOT, 20, 64, False, {"renderer": "none"}) as writer:
+        for _ in range(6):
+            writer.add(_episode(rng))
+    with WebDatasetWriter(place / "pairs") as pairs:
+        for number in range(12):
+            image = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+            pairs.add(ImageText(image, f"picture {number} shows noise"))
+    tokenizer = train_tokenizer(corpus.shipped(), 2048, ControlTokens(512))
+    tokenizer.save(place / "tokenizer.json")
+    return TrainingData(place / "episodes", place / "tokenizer.json", (place / "pairs",))
+
+
+def _episode(rng: np.random.Generator) -> Episode:
+    return Episode(
+        images={"front": rng.integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)},
+        states=rng.normal(size=(5, 4)).astype(np.float32),
+        actions=rng.uniform(-1, 1, (5, 4)).astype(np.float32),
+        instruction="press the button",
+        task="press",
+        embodiment=ROBOT.name,
+    )

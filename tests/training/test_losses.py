@@ -1,0 +1,55 @@
+"""The objective against closed forms: the plain cross-entropy over all logits, and a mean by hand."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from polymath.model import decoder
+from polymath.model import specs as weights
+from polymath.presets.demo import TINY
+from polymath.training import losses
+
+
+def decoder_params() -> decoder.Params:
+    return weights.init(decoder.specs(TINY.model.decoder), jax.random.key(0))
+
+
+def plain_cross_entropy(params: decoder.Params, hidden: jax.Array, targets: jax.Array, w: jax.Array) -> jax.Array:
+    """-log softmax of the whole [B, S, V] logits, the textbook formula."""
+    log_p = jax.nn.log_softmax(decoder.logits(params, hidden), axis=-1)
+    return -jnp.sum(w * jnp.take_along_axis(log_p, targets[..., None], axis=-1)[..., 0])
+
+
+@pytest.mark.parametrize("tile", [7, 32, 1000])
+def test_tiled_cross_entropy_equals_the_plain_one_in_value_and_gradient(tile: int) -> None:
+    params, rng = decoder_params(), np.random.default_rng(0)
+    hidden = jnp.asarray(rng.normal(size=(3, 15, TINY.model.decoder.width)), jnp.float32)
+    targets = jnp.asarray(rng.integers(0, TINY.model.decoder.vocabulary, (3, 15)))
+    w = jnp.asarray(rng.uniform(0, 1, (3, 15)), jnp.float32)
+
+    def tiled(params: decoder.Params, hidden: jax.Array) -> jax.Array:
+        return losses.tiled_cross_entropy(params, hidden, targets, w, tile).cross_entropy
+
+    def plain(params: decoder.Params, hidden: jax.Array) -> jax.Array:
+        return plain_cross_entropy(params, hidden, targets, w)
+
+    np.testing.assert_allclose(tiled(params, hidden), plain(params, hidden), rtol=1e-5)
+    ours, theirs = (jax.grad(f, argnums=(0, 1))(params, hidden) for f in (tiled, plain))
+    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5, rtol=1e-4)
+
+
+def test_z_loss_is_the_square_of_the_log_partition_function() -> None:
+    params = decoder_params()
+    hidden = jnp.zeros((1, 4, TINY.model.decoder.width))  # all logits 0: log Z = log V
+    total = losses.tiled_cross_entropy(params, hidden, jnp.zeros((1, 4), int), jnp.ones((1, 4)), 4)
+    np.testing.assert_allclose(total.z_loss / total.weight, np.log(TINY.model.decoder.vocabulary) ** 2, rtol=1e-6)
+    np.testing.assert_allclose(total.cross_entropy / total.weight, np.log(TINY.model.decoder.vocabulary), rtol=1e-6)
+
+
+def test_action_error_counts_only_the_dimensions_that_exist() -> None:
+    predicted, target = jnp.zeros((1, 2, 1, 3)), jnp.asarray([[[[1.0, 2.0, 9.0]], [[9.0, 9.0, 9.0]]]])
+    mask = jnp.asarray([[[[True, True, False]], [[False, False, False]]]])
+    np.testing.assert_allclose(losses.action_mse(predicted, target, mask), (1.0 + 4.0) / 2)
+    assert float(losses.action_mse(predicted, target, jnp.zeros_like(mask))) == 0.0

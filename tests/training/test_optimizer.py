@@ -1,0 +1,106 @@
+"""Adafactor against a numpy transcription of the paper's algorithm 4 (arXiv:1804.04235) and against optax itself."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from polymath.errors import ConfigError
+from polymath.model.specs import Constant, Spec
+from polymath.training import optimizer
+
+SHAPE = (160, 192)  # both sides above optax's threshold of 128 for factoring
+
+
+def adafactor_in_numpy(gradients: list[np.ndarray], rate: float, decay: float, epsilon: float = 1e-30) -> np.ndarray:
+    """Sum of the updates -rate * clip(g / sqrt(v)) with v = (R C) / mean(R), statistics factored (algorithm 4)."""
+    rows, columns, weight = np.zeros(SHAPE[0]), np.zeros(SHAPE[1]), np.zeros(SHAPE)
+    for t, g in enumerate(gradients, start=1):
+        beta = 1.0 - t**-decay
+        squared = g.astype(np.float64) ** 2 + epsilon
+        rows = beta * rows + (1 - beta) * squared.mean(axis=1)
+        columns = beta * columns + (1 - beta) * squared.mean(axis=0)
+        update = g / np.sqrt(np.outer(rows, columns) / rows.mean())
+        weight -= rate * update / max(1.0, np.sqrt((update**2).mean()))
+    return weight
+
+
+def run(config: optimizer.Config, axes: tuple[str | None, ...], gradients: list[np.ndarray]) -> np.ndarray:
+    """The weight after one update per gradient, starting at zero."""
+    shape = gradients[0].shape
+    specs = {"w": Spec(shape, axes, Constant(0.0))}
+    weights = {"w": jnp.zeros(shape)}
+    state = optimizer.init(config, specs, weights)
+    for gradient in gradients:
+        weights, state = optimizer.update(config, specs, {"w": jnp.asarray(gradient)}, state, weights, 1000)
+    return np.asarray(weights["w"])
+
+
+def gradients(layers: int | None = None) -> list[np.ndarray]:
+    rng = np.random.default_rng(1)
+    shape = SHAPE if layers is None else (layers, *SHAPE)
+    scale = 1.0 if layers is None else np.array([1e-3, 1.0, 30.0])[:layers, None, None]
+    return [(scale * rng.normal(size=shape)).astype(np.float32) for _ in range(4)]
+
+
+CONSTANT_RATE = optimizer.Config(peak_learning_rate=0.1, warmup_steps=0, decay=0.8)
+
+
+def test_equals_the_papers_algorithm() -> None:
+    rates = [float(optimizer.learning_rate(CONSTANT_RATE, t, 1000)) for t in range(4)]
+    np.testing.assert_allclose(rates, [0.1 / np.sqrt(t) for t in (1, 2, 3, 4)], rtol=1e-6)
+    expected = np.zeros(SHAPE)
+    for t in range(4):  # the rate changes from step to step, so add the increments
+        increment = adafactor_in_numpy(gradients()[: t + 1], 1.0, 0.8)
+        before = adafactor_in_numpy(gradients()[:t], 1.0, 0.8) if t else 0.0
+        expected += rates[t] * (increment - before)
+    np.testing.assert_allclose(run(CONSTANT_RATE, (None, None), gradients()), expected, rtol=2e-4, atol=1e-6)
+
+
+def test_equals_optax_on_an_unstacked_weight() -> None:
+    theirs = optax.chain(optax.scale_by_factored_rms(decay_rate=0.8), optax.clip_by_block_rms(1.0))
+    weight, state = jnp.zeros(SHAPE), theirs.init(jnp.zeros(SHAPE))
+    for t, gradient in enumerate(gradients()):
+        update, state = theirs.update(jnp.asarray(gradient), state, weight)
+        weight = weight - optimizer.learning_rate(CONSTANT_RATE, t, 1000) * update
+    np.testing.assert_allclose(run(CONSTANT_RATE, (None, None), gradients()), weight, rtol=1e-5, atol=1e-7)
+
+
+def test_a_stack_of_layers_is_updated_layer_by_layer() -> None:
+    """Where optax on the whole stack clips by the RMS over all layers, ours gives each layer its own update."""
+    stacked = run(CONSTANT_RATE, ("layers", None, None), gradients(layers=3))
+    for layer in range(3):
+        alone = run(CONSTANT_RATE, (None, None), [g[layer] for g in gradients(layers=3)])
+        np.testing.assert_allclose(stacked[layer], alone, rtol=1e-5, atol=1e-7)
+
+
+def test_schedule_is_linear_warmup_then_inverse_square_root() -> None:
+    """Praxis' LinearRampupSqrtDecay: the peak at the end of the warm-up, half of it after four times as many steps."""
+    config = optimizer.Config(peak_learning_rate=2e-4, warmup_steps=100, cooldown_steps=50)
+    rate = [float(optimizer.learning_rate(config, step, 1_000)) for step in range(1_000)]
+    np.testing.assert_allclose([rate[0], rate[49], rate[99], rate[399]], [2e-6, 1e-4, 2e-4, 1e-4], rtol=1e-5)
+    np.testing.assert_allclose(rate[999], 2e-4 * np.sqrt(100 / 1_000) / 50, rtol=1e-4)  # 1/50 of the cooldown is left
+
+
+@pytest.mark.parametrize(
+    ("groups", "complaint"),
+    [
+        (((r"a\..*", 1.0),), "'b.w' matches no group"),
+        (((r".*", 1.0), (r"a\..*", 0.0)), "'a.w' matches the groups"),
+    ],
+)
+def test_every_weight_needs_exactly_one_group(groups: tuple[tuple[str, float], ...], complaint: str) -> None:
+    specs = {name: {"w": Spec((2,), (None,), Constant(0.0))} for name in ("a", "b")}
+    with pytest.raises(ConfigError, match=complaint):
+        optimizer.learning_rate_factors(optimizer.Config(groups=groups), specs)
+
+
+def test_a_factor_of_zero_freezes_and_merge_inverts_split() -> None:
+    specs = {name: Spec((2,), (None,), Constant(0.0)) for name in ("a", "b")}
+    params = {"a": jnp.ones(2), "b": 2 * jnp.ones(2)}
+    trainable, frozen = optimizer.split(params, specs, optimizer.Config(groups=(("a", 0.0), ("b", 1.0))))
+    assert set(trainable) == {"b"}
+    assert set(frozen) == {"a"}
+    merged = optimizer.merge(trainable, frozen, specs)
+    assert jax.tree.all(jax.tree.map(lambda x, y: bool((x == y).all()), merged, params))
