@@ -1,7 +1,7 @@
 """`polymath presets`, `polymath train`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tyro.conf import Positional, UseAppendAction
 
@@ -11,27 +11,48 @@ Phase = Literal["alignment", "robot"]
 
 
 def presets(json: bool = False) -> None:
-    """Named recipes: purpose, and parameters by part of the model.
+    """Named recipes: purpose, parameters by part of the model, FLOPs of training per token, memory.
+
+    The formulas are in polymath.planning.cost; memory leaves out activations.
 
     Example: polymath presets
 
     Args:
         json: Print one JSON list instead of the table.
     """
+    from polymath.planning.cost import memory_bytes, training_flops_per_token
     from polymath.planning.count import count_by_part
     from polymath.presets import PRESETS
 
-    counts = {name: count_by_part(recipe.model) for name, recipe in PRESETS.items()}
+    found = [
+        {
+            "name": name,
+            "purpose": recipe.purpose,
+            "parameters": count_by_part(recipe.model),
+            "flops_per_token": training_flops_per_token(recipe),
+            "memory_bytes": memory_bytes(recipe),
+        }
+        for name, recipe in PRESETS.items()
+    ]
     if json:
-        print_json(
-            [
-                {"name": name, "purpose": PRESETS[name].purpose, "parameters": parameters}
-                for name, parameters in counts.items()
-            ]
-        )
+        print_json(found)
         return
-    header = ["preset", *(part.replace("_", " ") for part in next(iter(counts.values()))), "purpose"]
-    print_table(header, [[name, *parts.values(), PRESETS[name].purpose] for name, parts in counts.items()])
+    parts = [part.replace("_", " ") for part in found[0]["parameters"]]
+    header = ["preset", *parts, "MFLOP/token", "weights MB", "training MB", "purpose"]
+    print_table(header, [_preset_row(entry) for entry in found])
+
+
+def _preset_row(entry: dict[str, Any]) -> list[object]:
+    memory = entry["memory_bytes"]
+    training = memory["training_state"] + memory["gradients"]
+    return [
+        entry["name"],
+        *entry["parameters"].values(),
+        entry["flops_per_token"] // 10**6,
+        memory["weights_bfloat16"] // 10**6,
+        training // 10**6,
+        entry["purpose"],
+    ]
 
 
 def train(

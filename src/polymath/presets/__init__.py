@@ -3,10 +3,10 @@
 import difflib
 
 from polymath.errors import ConfigError
-from polymath.presets import demo
+from polymath.presets import demo, polymath_v
 from polymath.training.recipe import Recipe
 
-PRESETS: dict[str, Recipe] = {recipe.name: recipe for recipe in (demo.RECIPE, demo.TINY)}
+PRESETS: dict[str, Recipe] = {recipe.name: recipe for recipe in (demo.RECIPE, demo.TINY, *polymath_v.RECIPES)}
 
 
 def preset(name: str) -> Recipe:
