@@ -9,12 +9,15 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 EXTRAS := --extra sim --extra dev
 STAMP := $(VENV)/.installed
+ORACLES_VENV := .venv-oracles
+ORACLES_STAMP := $(ORACLES_VENV)/.installed
+ORACLES_BIN := $(ORACLES_VENV)/bin/python -W ignore
 LEROBOT_VENV := .venv-lerobot
 LEROBOT_STAMP := $(LEROBOT_VENV)/.installed
 LEROBOT := lerobot[dataset]>=0.4.4,<0.7
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format docs lock lerobot-check benchmarks clean
+.PHONY: help install demo test lint format docs lock oracles lerobot-check benchmarks clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -51,6 +54,20 @@ format: install  ## let ruff rewrite the code
 
 docs: install  ## the documentation site, into site/
 	$(BIN)/mkdocs build --strict
+
+oracles: install $(ORACLES_STAMP)  ## the model against transformers, open_clip, timm, open_flamingo (own environment, 5 GB)
+	$(ORACLES_BIN) tests/oracles/vision.py
+	$(ORACLES_BIN) tests/oracles/flamingo.py
+	$(ORACLES_BIN) tests/oracles/llama.py
+
+# open_flamingo pins an old torch; only its file with the resampler is read, so its requirements are left out.
+$(ORACLES_STAMP): | $(STAMP)
+	$(PYTHON) -m venv --without-pip $(ORACLES_VENV)
+	VIRTUAL_ENV=$(ORACLES_VENV) $(BIN)/uv pip install --quiet 'torch==2.13.0' 'torchvision==0.28.0' \
+	  'transformers>=5.23,<6' 'timm>=1.0.31,<2' 'open_clip_torch>=3.3,<4' einops einops-exts jax jaxtyping safetensors
+	VIRTUAL_ENV=$(ORACLES_VENV) $(BIN)/uv pip install --quiet --no-deps 'open_flamingo==2.0.1'
+	VIRTUAL_ENV=$(ORACLES_VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
 
 lerobot-check: install $(LEROBOT_STAMP)  ## the real lerobot (own environment, 8 GB) opens episodes that we record
 	rm -rf runs/lerobot-check

@@ -24,7 +24,7 @@ def presets(json: bool = False) -> None:
     from polymath.planning.count import count_by_part
     from polymath.presets import PRESETS
 
-    found = [
+    found: list[dict[str, Any]] = [
         {
             "name": name,
             "purpose": recipe.purpose,

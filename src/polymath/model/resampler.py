@@ -29,6 +29,7 @@ class Config:
     head_width: int
     mlp: int
     epsilon: float = 1e-5
+    frames: int | None = None  # of a clip that is looked at as one; each then has a learned embedding of its time
 
 
 @jax.tree_util.register_dataclass
@@ -51,6 +52,7 @@ class Block:
 @dataclass
 class Params:
     latents: Any
+    frame_embedding: Any
     blocks: Block
     scale: Any
     bias: Any
@@ -74,6 +76,7 @@ def specs(config: Config) -> Params:
     )
     return Params(
         latents=Spec((config.latents, D), (None, "vision_embed"), Normal(1)),
+        frame_embedding=Spec((config.frames, D), (None, "vision_embed"), Normal(1)) if config.frames else None,
         blocks=stack(block, config.depth),
         scale=Spec((D,), (None,), one),
         bias=Spec((D,), (None,), zero),
@@ -81,6 +84,8 @@ def specs(config: Config) -> Params:
 
 
 def forward(params: Params, config: Config, media: Float[Array, "B P D"]) -> Float[Array, "B Q D"]:
+    """`media`: the patches of one picture, or those of `config.frames` frames one after the other."""
+    media = _with_time(params, media)
     latents = jnp.broadcast_to(params.latents.astype(media.dtype), (len(media), *params.latents.shape))
 
     def step(latents: Float[Array, "B Q D"], block: Block) -> tuple[Float[Array, "B Q D"], None]:
@@ -104,6 +109,7 @@ def forward_block(
 
 def attention_to_media(params: Params, config: Config, media: Float[Array, "B P D"]) -> Float[Array, "B Q P"]:
     """Where each latent of the last layer looks: its weights over the patches, mean of the heads, summing to 1."""
+    media = _with_time(params, media)
     *before, last = [jax.tree.map(lambda weight, i=i: weight[i], params.blocks) for i in range(config.depth)]
     latents = jnp.broadcast_to(params.latents.astype(media.dtype), (len(media), *params.latents.shape))
     for block in before:
@@ -112,3 +118,11 @@ def attention_to_media(params: Params, config: Config, media: Float[Array, "B P 
     key = project(layer_norm(media, last.media_scale, last.media_bias, config.epsilon), last.key_value[0])
     scores = jnp.einsum("BQHE,BPHE->BHQP", query, key) * config.head_width**-0.5
     return jnp.mean(jax.nn.softmax(scores, axis=-1), axis=1)
+
+
+def _with_time(params: Params, media: Float[Array, "B P D"]) -> Float[Array, "B P D"]:
+    """Each frame's patches with the embedding of its time."""
+    if params.frame_embedding is None:
+        return media
+    times = params.frame_embedding.astype(media.dtype)
+    return (media.reshape(len(media), len(times), -1, media.shape[-1]) + times[:, None]).reshape(media.shape)

@@ -1,0 +1,39 @@
+"""What a published layout of a vision transformer is."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from polymath.model import vit
+from polymath.model.weights.rules import Rules
+from polymath.model.weights.tensors import Shape
+
+
+@dataclass(frozen=True)
+class Layout:
+    """prefixes: where the vision tower's names may start; anchor: the patch embedding, which tells the layout.
+
+    layer: finds a layer's number in a name; ignored: names inside the tower that our model has no use for.
+    """
+
+    name: str
+    prefixes: tuple[str, ...]
+    anchor: str
+    layer: str
+    ignored: tuple[str, ...]
+    rules: Callable[[vit.Config], Rules]
+    width_last: bool = False  # of the anchor's axes; else the width is the first
+
+    def prefix(self, names: Mapping[str, Shape]) -> str | None:
+        """Where the tower starts in this file, None if it is of another layout."""
+        return next((prefix for prefix in self.prefixes if prefix + self.anchor in names), None)
+
+    def describe(self, shapes: Mapping[str, Shape], prefix: str) -> str:
+        anchor = shapes[prefix + self.anchor]
+        width, patch = (anchor[-1], anchor[0]) if self.width_last else (anchor[0], anchor[-1])
+        tower = [name for name in shapes if name.startswith(prefix)]
+        layers = {match[1] for name in tower if (match := re.match(self.layer, name.removeprefix(prefix)))}
+        return f"it looks like {self.name} with width {width}, {len(layers)} layers and patch {patch}"
+
+    def ignores(self, name: str) -> bool:
+        return any(re.fullmatch(pattern, name) for pattern in self.ignored)

@@ -1,0 +1,130 @@
+"""How each of our weights is made of the tensors of a published layout, and the streaming that carries it out.
+
+A rule names the source tensors of one weight and how they become it, one layer at a time. `assemble` asks JAX for every
+device's shard of a weight in turn and fills it layer by layer, so the host holds one shard and the tensors of one
+layer at a time, never a second copy of the model.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from polymath.errors import CheckpointError
+from polymath.model.specs import Spec, named
+from polymath.model.weights.tensors import Tensors
+
+
+def _same(x: np.ndarray) -> np.ndarray:
+    return x
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One weight, or one layer of a stacked weight.
+
+    sources: tensor names; `{layer}` stands for the layer's number, without it a stacked source is cut along its first
+    axis. build: the sources' arrays -> the weight. optional: zeros where the file has none of the sources.
+    """
+
+    sources: tuple[str, ...]
+    build: Callable[..., np.ndarray] = _same
+    optional: bool = False
+
+    def names(self, layers: int | None) -> list[str]:
+        return [s.format(layer=i) for s in self.sources for i in range(layers or 1)]
+
+
+Rules = dict[str, Rule]  # by the name of our weight
+
+
+def transposed(x: np.ndarray) -> np.ndarray:
+    return x.T
+
+
+def check_names(rules: Rules, specs: Any, tensors: Tensors, expected: Collection[str], hint: str) -> None:
+    """Raise CheckpointError for a weight that is missing or that nothing takes. `expected` may stay unused."""
+    needed = {
+        source for name, spec in named(specs) if not rules[name].optional for source in rules[name].names(_layers(spec))
+    }
+    _complain("no tensor", sorted(needed - set(tensors.shapes)), "is missing", tensors, hint)
+    _complain("tensor", sorted(set(tensors.shapes) - set(expected)), "has no place in this model", tensors, hint)
+
+
+def all_names(rules: Rules, depth: int) -> set[str]:
+    """Every tensor that the rules can take."""
+    return {source for rule in rules.values() for source in rule.names(depth)}
+
+
+def assemble(
+    specs: Any, rules: Rules, tensors: Tensors, dtype: Any = jnp.float32, shardings: Any = None, hint: str = ""
+) -> Any:
+    """The weights of `specs`, each on its sharding (a tree like `specs`; default: the first device) and in `dtype`.
+
+    Raises CheckpointError for a tensor of another shape, with `hint`, which says what the file looks like.
+    """
+    places = dict(named(shardings)) if shardings is not None else {}
+    one_device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    arrays = [
+        jax.make_array_from_callback(
+            spec.shape, places.get(name, one_device), _shard_reader(name, spec, rules[name], tensors, dtype, hint)
+        )
+        for name, spec in named(specs)
+    ]
+    return jax.tree.unflatten(jax.tree.structure(specs, is_leaf=lambda leaf: isinstance(leaf, Spec)), arrays)
+
+
+def _shard_reader(
+    name: str, spec: Spec, rule: Rule, tensors: Tensors, dtype: Any, hint: str
+) -> Callable[[Any], np.ndarray]:
+    def whole(layer: int | None) -> np.ndarray:
+        """The weight, or its given layer."""
+        shape = spec.shape if layer is None else spec.shape[1:]
+        if rule.optional and rule.names(_layers(spec))[0] not in tensors.shapes:
+            return np.zeros(shape)
+        sources = [source.format(layer=layer) for source in rule.sources]
+        cut = layer is not None and sources == list(rule.sources)
+        arrays = [tensors.read(s)[layer] if cut else tensors.read(s) for s in sources]
+        try:
+            value = rule.build(*arrays)
+        except (ValueError, IndexError):
+            value = None
+        if value is None or value.shape != shape:
+            found = ", ".join(f"{s} {list(a.shape)}" for s, a in zip(sources, arrays, strict=True))
+            raise CheckpointError(f"{tensors.path}: {found} cannot become {name} {list(shape)}; {hint}")
+        return value
+
+    def read(index: tuple[slice, ...]) -> np.ndarray:
+        layers = _layers(spec)
+        if layers is None:
+            return np.ascontiguousarray(whole(None)[index], dtype)
+        chosen = range(*index[0].indices(layers))
+        rest = [len(range(*s.indices(n))) for s, n in zip(index[1:], spec.shape[1:], strict=True)]
+        shard = _aligned((len(chosen), *rest), dtype)
+        for place, layer in enumerate(chosen):
+            shard[place] = whole(layer)[index[1:]]
+        return shard
+
+    return read
+
+
+def _aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Uninitialised memory at a multiple of 64 bytes, which JAX's CPU backend takes over without a copy."""
+    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    buffer = np.empty(size + 64, np.uint8)
+    start = -buffer.ctypes.data % 64
+    return buffer[start : start + size].view(dtype).reshape(shape)
+
+
+def _layers(spec: Spec) -> int | None:
+    return spec.shape[0] if spec.axes and spec.axes[0] == "layers" else None
+
+
+def _complain(what: str, names: Iterable[str], verb: str, tensors: Tensors, hint: str) -> None:
+    names = list(names)
+    if names:
+        more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+        raise CheckpointError(f"{tensors.path}: {what} {names[0]!r}{more}: {verb}; {hint}")
