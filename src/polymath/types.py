@@ -82,6 +82,15 @@ class ImageText:
 Leaf = Any  # np.ndarray on the host, jax.Array on devices
 
 
+@dataclass(frozen=True)
+class Pointing:
+    """A question about a picture and its answer as numbers in about [-1, 1], of which `mask` says what is asked."""
+
+    question: str
+    targets: Float[np.ndarray, "W A"]
+    mask: Bool[np.ndarray, "W A"]
+
+
 class Batch(NamedTuple):
     """Packed sequences, ready for the device. The same pytree holds numpy arrays on the host and jax arrays on devices.
 

@@ -9,7 +9,7 @@ from polymath.data import sequence
 from polymath.data.augment import Augmentation
 from polymath.data.packing import Sizes
 from polymath.data.sequence import ControlStep, Document, Layout
-from polymath.data.sources.interface import EpisodeSet, PairSet
+from polymath.data.sources.interface import EpisodeSet, PairSet, PointingSet
 from polymath.data.transforms import NO_ABLATION, Ablation, RobotTransform, augmented, pad_chunk
 from polymath.errors import DataError
 from polymath.tokenizer import Tokenizer
@@ -57,6 +57,52 @@ class PairDocuments:
         if not text.strip():
             raise DataError(f"{self.name}[{index}].text: is empty; write a caption or drop the pair")
         return tokenizer.encode(text)
+
+
+class PointingDocuments:
+    """One document per pair that carries a question with its answer in numbers. Raises DataError if none does."""
+
+    def __init__(
+        self,
+        pairs: PointingSet,
+        layout: Layout,
+        tokenizer: Tokenizer,
+        augmentation: Augmentation | None = None,
+        ablation: Ablation = NO_ABLATION,
+    ) -> None:
+        self.name = f"{pairs.name} (pointing)"
+        self._pairs, self._layout, self._control = pairs, layout, tokenizer.control
+        self._augmentation, self._ablation = augmentation, ablation
+        found = [(index, pairs.pointing(index)) for index in range(len(pairs))]
+        self._asked = [(index, asked, tokenizer.encode(asked.question)) for index, asked in found if asked]
+        if not self._asked:
+            raise DataError(f"{pairs.name}: no pair carries a pointing question; leave the phase's pointing at 0")
+        self._check_widths()
+        tokens = [sequence.pointing_length(layout, len(question)) for _, _, question in self._asked]
+        ones = np.ones(len(tokens), np.int64)
+        self.sizes = Sizes(np.array(tokens, np.int64), ones, ones)
+
+    def document(self, index: int, rng: np.random.Generator) -> Document:
+        place, asked, question = self._asked[index]
+        size = self._layout.image_size
+        if self._ablation.blank_images:
+            image = np.zeros((size, size, 3), np.uint8)
+        else:
+            image = augmented(self._augmentation, self._pairs.image(place)[None, None], size, rng)[0, 0]
+        return sequence.pointing(self._layout, self._control, image, question, asked.targets, asked.mask)
+
+    def _check_widths(self) -> None:
+        for index, asked, _ in self._asked:
+            rows, width = asked.targets.shape
+            if (
+                rows != self._layout.chunk_length
+                or width > self._layout.action_dim
+                or not np.isfinite(asked.targets).all()
+            ):
+                raise DataError(
+                    f"{self.name}[{index}].pointing: {rows} x {width} numbers, expected {self._layout.chunk_length} "
+                    f"rows of at most {self._layout.action_dim} finite ones; record the pairs for this layout"
+                )
 
 
 class WindowDocuments:

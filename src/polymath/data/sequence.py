@@ -22,13 +22,15 @@ sequence up to the last `<act>`; the policy and the training data share `traject
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from polymath.errors import ConfigError, DataError
 from polymath.tokenizer import ControlTokens
+
+POINTER_SLOT = 31
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,29 @@ def shown_actions(layout: Layout, is_last: bool) -> int:
     if is_last:
         return layout.chunk_length
     return layout.stride if layout.past_actions else 0
+
+
+def pointing(
+    layout: Layout,
+    control: ControlTokens,
+    image: UInt8[np.ndarray, "size size 3"],
+    question: Sequence[int],
+    targets: Float[np.ndarray, "W A"],
+    mask: Bool[np.ndarray, "W A"],
+) -> Document:
+    """A question about a picture whose answer the readouts regress; the size is `pointing_length`.
+
+    It is a control step of a robot that does nothing but point (the last slot), at a state of zeros.
+    """
+    step = ControlStep(image[None], np.zeros(layout.state_dim, np.float32))
+    prompt = trajectory(layout, control, POINTER_SLOT, question, [step])
+    wide = ((0, 0), (0, layout.action_dim - targets.shape[1]))
+    return replace(prompt, actions=np.pad(targets, wide)[None], action_mask=np.pad(mask, wide)[None])
+
+
+def pointing_length(layout: Layout, question_tokens: int) -> int:
+    """Tokens of `pointing`."""
+    return 2 + question_tokens + layout.latents_per_image + 1 + layout.chunk_length
 
 
 def pair_length(layout: Layout, caption_tokens: int) -> int:

@@ -12,18 +12,18 @@ from polymath.training.recipe import Phase, Recipe
 MODEL = polymath_v.Config(
     vit=vit.Config(
         image_size=64,
-        patch=8,
-        width=96,
-        depth=4,
-        heads=3,
-        mlp=288,
+        patch=16,
+        width=128,
+        depth=3,
+        heads=4,
+        mlp=384,
         class_token=False,
         norm_before_blocks=False,
         position_scale=1.0,
         mean=(0.5, 0.5, 0.5),
         std=(0.25, 0.25, 0.25),
     ),
-    resampler=resampler.Config(width=96, latents=8, depth=1, heads=3, head_width=32, mlp=192),
+    resampler=resampler.Config(width=128, latents=8, depth=1, heads=3, head_width=32, mlp=192),
     decoder=decoder.Config(
         vocabulary=2048, width=96, depth=3, heads=3, kv_heads=1, head_width=32, mlp=256, rope_theta=1_000.0
     ),
@@ -47,23 +47,26 @@ RECIPE = Recipe(
     ),
     control_tokens=512,
     alignment=Phase(
-        steps=400,
-        rows=32,
-        pairs=1.0,
+        steps=600,
+        rows=24,
+        pairs=0.25,
+        pointing=0.75,
         robot=0.0,
-        max_images=2,
-        optimizer=optimizer.Config(peak_learning_rate=3e-3, warmup_steps=40, cooldown_steps=100, momentum=0.9),
+        max_images=6,
+        max_control_steps=6,
+        optimizer=optimizer.Config(peak_learning_rate=1.2e-3, warmup_steps=100, cooldown_steps=150, momentum=0.9),
+        loss=losses.Config(action=10.0),
         checkpoint_every=200,
     ),
     robot=Phase(
         steps=400,
         rows=32,
-        pairs=0.1,
-        robot=0.9,
+        pairs=0.05,
+        robot=0.95,
         optimizer=optimizer.Config(
-            peak_learning_rate=3e-3,
-            warmup_steps=40,
-            cooldown_steps=100,
+            peak_learning_rate=1.2e-3,
+            warmup_steps=100,
+            cooldown_steps=150,
             momentum=0.9,
             groups=((r"vit\..*", 0.0), (r"(?!vit\.).*", 1.0)),
         ),
@@ -71,7 +74,7 @@ RECIPE = Recipe(
         checkpoint_every=200,
     ),
     execution=Execution(remat="none"),
-    augmentation=Augmentation(),
+    augmentation=Augmentation(shift=0),  # captions name places, so the picture must not move
 )
 
 TINY = replace(

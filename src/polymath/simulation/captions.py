@@ -17,14 +17,16 @@ from polymath.data.webdataset_writer import WebDatasetWriter
 from polymath.errors import ConfigError
 from polymath.simulation import seeds
 from polymath.simulation.facts import SceneFacts
+from polymath.simulation.languages import LANGUAGES
 from polymath.simulation.metaworld import Simulator
 from polymath.simulation.parallel import simulate_in_parallel, simulator
+from polymath.simulation.pointing import point
 from polymath.simulation.renderer import renderer_identity
 from polymath.simulation.sentences import caption
 from polymath.simulation.tasks import TASKS, task
 from polymath.types import ImageText
 
-PAIRS_PER_SCENE = 4
+PAIRS_PER_SCENE = 2
 _LONGEST = 36
 _WORKSPACE = np.array([[-0.38, 0.42, 0.10], [0.38, 0.88, 0.36]])
 _WAYPOINT_STEPS = 8
@@ -123,6 +125,7 @@ def _pair(simulation: Simulator, action: Float[np.ndarray, "4"], aiming: bool, r
         "language": language,
         "action": [round(float(value), 3) for value in action],
         "aiming": aiming,
+        "pointing": dataclasses.asdict(point(facts, camera, LANGUAGES[language], rng)),
     }
     return Pair(ImageText(picture, text), extra)
 

@@ -1,8 +1,8 @@
 """Demonstrations by the scripted experts, written as a LeRobotDataset v3.0.
 
-Episode i of a task has the scene of seed first_seed + i, so the two tasks of a family are shown on the same scenes. In
-every second episode noise is added to the executed action while the recorded one stays the expert's answer to the
-state: the data then teaches how to come back to the path (the idea of DART, Laskey et al. 2017, arXiv:1703.09327).
+Every episode has a scene of its own, since a vision encoder learns from the number of different scenes. In every second
+episode noise is added to the executed action while the recorded one stays the expert's answer to the state: the data
+then teaches how to come back to the path (the idea of DART, Laskey et al. 2017, arXiv:1703.09327).
 """
 
 from collections.abc import Sequence
@@ -68,8 +68,14 @@ def record(
     """
     check_split(split)
     jobs = [
-        Job(task(name).name, split, _seed_of(seed, index), episodes_per_task, action_noise * (index % 2))
-        for name in tasks
+        Job(
+            task(name).name,
+            split,
+            _seed_of(seed, place * episodes_per_task + index),
+            len(tasks) * episodes_per_task,
+            action_noise * (index % 2),
+        )
+        for place, name in enumerate(tasks)
         for index in range(episodes_per_task)
     ]
     embodiment = replace(EMBODIMENT, cameras=tuple(cameras))

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from polymath.data.documents import PairDocuments, WindowDocuments
+from polymath.data.documents import PairDocuments, PointingDocuments, WindowDocuments
 from polymath.data.loader import Loader, Source
+from polymath.data.sequence import Layout
 from polymath.data.sources.lerobot import LeRobotEpisodes
 from polymath.data.sources.webdataset import WebDatasetPairs
 from polymath.data.statistics import of_episodes
@@ -14,7 +15,7 @@ from polymath.model import polymath_v
 from polymath.tokenizer import Tokenizer
 from polymath.training.checkpoints import load_params
 from polymath.training.loop import train_phase
-from polymath.training.recipe import PHASES, Recipe
+from polymath.training.recipe import PHASES, Phase, Recipe
 from polymath.training.run import DataRecord, Run, create_or_open, open_run
 
 
@@ -52,20 +53,25 @@ def phase_loader(run: Run, phase_name: str, data: TrainingData, episodes: LeRobo
         recipe.layout,
         length=phase.length or recipe.layout.length,
         max_images=phase.max_images or recipe.layout.max_images,
+        max_control_steps=phase.max_control_steps or recipe.layout.max_control_steps,
     )
-    sources = []
-    if phase.pairs:
-        if not data.pairs:
-            raise ConfigError(f"{phase_name}.pairs is {phase.pairs}, but no pairs were given: pass --pairs DIR")
-        share = phase.pairs / len(data.pairs)
-        for path in data.pairs:
-            pairs = WebDatasetPairs(path)
-            documents = PairDocuments(pairs, layout, run.tokenizer, recipe.augmentation, recipe.ablation)
-            sources.append(Source(documents, share))
+    return Loader(_sources(run, phase, layout, data, episodes), layout, phase.rows, recipe.seed)
+
+
+def _sources(run: Run, phase: Phase, layout: Layout, data: TrainingData, episodes: LeRobotEpisodes) -> list[Source]:
+    recipe, sources = run.recipe, []
+    if (phase.pairs or phase.pointing) and not data.pairs:
+        raise ConfigError("this phase trains on image-text pairs, but none were given: add their directory to --data")
+    for path in data.pairs:
+        pairs = WebDatasetPairs(path)
+        for kind, share in ((PairDocuments, phase.pairs), (PointingDocuments, phase.pointing)):
+            if share:
+                documents = kind(pairs, layout, run.tokenizer, recipe.augmentation, recipe.ablation)
+                sources.append(Source(documents, share / len(data.pairs)))
     if phase.robot:
         transform = replace(run.transform, layout=layout)
         sources.append(Source(WindowDocuments(episodes, transform, recipe.augmentation), phase.robot))
-    return Loader(sources, layout, phase.rows, recipe.seed)
+    return sources
 
 
 def _starting_weights(start: Path, recipe: Recipe) -> polymath_v.Params:

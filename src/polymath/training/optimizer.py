@@ -1,8 +1,8 @@
 """Adafactor per layer, linear warm-up and inverse-square-root decay, weights frozen or scaled by name.
 
 Adafactor (Shazeer and Stern 2018, arXiv:1804.04235) built from optax's primitives. Stacked layers are updated one by
-one (`jax.vmap` over the "layers" axis), so that the statistics, the update clipping and the choice of factored axes of a
-weight do not depend on whether its layers are stacked. The learning rate is absolute by default (no parameter scale),
+one (`jax.vmap` over the "layers" axis), so that the statistics, the update clipping and the choice of factored axes of
+a weight do not depend on whether its layers are stacked. The learning rate is absolute by default (no parameter scale),
 as in Pax's ShardedAdafactor; statistics are float32 whatever the weights' dtype.
 """
 

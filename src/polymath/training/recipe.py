@@ -16,16 +16,21 @@ from polymath.training import losses, optimizer
 
 @dataclass(frozen=True)
 class Phase:
-    """One training phase over a mixture: `pairs` and `robot` are shares of the rows, 0 leaves a kind out."""
+    """One training phase over a mixture: `pairs`, `pointing` and `robot` are shares of the rows, 0 leaves a kind out.
+
+    Pointing documents are made of those pairs that carry the places of things as numbers.
+    """
 
     steps: int
     rows: int  # packed sequences of a batch
     pairs: float
     robot: float
     optimizer: optimizer.Config
+    pointing: float = 0.0
     loss: losses.Config = field(default_factory=losses.Config)
     length: int | None = None  # S of this phase; None: the layout's
     max_images: int | None = None  # N of this phase; None: the layout's
+    max_control_steps: int | None = None  # M of this phase; None: the layout's
     checkpoint_every: int = 1_000
     log_every: int = 10
 

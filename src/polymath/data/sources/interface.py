@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from polymath.types import Embodiment
+from polymath.types import Embodiment, Pointing
 
 
 class PairSet(Protocol):
@@ -19,6 +19,12 @@ class PairSet(Protocol):
     def text(self, index: int) -> str: ...
 
     def image(self, index: int) -> UInt8[np.ndarray, "height width 3"]: ...
+
+
+class PointingSet(PairSet, Protocol):
+    """Pairs of which some carry a question with its answer in numbers."""
+
+    def pointing(self, index: int) -> Pointing | None: ...
 
 
 class EpisodeSet(Protocol):

@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 
 from polymath.data.images import decode
 from polymath.errors import DataError
-from polymath.types import ImageText
+from polymath.types import ImageText, Pointing
 
 PICTURES = ("jpg", "jpeg", "png", "webp")
 TAR_BLOCK = 512
@@ -47,6 +47,7 @@ class WebDatasetPairs:
             raise DataError(f"{path}: holds no *.tar; point to a directory of WebDataset shards")
         self._pictures: list[Member] = []
         self._texts: list[str] = []
+        self._facts: list[Member | None] = []
         for shard in shards:
             for key, members in samples(shard):
                 self._add(shard, key, members)
@@ -66,6 +67,16 @@ class WebDatasetPairs:
         member = self._pictures[index]
         return decode(member.read(), f"{member.shard}: {member.name}")
 
+    def pointing(self, index: int) -> Pointing | None:
+        """The question of the sample's json member and where its answer lies, if there is one."""
+        member = self._facts[index]
+        asked = json.loads(member.read()).get("pointing") if member else None
+        return (
+            Pointing(asked["question"], np.array(asked["targets"], np.float32), np.array(asked["mask"], bool))
+            if asked
+            else None
+        )
+
     def _add(self, shard: Path, key: str, members: dict[str, Member]) -> None:
         picture = next((members[kind] for kind in PICTURES if kind in members), None)
         if picture is None:
@@ -74,6 +85,7 @@ class WebDatasetPairs:
             raise DataError(f"{shard}: sample {key!r} has no {key}.txt; write the shard again")
         self._pictures.append(picture)
         self._texts.append(read_text(members["txt"]))
+        self._facts.append(members.get("json"))
 
 
 def samples(shard: Path) -> Iterator[tuple[str, dict[str, Member]]]:
