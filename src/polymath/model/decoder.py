@@ -183,7 +183,9 @@ def swiglu(block: Block, config: Config, x: Float[Array, "B S D"]) -> Float[Arra
     return project_back(gate * jax.nn.sigmoid(steep) * up, block.down)
 
 
-def logits(params: Params, hidden: Float[Array, "... D"]) -> Float[Array, "... V"]:
-    """Scores of the next token, float32."""
+def logits(params: Params, hidden: Float[Array, "... D"], entries: range | None = None) -> Float[Array, "... V"]:
+    """Scores of the next token, float32; of these entries of the vocabulary only, if `entries` is given."""
     matrix = params.embedding if params.output is None else params.output
+    if entries is not None:
+        matrix = matrix[entries.start : entries.stop]
     return jnp.einsum("...D,VD->...V", hidden, matrix.astype(hidden.dtype), preferred_element_type=jnp.float32)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -29,7 +28,7 @@ class Policy:
         self._transform, self._largest_group = run.transform, largest_group
         layout = run.recipe.layout
         cameras = len(run.embodiment.cameras)
-        self._layout = replace(layout, max_images=layout.window * cameras, max_control_steps=layout.window)
+        self._layout = replace(layout, max_images=cameras, max_control_steps=1)
         self._forward = jax.jit(self._chunks)
 
     @classmethod
@@ -54,4 +53,4 @@ class Policy:
 
     def _chunks(self, params: Any, batch: Batch) -> Float[Array, "B W A"]:
         outputs = polymath_v.forward(params, self.run.recipe.model, batch, self.run.recipe.execution)
-        return outputs.actions[jnp.arange(len(batch.tokens)), -1]
+        return outputs.actions[:, -1]

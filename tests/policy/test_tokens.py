@@ -1,0 +1,56 @@
+"""Decoded control tokens against greedy decoding by full forward passes, one pass a token."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from polymath.data.packing import collate
+from polymath.model import cache, decoder, polymath_v
+from polymath.policy import Policy, TokenPolicy
+from polymath.policy.incremental import decode, observe
+from polymath.training.run import Run
+
+from .conftest import observation
+
+
+def test_tokens_are_those_of_uncached_greedy_decoding(run: Run, params: polymath_v.Params) -> None:
+    layout, model = replace(run.recipe.layout, max_images=1, max_control_steps=1), run.recipe.model
+    batch = collate([[run.transform.prompt([observation(0)])]], layout)
+    first, block = int(batch.segment_ids.sum()), run.tokenizer.control.actions
+    forward = jax.jit(lambda b: polymath_v.forward(params, model, b, run.recipe.execution).hidden)
+    expected = []
+    for place in range(first, first + 12):
+        scores = decoder.logits(params.decoder, forward(batch)[0, place - 1])[block.start : block.stop]
+        expected.append(block.start + int(jnp.argmax(scores)))
+        batch.tokens[0, place], batch.segment_ids[0, place], batch.positions[0, place] = expected[-1], 1, place
+    chunk = TokenPolicy(run, params, "tokens").act([observation(0)])[0]
+    normalised = run.tokenizer.control.decode_actions(np.array(expected)).reshape(4, 3)
+    np.testing.assert_allclose(chunk.actions, run.transform.chunk(normalised).actions, atol=1e-5)
+
+
+def test_decoding_never_leaves_its_block(run: Run, params: polymath_v.Params) -> None:
+    """Embeddings that make <eos> the likeliest token everywhere: it wins freely, but never within the block."""
+    model, layout = run.recipe.model, replace(run.recipe.layout, max_images=1, max_control_steps=1)
+    batch = collate([[run.transform.prompt([observation(seed)])] for seed in range(3)], layout)
+    room = cache.empty(model.decoder, 3, layout.length)
+    observed = jax.jit(lambda b, c: observe(params, model, b, c, run.recipe.execution))(batch, room)
+    loud = params.decoder.embedding.at[2].set(100.0 * observed.last[0])
+    decoders = replace(params.decoder, embedding=loud)
+    assert int(jnp.argmax(decoder.logits(decoders, observed.last[0]))) == 2
+    block = run.tokenizer.control.actions
+    ids = jax.jit(lambda o: decode(decoders, model.decoder, o, block, 16))(observed)
+    assert ids.shape == (3, 16)
+    assert bool(((ids >= block.start) & (ids < block.stop)).all())
+
+
+def test_answers_do_not_depend_on_the_group(run: Run, params: polymath_v.Params) -> None:
+    """Three rows in one group of four, against each alone; instructions of different lengths make the rows ragged."""
+    seen = [observation(0), observation(1, "now open the small door"), observation(2, "go")]
+    for kind in (Policy, TokenPolicy):
+        policy = kind(run, params, "test")
+        together = policy.act(seen)
+        for one, chunk in zip(seen, together, strict=True):
+            assert chunk.actions.shape == (4, 3)
+            np.testing.assert_allclose(policy.act([one])[0].actions, chunk.actions, atol=1e-5)
