@@ -31,8 +31,8 @@ MODEL = polymath_v.Config(
     state_dim=4,
 )
 
-# Learning from text alone, the cheapest descent at first is to silence the pictures: the scales of the norms in front of
-# and inside the resampler shrink until the features are constant. They stay at their start while the ViT learns.
+# Learning from text alone, the cheapest descent at first is to silence the pictures: the scales of the norms in front
+# of and inside the resampler shrink until the features are constant. They stay at their start while the ViT learns.
 NORMS_AND_BIASES = r"(vit|resampler)\..*(scale|bias)"
 
 RECIPE = Recipe(
