@@ -57,7 +57,7 @@ def test_a_demo_of_other_settings_is_refused(finished: Path) -> None:
 
 def test_a_failing_stage_names_the_command_and_is_not_recorded(tmp_path: Path) -> None:
     settings = DemoSettings(preset="tiny", tasks=("reach-left",), episodes=1, pairs=1, eval_episodes=1)
-    (tmp_path / "episodes").mkdir()  # in the way of the recording
+    (tmp_path / "demonstrations").mkdir()  # in the way of the recording
     with pytest.raises(PolymathError, match=r"polymath record metaworld .* ended with status 2"):
         run_demo(tmp_path, settings)
     assert not (tmp_path / "demo.json").exists()

@@ -11,6 +11,10 @@ Q = 3 latents an image, W = 2 steps a chunk, A = 2 action dimensions, one camera
     weight     0       0      0   0     0     0     0      0      0     0    1   1     0  …   0    1   1   1   1    0
     step                             └──────────────── t - stride ───────────────┘  └──────────── t ────────────┘
 
+    pointing (a question about a picture; the readouts regress the answer's numbers)
+    token    <bos> <robot:31> the red puck <img> <img> <img> <state> <act> <act>
+    weight     0       0       0   0   0    0     0     0      0       0     0
+
 `<img>` positions take the resampler's latents, `<state>` a projection of the whole proprioception vector, the W `<act>`
 positions are read out by the action head. `a…` are the same actions as control tokens, step by step, A of each, where
 A is the width of the robot's own action. Attention is causal, so nothing an `<act>` position sees tells its targets.

@@ -39,7 +39,7 @@ def write_demo_report(out: Path, journal: Journal) -> None:
         splits=SPLITS,
         curves=tuple(read_curves(out / name / "metrics.jsonl", name) for name in (POLICY, *BASELINES)),
         videos=find_videos(out / "videos" / POLICY),
-        attention=_attention(policy, out / "episodes"),
+        attention=_attention(policy, out / "demonstrations"),
         parameters={part: n for part, n in count_by_part(policy.run.recipe.model).items() if part != "total"},
         stages=tuple(
             ReportStage(titles[name], usage.wall_seconds, usage.cpu_seconds, usage.peak_memory)

@@ -42,7 +42,7 @@ def stages(settings: DemoSettings, out: Path) -> list[Stage]:
 
 def record_episodes(settings: DemoSettings, out: Path) -> Command:
     size = ("--episodes", str(settings.episodes), "--seed", str(settings.seed), "--workers", str(settings.workers))
-    return ("record", "metaworld", "--tasks", *settings.tasks, *size, "--out", str(out / "episodes"))
+    return ("record", "metaworld", "--tasks", *settings.tasks, *size, "--out", str(out / "demonstrations"))
 
 
 def record_captions(settings: DemoSettings, out: Path) -> Command:
@@ -53,12 +53,12 @@ def record_captions(settings: DemoSettings, out: Path) -> Command:
 def train_tokenizer(settings: DemoSettings, out: Path) -> Command:
     recipe = preset(settings.preset)
     size = ("--vocab-size", str(recipe.model.decoder.vocabulary), "--control-tokens", str(recipe.control_tokens))
-    text = (str(out / "captions"), str(out / "episodes"))
+    text = (str(out / "captions"), str(out / "demonstrations"))
     return ("tokenizer", "train", *text, "--shipped", *size, "--out", str(out / "tokenizer.json"))
 
 
 def train(settings: DemoSettings, out: Path, run: str, phase: str, *more: str) -> Command:
-    data = ("--data", str(out / "episodes"), str(out / "captions"))
+    data = ("--data", str(out / "demonstrations"), str(out / "captions"))
     tokenizer = ("--tokenizer", str(out / "tokenizer.json"))
     overrides = ("--set", f"seed={settings.seed}", *more)
     return ("train", settings.preset, "--phases", phase, *data, *tokenizer, "--out", run, *overrides)
