@@ -1,5 +1,6 @@
 """`polymath presets`, `polymath train`."""
 
+import signal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -84,6 +85,7 @@ def train(
     from polymath.training.job import TrainingData
     from polymath.training.job import train as train_run
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop saves a checkpoint, as Ctrl-C does
     recipe = apply_overrides(find_preset(preset), [assignment for group in set for assignment in group])
     robot, pairs = _by_kind(data)
     train_run(recipe, TrainingData(robot, tokenizer, pairs), out, phases, start)

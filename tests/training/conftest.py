@@ -31,7 +31,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
     with WebDatasetWriter(place / "pairs") as pairs:
         for number in range(12):
             image = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
-            pairs.add(ImageText(image, f"picture {number} shows noise"))
+            answer = {"question": "the cup", "targets": [[0.1 * number] * 4] * 4, "mask": [[True] * 4] * 4}
+            pairs.add(ImageText(image, f"picture {number} shows noise"), {"pointing": answer})
     tokenizer = train_tokenizer(corpus.shipped(), 2048, ControlTokens(512))
     tokenizer.save(place / "tokenizer.json")
     return TrainingData(place / "episodes", place / "tokenizer.json", (place / "pairs",))
