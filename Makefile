@@ -69,6 +69,9 @@ $(ORACLES_STAMP): | $(STAMP)
 	VIRTUAL_ENV=$(ORACLES_VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $@
 
+benchmarks: install  ## what the parts cost on this machine: every script of benchmarks/
+	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
 lerobot-check: install $(LEROBOT_STAMP)  ## the real lerobot (own environment, 8 GB) opens episodes that we record
 	rm -rf runs/lerobot-check
 	$(BIN)/polymath record metaworld --episodes 1 --cameras front top --out runs/lerobot-check/pictures
