@@ -21,6 +21,8 @@ VERBS = [
     ["demo"],
     ["doctor"],
     ["eval", "metaworld"],
+    ["export"],
+    ["import"],
     ["presets"],
     ["record", "captions"],
     ["record", "metaworld"],

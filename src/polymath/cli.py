@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import tyro
 from tyro.extras import SubcommandApp
 
-from polymath import cli_data, cli_demo, cli_eval, cli_record, cli_runs, cli_tokenizer
+from polymath import cli_data, cli_demo, cli_eval, cli_models, cli_record, cli_runs, cli_tokenizer
 from polymath.cli_output import print_json
 from polymath.errors import PolymathError
 
@@ -36,6 +36,8 @@ app.command(cli_data.app, name="data", help="What is in a data set.")
 app.command(cli_runs.train)
 app.command(cli_eval.app, name="eval", help="Success rates on a benchmark.")
 app.command(cli_eval.compare)
+app.command(cli_models.export)
+app.command(name="import")(cli_models.import_)
 
 
 @app.command

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
-from polymath.model import action_head, decoder, resampler, vit
+from polymath.model import action_head, decoder, lora, resampler, vit
 from polymath.model.execution import Execution
 from polymath.model.layers import project_back
 from polymath.model.specs import Constant, Normal, Spec
@@ -26,6 +26,7 @@ class Config:
     decoder: decoder.Config
     action_head: action_head.Config
     state_dim: int
+    adapters: lora.Config | None = None
 
 
 @jax.tree_util.register_dataclass
@@ -47,7 +48,7 @@ class Outputs(NamedTuple):
 
 def specs(config: Config) -> Params:
     D, D_vision = config.decoder.width, config.resampler.width
-    return Params(
+    plain = Params(
         vit=vit.specs(config.vit),
         resampler=resampler.specs(config.resampler),
         projection=Spec((D_vision, D), ("vision_embed", "embed"), Normal(D_vision)),
@@ -56,6 +57,7 @@ def specs(config: Config) -> Params:
         decoder=decoder.specs(config.decoder),
         action_head=action_head.specs(config.action_head),
     )
+    return plain if config.adapters is None else lora.specs(plain, config.adapters)
 
 
 def forward(params: Params, config: Config, batch: Batch, execution: Execution) -> Outputs:

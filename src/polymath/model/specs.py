@@ -94,11 +94,14 @@ def abstract(specs: Tree, dtype: Any = jnp.float32) -> Tree:
 
 def init(specs: Tree, key: PRNGKeyArray, dtype: Any = jnp.float32) -> Tree:
     """Draw every weight. A weight's random stream depends on its name alone, not on which other weights exist."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, spec: draw(name_of(path), spec, key, dtype), specs, is_leaf=is_spec
+    )
 
-    def draw(path: tuple[Any, ...], spec: Spec) -> Float[Array, "..."]:
-        return _draw(spec, jax.random.fold_in(key, zlib.crc32(name_of(path).encode())), dtype)
 
-    return jax.tree_util.tree_map_with_path(draw, specs, is_leaf=is_spec)
+def draw(name: str, spec: Spec, key: PRNGKeyArray, dtype: Any = jnp.float32) -> Float[Array, "..."]:
+    """The initial value of the weight of that name."""
+    return _draw(spec, jax.random.fold_in(key, zlib.crc32(name.encode())), dtype)
 
 
 def _draw(spec: Spec, key: PRNGKeyArray, dtype: Any) -> Float[Array, "..."]:

@@ -80,14 +80,17 @@ def assemble(
 def _shard_reader(
     name: str, spec: Spec, rule: Rule, tensors: Tensors, dtype: Any, hint: str
 ) -> Callable[[Any], np.ndarray]:
-    def whole(layer: int | None) -> np.ndarray:
-        """The weight, or its given layer."""
+    def whole(layer: int | None, stacks: dict[str, np.ndarray]) -> np.ndarray:
+        """The weight, or its given layer; `stacks` keeps stacked sources from layer to layer."""
         shape = spec.shape if layer is None else spec.shape[1:]
         if rule.optional and rule.names(_layers(spec))[0] not in tensors.shapes:
             return np.zeros(shape)
         sources = [source.format(layer=layer) for source in rule.sources]
-        cut = layer is not None and sources == list(rule.sources)
-        arrays = [tensors.read(s)[layer] if cut else tensors.read(s) for s in sources]
+        if layer is not None and sources == list(rule.sources):
+            stacks.update((s, tensors.read(s)) for s in sources if s not in stacks)
+            arrays = [stacks[s][layer] for s in sources]
+        else:
+            arrays = [tensors.read(s) for s in sources]
         try:
             value = rule.build(*arrays)
         except (ValueError, IndexError):
@@ -100,12 +103,12 @@ def _shard_reader(
     def read(index: tuple[slice, ...]) -> np.ndarray:
         layers = _layers(spec)
         if layers is None:
-            return np.ascontiguousarray(whole(None)[index], dtype)
+            return np.ascontiguousarray(whole(None, {})[index], dtype)
         chosen = range(*index[0].indices(layers))
         rest = [len(range(*s.indices(n))) for s, n in zip(index[1:], spec.shape[1:], strict=True)]
-        shard = _aligned((len(chosen), *rest), dtype)
+        shard, stacks = _aligned((len(chosen), *rest), dtype), dict[str, np.ndarray]()
         for place, layer in enumerate(chosen):
-            shard[place] = whole(layer)[index[1:]]
+            shard[place] = whole(layer, stacks)[index[1:]]
         return shard
 
     return read

@@ -1,0 +1,128 @@
+"""A run as a directory in the manner of Hugging Face, and back, bit for bit.
+
+DIR/config.json                       model_type "polymath_v", the recipe, the phase and step of the weights
+DIR/model-00001-of-00003.safetensors  … with model.safetensors.index.json; names are those of `specs.named`
+DIR/tokenizer.json embodiment.json statistics.json data.json example_batch.safetensors
+DIR/README.md                         the model card
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from safetensors.numpy import save_file
+
+from polymath import config as configs
+from polymath.errors import CheckpointError, ConfigError
+from polymath.files import atomic_directory
+from polymath.model import polymath_v
+from polymath.model.specs import named
+from polymath.model.weights.rules import Rule, assemble, check_names
+from polymath.model.weights.tensors import open_tensors
+from polymath.policy.model_card import model_card
+from polymath.training.checkpoints import Checkpoints, load_params
+from polymath.training.recipe import Recipe
+from polymath.training.run import Run, open_run
+from polymath.training.step import init_state
+
+MODEL_TYPE = "polymath_v"
+PHASE = "robot"
+COPIED = ("tokenizer.json", "embodiment.json", "statistics.json", "data.json", "example_batch.safetensors")
+SHARD_BYTES = 5 * 10**9
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What config.json of an exported directory says."""
+
+    model_type: str
+    phase: str
+    step: int
+    recipe: Recipe
+
+
+def export_run(run_path: Path, out: Path, shard_bytes: int = SHARD_BYTES) -> None:
+    """Write the newest weights of the robot phase; the directory appears whole or not at all.
+
+    Raises ConfigError or CheckpointError for an incomplete run, PolymathError if `out` exists.
+    """
+    run = open_run(run_path)
+    params = load_params(run.checkpoints(PHASE), run.recipe.model, run.recipe.robot.optimizer)
+    step = _step(run)
+    with atomic_directory(out) as place:
+        _write_shards(place, params, shard_bytes)
+        for name in COPIED:
+            if (run.path / name).exists():
+                shutil.copyfile(run.path / name, place / name)
+        configs.save(Exported(MODEL_TYPE, PHASE, step, run.recipe), place / "config.json")
+        (place / "README.md").write_text(model_card(run, PHASE, step))
+
+
+def import_run(directory: Path, out: Path) -> Run:
+    """Make a run directory of an exported one: its robot phase stands at the exported step, with a fresh optimizer.
+
+    Raises ConfigError for a directory of another kind, CheckpointError for weights that do not fit its recipe.
+    """
+    exported, params = read(directory)
+    with atomic_directory(out) as place:
+        for name in COPIED:
+            if (Path(directory) / name).exists():
+                shutil.copyfile(Path(directory) / name, place / name)
+        configs.save(exported.recipe, place / "config.json")
+        state = init_state(exported.recipe.model, exported.recipe.robot.optimizer, params)
+        with Checkpoints(place / "checkpoints" / PHASE, every=1) as checkpoints:
+            checkpoints.save(state._replace(step=jnp.asarray(exported.step, jnp.int32)), now=True)
+    return open_run(out)
+
+
+def read(directory: Path) -> tuple[Exported, polymath_v.Params]:
+    """The description and the weights of an exported directory."""
+    directory = Path(directory)
+    exported = configs.load(Exported, directory / "config.json")
+    if exported.model_type != MODEL_TYPE:
+        raise ConfigError(f"{directory / 'config.json'}: model_type is {exported.model_type!r}, not {MODEL_TYPE!r}")
+    specs = polymath_v.specs(exported.recipe.model)
+    tensors = open_tensors(directory)
+    rules = {name: Rule((name,)) for name, _ in named(specs)}
+    hint = "the directory's config.json describes another model; export it again"
+    check_names(rules, specs, tensors, rules, hint)
+    return exported, assemble(specs, rules, tensors, hint=hint)
+
+
+def _step(run: Run) -> int:
+    with Checkpoints(run.checkpoints(PHASE), every=1) as checkpoints:
+        step = checkpoints.latest()
+    if step is None:
+        raise CheckpointError(f"{run.checkpoints(PHASE)}: holds no checkpoint yet; train first")
+    return step
+
+
+def _write_shards(place: Path, params: polymath_v.Params, shard_bytes: int) -> None:
+    """One shard's weights are on the host at a time; the index names the shard of each."""
+    shards = list(_shards(params, shard_bytes))
+    weight_map = {}
+    for number, names in enumerate(shards, start=1):
+        file = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
+        weight_map.update(dict.fromkeys(names, file))
+        save_file({n: np.ascontiguousarray(w) for n, w in names.items()}, place / file, metadata={"format": "np"})
+    total = sum(weight.nbytes for _, weight in named(params))
+    index = {"metadata": {"total_size": total}, "weight_map": weight_map}
+    (place / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
+
+
+def _shards(params: polymath_v.Params, shard_bytes: int) -> Iterator[dict[str, Any]]:
+    """Names and weights in order, each group of at most `shard_bytes` unless a single weight is larger."""
+    shard: dict[str, Any] = {}
+    size = 0
+    for name, weight in named(params):
+        if shard and size + weight.nbytes > shard_bytes:
+            yield shard
+            shard, size = {}, 0
+        shard[name] = weight
+        size += weight.nbytes
+    yield shard

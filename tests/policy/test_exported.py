@@ -1,0 +1,150 @@
+"""Export and back: the same bits, files that other libraries read, and what a directory that does not fit is told."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from safetensors import safe_open
+from tokenizers import Tokenizer as HFTokenizer
+
+from polymath import config as configs
+from polymath.errors import CheckpointError, ConfigError, PolymathError
+from polymath.model import polymath_v
+from polymath.model.specs import named
+from polymath.policy import Policy
+from polymath.policy.exported import export_run, import_run, read
+from polymath.policy.hub import fetch
+from polymath.training.checkpoints import Checkpoints
+from polymath.training.run import Run, open_run
+from polymath.training.step import init_state
+
+from .conftest import observation
+from .local_hub import local_hub
+
+
+@pytest.fixture(scope="module")
+def trained(run: Run, params: polymath_v.Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run directory whose robot phase stands at step 3."""
+    path = tmp_path_factory.mktemp("runs") / "run"
+    path.mkdir()
+    run.tokenizer.save(path / "tokenizer.json")
+    for name, value in (
+        ("embodiment", run.embodiment),
+        ("statistics", run.statistics),
+        ("data", run.data),
+        ("config", run.recipe),
+    ):
+        configs.save(value, path / f"{name}.json")
+    state = init_state(run.recipe.model, run.recipe.robot.optimizer, jax.tree.map(jnp.asarray, params))
+    with Checkpoints(path / "checkpoints" / "robot", every=1) as checkpoints:
+        checkpoints.save(state._replace(step=jnp.asarray(3, jnp.int32)), now=True)
+    line = {"phase": "robot", "step": 3, "cross_entropy": 1.25, "mse": 0.125, "token_accuracy": 0.5}
+    (path / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("exported") / "model"
+    export_run(trained, out, shard_bytes=1_000_000)
+    return out
+
+
+def test_back_again_answers_bit_for_bit(trained: Path, exported: Path, tmp_path: Path) -> None:
+    import_run(exported, tmp_path / "again")
+    first, second = Policy.load(trained), Policy.load(tmp_path / "again")
+    for (name, a), (_, b) in zip(named(first.params), named(second.params), strict=True):
+        np.testing.assert_array_equal(np.asarray(a), np.asarray(b), err_msg=name)
+    seen = [observation(0), observation(1)]
+    for a, b in zip(first.act(seen), second.act(seen), strict=True):
+        np.testing.assert_array_equal(a.actions, b.actions)
+    with Checkpoints(tmp_path / "again" / "checkpoints" / "robot", every=1) as checkpoints:
+        assert checkpoints.latest() == 3
+
+
+def test_other_libraries_read_it(trained: Path, exported: Path) -> None:
+    index = json.loads((exported / "model.safetensors.index.json").read_text())
+    assert len(set(index["weight_map"].values())) > 1
+    weights = dict(named(Policy.load(trained).params))
+    assert index["metadata"]["total_size"] == sum(w.nbytes for w in weights.values())
+    for name, file in index["weight_map"].items():
+        with safe_open(exported / file, "numpy") as shard:
+            np.testing.assert_array_equal(shard.get_tensor(name), weights.pop(name))
+    assert weights == {}
+    text = "press the red button"
+    ids = HFTokenizer.from_file(str(exported / "tokenizer.json")).encode(text).ids
+    assert ids == open_run(trained).tokenizer.encode(text)
+    assert json.loads((exported / "config.json").read_text())["model_type"] == "polymath_v"
+
+
+def test_the_card_holds_what_was_measured_and_no_paths(trained: Path, exported: Path) -> None:
+    card = (exported / "README.md").read_text()
+    assert "| cross_entropy | 1.25 |" in card
+    assert "Not evaluated." in card
+    assert f"{sum(w.size for w in jax.tree.leaves(Policy.load(trained).params)):,}" in card
+    assert str(trained.parent) not in card
+
+
+def test_a_directory_that_does_not_fit(exported: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(exported, broken)
+    settings = json.loads((broken / "config.json").read_text())
+    settings["recipe"]["model"]["decoder"]["mlp"] = 128
+    (broken / "config.json").write_text(json.dumps(settings))
+    with pytest.raises(CheckpointError, match=r"decoder.blocks.gate .*cannot become decoder.blocks.gate"):
+        read(broken)
+    (broken / "config.json").write_text(json.dumps({**settings, "model_type": "llama"}))
+    with pytest.raises(ConfigError, match="model_type is 'llama'"):
+        import_run(broken, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def polymath(*words: str, hub: str, home: Path) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": hub,
+        "HF_HOME": str(home),
+        "HF_TOKEN": "hf_none",
+        "JAX_PLATFORMS": "cpu",
+    }
+    command = [sys.executable, "-m", "polymath.cli", *words]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_by_way_of_a_hub(trained: Path, tmp_path: Path) -> None:
+    """`--push` to a small Hub on this machine, and `polymath import ORG/NAME` from it."""
+    with local_hub() as (address, files):
+        pushed = polymath(
+            "export",
+            str(trained),
+            "--out",
+            str(tmp_path / "x"),
+            "--push",
+            "test/model",
+            hub=address,
+            home=tmp_path / "a",
+        )
+        assert pushed.returncode == 0, pushed.stderr
+        assert set(files) >= {path.name for path in (tmp_path / "x").iterdir()}
+        imported = polymath("import", "test/model", "--out", str(tmp_path / "y"), hub=address, home=tmp_path / "b")
+        assert imported.returncode == 0, imported.stderr
+        missing = polymath("import", "test/nothing", "--out", str(tmp_path / "z"), hub=address, home=tmp_path / "b")
+    assert missing.returncode == 2
+    assert "test/nothing: cannot be fetched from the Hub" in missing.stderr
+    assert not (tmp_path / "z").exists()
+    first, second = Policy.load(trained).params, Policy.load(tmp_path / "y").params
+    for (name, a), (_, b) in zip(named(first), named(second), strict=True):
+        np.testing.assert_array_equal(np.asarray(a), np.asarray(b), err_msg=name)
+
+
+def test_fetch_takes_a_folder_as_it_is(exported: Path) -> None:
+    assert fetch(str(exported)) == exported
+    with pytest.raises(PolymathError, match="no such directory"):
+        fetch("nothing here")
