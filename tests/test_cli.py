@@ -183,7 +183,8 @@ def test_captions_feed_the_tokenizer(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_a_recording_that_is_stopped_leaves_nothing(tmp_path: Path, sent: signal.Signals) -> None:
     out = tmp_path / "pairs"
     command = [sys.executable, "-m", "polymath.cli", "record", "captions", "--pairs", "5000", "--out", str(out)]
-    child = subprocess.Popen([*command, "--workers", "1"], stderr=subprocess.PIPE, text=True)
+    heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731 - a background shell ignores it
+    child = subprocess.Popen([*command, "--workers", "1"], stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     _wait_for(lambda: any(tmp_path.glob(".pairs.*.partial/*.tar")))
     child.send_signal(sent)
     _, said = child.communicate(timeout=120)
