@@ -23,6 +23,7 @@ VERBS = [
     ["eval", "metaworld"],
     ["export"],
     ["import"],
+    ["inspect"],
     ["presets"],
     ["record", "captions"],
     ["record", "metaworld"],

@@ -38,6 +38,7 @@ app.command(cli_eval.app, name="eval", help="Success rates on a benchmark.")
 app.command(cli_eval.compare)
 app.command(cli_models.export)
 app.command(name="import")(cli_models.import_)
+app.command(cli_models.inspect)
 
 
 @app.command

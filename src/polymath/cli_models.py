@@ -1,4 +1,4 @@
-"""`polymath export`, `polymath import`."""
+"""`polymath export`, `polymath import`, `polymath inspect`."""
 
 from pathlib import Path
 from typing import Literal
@@ -52,3 +52,46 @@ def import_(source: Positional[str], out: Path, json: bool = False) -> None:
         print_json({"path": str(out), "recipe": run.recipe.name})
     else:
         print(f"{out}: {run.recipe.name}")
+
+
+def inspect(
+    run: Positional[Path], out: Path, tokens: bool = False, attention: bool = False, row: int = 0, json: bool = False
+) -> None:
+    """Pictures of a run's example batch: the token sequence, who attends to whom, where the latents look.
+
+    Example: polymath inspect run --out pictures --attention
+
+    Args:
+        run: A run directory with a trained robot phase.
+        out: The directory to write; it must not exist yet.
+        tokens: Only tokens.png: one packed row, token by token.
+        attention: Only mask.png and latents.png: the attention mask, and the patches that the latents look at.
+        row: Which row of the example batch.
+        json: Print one JSON list of the files instead of lines.
+    """
+    from polymath.errors import ConfigError
+    from polymath.files import atomic_directory
+    from polymath.policy import Policy
+    from polymath.policy.pictures import draw_latents, draw_mask, draw_tokens
+    from polymath.training.run import load_example_batch
+
+    policy = Policy.load(run)
+    example = run / "example_batch.safetensors"
+    if not example.exists():
+        raise ConfigError(f"{example}: no such file; finish the robot phase with `polymath train`")
+    batch = load_example_batch(example)
+    if not 0 <= row < len(batch.tokens):
+        raise ConfigError(f"--row {row}: the example batch has rows 0 to {len(batch.tokens) - 1}")
+    pictures = {}
+    if tokens or not attention:
+        pictures["tokens.png"] = draw_tokens(policy.run.tokenizer, batch, row)
+    if attention or not tokens:
+        pictures["mask.png"] = draw_mask(batch.segment_ids, row)
+        pictures["latents.png"] = draw_latents(policy.params, policy.run.recipe.model, batch, row)
+    with atomic_directory(out) as place:
+        for name, picture in pictures.items():
+            picture.save(place / name)
+    if json:
+        print_json([str(out / name) for name in pictures])
+    else:
+        print("\n".join(str(out / name) for name in pictures))
