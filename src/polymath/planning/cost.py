@@ -48,7 +48,7 @@ def forward_flops(model: polymath_v.Config, layout: Layout) -> dict[str, int]:
 def training_flops_per_token(recipe: Recipe, phase: str = "robot") -> int:
     """FLOPs of a training step divided by its tokens."""
     parts = forward_flops(recipe.model, recipe.layout)
-    frozen = parts["vision"] if _vision_is_frozen(recipe, recipe.phase(phase)) else 0
+    frozen = parts["vision"] if vision_is_frozen(recipe, recipe.phase(phase)) else 0
     return (3 * sum(parts.values()) - 2 * frozen) // recipe.layout.length
 
 
@@ -68,7 +68,7 @@ def memory_bytes(recipe: Recipe, phase: str = "robot") -> dict[str, int]:
     }
 
 
-def _vision_is_frozen(recipe: Recipe, phase: Phase) -> bool:
+def vision_is_frozen(recipe: Recipe, phase: Phase) -> bool:
     factors = optimizer.learning_rate_factors(phase.optimizer, polymath_v.specs(recipe.model))
     return all(factor == 0 for name, factor in factors.items() if name.startswith("vit."))
 

@@ -1,0 +1,106 @@
+"""What goes over the network in a step, tensor by tensor; bytes that one chip receives.
+
+n parameters of a layer, k micro-batches, t tokens of a micro-batch on one group of m chips, d shards of the data axis:
+
+    weights       gathered over data in bf16, once a pass and micro-batch:     2 passes k  L 2 n/m (d-1)/d
+    embedding     likewise, once for the lookup and the logits of a pass
+    parts         likewise; a frozen part has no backward pass
+    gradients     reduce-scattered over data, every micro-batch:               k  L b n/m (d-1)/d      b bytes each
+    replicas      all-reduce of the shards over replica, once a step:          2 b trainable/(d m) (r-1)/r
+    activations   over model: all-gather and reduce-scatter around attention and feed-forward, forward 4, backward 4,
+                  and 2 more where a layer is computed again:                  k L (8 or 10) 2 t D (m-1)/m
+
+A parallel block (attention and feed-forward side by side) needs half of the last line.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from polymath.planning import remat
+from polymath.planning.plan import Plan
+
+Phase = Literal["forward", "loss", "backward", "optimizer"]
+Kind = Literal["all-gather", "reduce-scatter", "all-reduce", "all-gather + reduce-scatter"]
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """`bytes` a chip receives in a step, in `count` operations along mesh axis `axis`.
+
+    `hides`: which efficiency says how much of it can run beside computation.
+    """
+
+    tensor: str
+    kind: Kind
+    axis: Literal["replica", "data", "model"]
+    phase: Phase
+    count: int
+    bytes: float
+    hides: Literal["gathers", "reductions", "activations"]
+
+
+def transfers(plan: Plan) -> list[Transfer]:
+    """Those of a step that move anything."""
+    found = [*_weights(plan), *_gradients(plan), *_activations(plan)]
+    return [transfer for transfer in found if transfer.bytes]
+
+
+def _weights(plan: Plan) -> list[Transfer]:
+    work, decoder, k = plan.workload, plan.workload.decoder, plan.accumulation
+
+    def gather(tensor: str, phase: Phase, count: int, parameters: int) -> Transfer:
+        received = 2 * count * parameters / plan.mesh.model * _others(plan.mesh.data)
+        return Transfer(tensor, "all-gather", "data", phase, count, received, "gathers")
+
+    phases: tuple[Phase, Phase] = ("forward", "backward")
+    found = [gather("layers", phase, k * decoder.depth, decoder.layer) for phase in phases]
+    found += [gather("embedding", phase, k, decoder.embedding) for phase in phases]
+    for part in work.parts:
+        found.append(gather(part.name, "forward", k, part.parameters))
+        if not part.frozen:
+            found.append(gather(part.name, "backward", k, part.parameters))
+    return found
+
+
+def _gradients(plan: Plan) -> list[Transfer]:
+    work, decoder, k, mesh = plan.workload, plan.workload.decoder, plan.accumulation, plan.mesh
+
+    def scatter(tensor: str, count: int, parameters: int) -> Transfer:
+        received = plan.gradient_bytes * count * parameters / mesh.model * _others(mesh.data)
+        return Transfer(tensor, "reduce-scatter", "data", "backward", count, received, "reductions")
+
+    beside = sum(part.parameters for part in work.parts if not part.frozen)
+    shard = plan.gradient_bytes * work.trainable / plan.shards
+    return [
+        scatter("layers' gradients", k * decoder.depth, decoder.layer),
+        scatter("embedding's gradient", k, decoder.embedding),
+        scatter("other gradients", k, beside),
+        Transfer(
+            "gradient shards",
+            "all-reduce",
+            "replica",
+            "optimizer",
+            1,
+            2 * shard * _others(mesh.replica),
+            "reductions",
+        ),
+    ]
+
+
+def _activations(plan: Plan) -> list[Transfer]:
+    decoder, again = plan.workload.decoder, "out" in remat.policy(plan.remat).again
+    once = 2 * plan.tokens * decoder.width * _others(plan.mesh.model)
+    layers = plan.accumulation * decoder.depth
+    found: list[Transfer] = []
+    phases: tuple[tuple[Phase, int], ...] = (("forward", 4), ("backward", 6 if again else 4))
+    for phase, a_layer in phases:
+        count = layers * (a_layer // 2 if decoder.parallel else a_layer)
+        found.append(
+            Transfer("activations", "all-gather + reduce-scatter", "model", phase, count, count * once, "activations")
+        )
+    return found
+
+
+def _others(chips: int) -> float:
+    """(n - 1) / n: the part of a tensor that a chip does not have yet."""
+    return (chips - 1) / chips
