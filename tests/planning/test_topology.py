@@ -6,7 +6,7 @@ import pytest
 
 from polymath.errors import ConfigError
 from polymath.planning.chips import CHIPS, chip
-from polymath.planning.topology import Mesh, bandwidths, factorisations, parse, parse_mesh
+from polymath.planning.topology import Mesh, bandwidths, factorisations, parse, parse_mesh, reduction_bandwidth
 
 
 def test_every_chip_states_its_sources() -> None:
@@ -64,6 +64,12 @@ def test_bandwidth_across_slices_and_nodes() -> None:
     assert bandwidths(parse("h100:4x8"), Mesh(1, 32, 1))["data"] == 400e9
     assert bandwidths(parse("h100:8"), Mesh(1, 8, 1))["data"] == 450e9
     assert bandwidths(parse("h100:4x8"), Mesh(1, 4, 8)) == {"replica": math.inf, "data": 50e9, "model": 450e9}
+
+
+def test_bandwidth_of_reductions() -> None:
+    assert reduction_bandwidth(parse("v4:8x8x8"), Mesh(1, 512, 1), 2) == 4 * 45e9
+    assert reduction_bandwidth(parse("v4:8x8x8"), Mesh(8, 8, 8), 2) == 2 * 45e9
+    assert reduction_bandwidth(parse("h100:8"), Mesh(1, 8, 1), 2) == 450e9
 
 
 def test_meshes_are_read() -> None:

@@ -6,7 +6,7 @@ n parameters of a layer, t tokens of a micro-batch on one group of `model` = m c
     optimizer           its state / (d m)
     gradients           4 trainable / (d m), of the step
     gathered weights    2 n / m, of two layers: one in use, one on its way
-    activations         2 t L kept / m, in the host's memory for an offloaded policy
+    activations         2 t L kept / m (`remat.kept`; what a policy offloads is in the host's memory)
     working set         2 t (2 matrices of F x 3 + 2 D) / m: the feed-forward layer's values and their gradients
     gathered sequence   4 copies of 2 t D (m - 1) / m: activations whole along the model axis
     logits              8 tile V / m and the gathered embedding 2 V D / m: not while a layer is computed
@@ -33,7 +33,7 @@ def by_category(plan: Plan) -> dict[str, int]:
         "optimizer": work.optimizer_bytes // plan.shards,
         "gradients": 4 * work.trainable // plan.shards,
         "gathered weights": 2 * 2 * decoder.layer // m,
-        "activations": 0 if remat.policy(plan.remat).offload else kept,
+        "activations": kept,
         "working set": 2 * t * (3 * hidden + 2 * decoder.width) // m,
         "gathered sequence": 4 * 2 * t * decoder.width * (m - 1) // m,
         "logits": 8 * tile * decoder.vocabulary // m,
@@ -55,10 +55,8 @@ def peak(plan: Plan) -> int:
 
 def on_host(plan: Plan) -> int:
     """Bytes a chip keeps in its host's memory."""
-    if not remat.policy(plan.remat).offload:
-        return 0
     decoder = plan.workload.decoder
-    return 2 * plan.tokens * decoder.depth * remat.kept(decoder, plan.remat) // plan.mesh.model
+    return 2 * plan.tokens * decoder.depth * remat.offloaded(decoder, plan.remat) // plan.mesh.model
 
 
 def fits(plan: Plan) -> bool:

@@ -4,12 +4,15 @@ Widths of a layer's tensors in values a token: x the layer's input, q k v the pr
 m the residual stream after attention (its projection has the same size), g u the gate and the linear part, h their
 product.
 
-    full        keeps x; computes everything but the last product (`down`) again, for nothing needs its result
-    dots        keeps x, q, k, v, m, g, u: the products without batch dimensions; computes the attention again
-    minimal     keeps those and the attention's result: computes no product again
-    attention   keeps x, q, k, v, c, m: computes g and u again
-    offload     as full, but x waits in the host's memory
-    none        keeps everything, normalised copies and elementwise results included
+    full          keeps x; computes everything but the last product (`down`) again, for nothing needs its result
+    attention     keeps x, c, m; computes q, k, v, g and u again
+    projections   keeps x, q, k, v, c, m; computes g and u again
+    minimal       keeps x, q, k, v, c, m, g, u: computes no product again
+    offload       as attention, but m waits in the host's memory
+    none          keeps everything, normalised copies and elementwise results included
+    dots          keeps x, q, k, v, m, g, u and computes the attention again: what MaxText calls minimal
+
+The names are those of `polymath.model.execution`, but for the last, which only published runs use.
 """
 
 from dataclasses import dataclass
@@ -20,20 +23,21 @@ from polymath.planning.workload import Decoder
 
 @dataclass(frozen=True)
 class Policy:
-    """keeps: names of `widths`; again: matrices of `Decoder.matrices`, and "attention"; offload: kept on the host."""
+    """keeps: names of `widths`; again: matrices of `Decoder.matrices`, and "attention"; host: kept there instead."""
 
     keeps: tuple[str, ...]
     again: tuple[str, ...]
-    offload: bool = False
+    host: tuple[str, ...] = ()
 
 
 POLICIES: dict[str, Policy] = {
     "full": Policy(("x",), ("query", "key_value", "out", "up", "attention")),
-    "dots": Policy(("x", "q", "kv", "m", "gu"), ("attention",)),
+    "attention": Policy(("x", "c", "m"), ("query", "key_value", "up")),
+    "projections": Policy(("x", "q", "kv", "c", "m"), ("up",)),
     "minimal": Policy(("x", "q", "kv", "c", "m", "gu"), ()),
-    "attention": Policy(("x", "q", "kv", "c", "m"), ("up",)),
-    "offload": Policy(("x",), ("query", "key_value", "out", "up", "attention"), offload=True),
+    "offload": Policy(("x", "c"), ("query", "key_value", "up"), host=("m",)),
     "none": Policy(("x", "x", "q", "q", "kv", "kv", "c", "m", "m", "gu", "gu", "h"), ()),
+    "dots": Policy(("x", "q", "kv", "m", "gu"), ("attention",)),
 }
 
 
@@ -58,9 +62,15 @@ def widths(decoder: Decoder) -> dict[str, int]:
 
 
 def kept(decoder: Decoder, name: str) -> int:
-    """Values a token and layer that wait for the backward pass."""
+    """Values a token and layer that wait for the backward pass on the chip."""
     sizes = widths(decoder)
     return sum(sizes[tensor] for tensor in policy(name).keeps)
+
+
+def offloaded(decoder: Decoder, name: str) -> int:
+    """Values a token and layer that wait in the host's memory."""
+    sizes = widths(decoder)
+    return sum(sizes[tensor] for tensor in policy(name).host)
 
 
 def recomputed(decoder: Decoder, name: str) -> int:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from polymath.planning import flops, remat
 from polymath.planning.plan import Plan
-from polymath.planning.topology import bandwidths
+from polymath.planning.topology import bandwidths, reduction_bandwidth
 from polymath.planning.traffic import Phase, Transfer, transfers
 
 PHASES: tuple[Phase, ...] = ("forward", "loss", "backward", "optimizer")
@@ -66,7 +66,11 @@ def seconds(operation: Operation, plan: Plan, efficiency: Efficiency) -> float:
 
 
 def transfer_seconds(transfer: Transfer, plan: Plan, efficiency: Efficiency) -> float:
-    return transfer.bytes / (bandwidths(plan.topology, plan.mesh)[transfer.axis] * efficiency.links)
+    if transfer.hides == "reductions" and transfer.axis == "data":
+        bandwidth = reduction_bandwidth(plan.topology, plan.mesh, plan.rings)
+    else:
+        bandwidth = bandwidths(plan.topology, plan.mesh)[transfer.axis]
+    return transfer.bytes / (bandwidth * efficiency.links)
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,12 @@ def bandwidths(topology: Topology, mesh: Mesh) -> dict[str, float]:
     return found
 
 
+def reduction_bandwidth(topology: Topology, mesh: Mesh, rings: int) -> float:
+    """Byte/s of a reduce-scatter over `data` that spans so many rings of the torus at once."""
+    whole = bandwidths(topology, mesh)["data"]
+    return min(whole, rings * 2 * topology.chip.link) if topology.chip.axes and mesh.data > 1 else whole
+
+
 def _torus(topology: Topology, replica: int, mesh: Mesh) -> dict[str, float]:
     """Whole axes first, the smallest mesh axis first; what is left of a split axis goes to the next mesh axis."""
     axes = [(n, _links(topology.chip, n)) for n in topology.shape if n > 1]
