@@ -48,22 +48,27 @@ def test_unknown_topologies_list_the_known(text: str, message: str) -> None:
     assert message in str(error.value)
 
 
+def along(topology: str, *mesh: int) -> tuple[float, float, float]:
+    found = bandwidths(parse(topology), Mesh(*mesh))
+    return found["replica"], found["data"], found["model"]
+
+
 def test_bandwidth_of_mesh_axes_on_the_torus() -> None:
     """By hand: a ring has 2 links a chip, a part of an axis is a line with 1; v4 links are 45 GB/s one way."""
-    topology, link = parse("v4:8x8x8"), 45e9
-    assert bandwidths(topology, Mesh(1, 512, 1)) == {"replica": math.inf, "data": 6 * link, "model": math.inf}
-    assert bandwidths(topology, Mesh(1, 64, 8)) == {"replica": math.inf, "data": 4 * link, "model": 2 * link}
-    assert bandwidths(topology, Mesh(1, 128, 4)) == {"replica": math.inf, "data": 5 * link, "model": link}
-    assert bandwidths(topology, Mesh(8, 8, 8)) == {"replica": 2 * link, "data": 2 * link, "model": 2 * link}
-    assert bandwidths(parse("v4:2x2x1"), Mesh(1, 4, 1))["data"] == 2 * link, "no rings below 4 chips"
+    link = 45e9
+    assert along("v4:8x8x8", 1, 512, 1) == (math.inf, 6 * link, math.inf)
+    assert along("v4:8x8x8", 1, 64, 8) == (math.inf, 4 * link, 2 * link)
+    assert along("v4:8x8x8", 1, 128, 4) == (math.inf, 5 * link, link)
+    assert along("v4:8x8x8", 8, 8, 8) == (2 * link, 2 * link, 2 * link)
+    assert along("v4:2x2x1", 1, 4, 1) == (math.inf, 2 * link, math.inf), "no rings below 4 chips"
 
 
 def test_bandwidth_across_slices_and_nodes() -> None:
     """25 GB/s a v4 host of 4 chips; eight 50 GB/s ports a node, which together carry less than one NVLink port."""
-    assert bandwidths(parse("2*v4:12x16x16"), Mesh(2, 256, 12)) == {"replica": 6.25e9, "data": 180e9, "model": 90e9}
-    assert bandwidths(parse("h100:4x8"), Mesh(1, 32, 1))["data"] == 400e9
-    assert bandwidths(parse("h100:8"), Mesh(1, 8, 1))["data"] == 450e9
-    assert bandwidths(parse("h100:4x8"), Mesh(1, 4, 8)) == {"replica": math.inf, "data": 50e9, "model": 450e9}
+    assert along("2*v4:12x16x16", 2, 256, 12) == (6.25e9, 180e9, 90e9)
+    assert along("h100:4x8", 1, 32, 1) == (math.inf, 400e9, math.inf)
+    assert along("h100:8", 1, 8, 1) == (math.inf, 450e9, math.inf)
+    assert along("h100:4x8", 1, 4, 8) == (math.inf, 50e9, 450e9)
 
 
 def test_bandwidth_of_reductions() -> None:

@@ -1,7 +1,7 @@
 """The planner's step time against published measurements, all with the same `LOW`, `MIDDLE` and `HIGH`.
 
-A row states what was published: dimensions, chips, mesh, batch, rematerialisation, and the MFU with its own FLOP formula
-(all of these count full attention: 6 N + 12 L H Q T a token, N with the embedding once). It has no field for an
+A row states what was published: dimensions, chips, mesh, batch, rematerialisation, and the MFU with its own FLOP
+formula (all of these count full attention: 6 N + 12 L H Q T a token, N with the embedding once). It has no field for an
 efficiency, so none can be fitted to it. The efficiencies were set before the table was computed, not by it.
 """
 
@@ -38,7 +38,7 @@ class Row:
 
 
 def _maxtext(scale: int) -> Decoder:
-    """MaxText's global_parameter_scale: a base of 16 layers, width 2,048, 16 heads of 128, MLP 7,168, doubled in turn."""
+    """MaxText's global_parameter_scale: 16 layers, width 2,048, 16 heads of 128, MLP 7,168, doubled in turn."""
     base, rest = divmod(int(math.log2(scale)), 3)
     heads, width = base + (rest > 0), base + (rest > 1)
     return Decoder(16 << base, 2048 << width, 16 << heads, 16 << heads, 128, 7168 << heads, 32_000, tied=False)

@@ -11,8 +11,8 @@ from polymath.planning.workload import Workload
 @dataclass(frozen=True)
 class Plan:
     """accumulation: micro-batches a step; gradient_bytes: 2 or 4, of the reduction over the data axis; tile: tokens of
-    one tile of the cross-entropy; frozen_bytes: of a frozen weight in storage; rings: of the torus that one reduction of
-    gradients spans at once (the compiler makes a reduce-scatter over three rings of v4 an all-reduce of everything).
+    one tile of the cross-entropy; frozen_bytes: of a frozen weight in storage; rings: of the torus that one reduction
+    of gradients spans at once (the compiler makes a reduce-scatter over three rings of v4 an all-reduce).
     """
 
     workload: Workload

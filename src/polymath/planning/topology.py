@@ -100,12 +100,15 @@ def check(topology: Topology, mesh: Mesh) -> None:
 
 
 def bandwidths(topology: Topology, mesh: Mesh) -> dict[str, float]:
-    """Byte/s at which a chip gathers or scatters along `replica`, `data` and `model`; inf for an axis of one."""
+    """Byte/s at which a chip gathers or scatters along `replica`, `data` and `model`; inf for an axis of one.
+
+    `host`: byte/s to its host's memory, one way.
+    """
     inside = mesh.replica // topology.slices
     found = _torus(topology, inside, mesh) if topology.chip.axes else _switched(topology, inside, mesh)
     if topology.slices > 1:
         found["replica"] = min(found["replica"], topology.chip.network)
-    return found
+    return {**found, "host": topology.chip.host}
 
 
 def reduction_bandwidth(topology: Topology, mesh: Mesh, rings: int) -> float:

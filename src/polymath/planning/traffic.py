@@ -10,7 +10,9 @@ n parameters of a layer, k micro-batches, t tokens of a micro-batch on one group
     activations   over model: all-gather and reduce-scatter around attention and feed-forward, forward 4, backward 4,
                   and 2 more where a layer is computed again:                  k L (8 or 10) 2 t D (m-1)/m
 
-A parallel block (attention and feed-forward side by side) needs half of the last line.
+    offloaded     to the host and back, what `remat` keeps there:              k L 2 t kept / m, each way
+
+A parallel block (attention and feed-forward side by side) needs half of the line of the activations.
 """
 
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from polymath.planning import remat
 from polymath.planning.plan import Plan
 
 Phase = Literal["forward", "loss", "backward", "optimizer"]
-Kind = Literal["all-gather", "reduce-scatter", "all-reduce", "all-gather + reduce-scatter"]
+Kind = Literal["all-gather", "reduce-scatter", "all-reduce", "all-gather + reduce-scatter", "copy"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Transfer:
 
     tensor: str
     kind: Kind
-    axis: Literal["replica", "data", "model"]
+    axis: Literal["replica", "data", "model", "host"]
     phase: Phase
     count: int
     bytes: float
@@ -41,7 +43,7 @@ class Transfer:
 
 def transfers(plan: Plan) -> list[Transfer]:
     """Those of a step that move anything."""
-    found = [*_weights(plan), *_gradients(plan), *_activations(plan)]
+    found = [*_weights(plan), *_gradients(plan), *_activations(plan), *_offloaded(plan)]
     return [transfer for transfer in found if transfer.bytes]
 
 
@@ -99,6 +101,13 @@ def _activations(plan: Plan) -> list[Transfer]:
             Transfer("activations", "all-gather + reduce-scatter", "model", phase, count, count * once, "activations")
         )
     return found
+
+
+def _offloaded(plan: Plan) -> list[Transfer]:
+    decoder, layers = plan.workload.decoder, plan.accumulation * plan.workload.decoder.depth
+    moved = 2 * plan.tokens * layers * remat.offloaded(decoder, plan.remat) / plan.mesh.model
+    phases: tuple[Phase, Phase] = ("forward", "backward")
+    return [Transfer("offloaded", "copy", "host", phase, layers, moved, "gathers") for phase in phases]
 
 
 def _others(chips: int) -> float:
