@@ -2,11 +2,14 @@
 
 import signal
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional, UseAppendAction
 
 from polymath.cli_output import print_json, print_table
+
+if TYPE_CHECKING:
+    from polymath.training.recipe import Recipe
 
 Phase = Literal["alignment", "robot"]
 
@@ -64,6 +67,10 @@ def train(
     set: UseAppendAction[tuple[tuple[str, ...], ...]] = (),
     phases: tuple[Phase, ...] = ("alignment", "robot"),
     start: Path | None = None,
+    start_phase: Phase = "alignment",
+    published: tuple[str, ...] = (),
+    adapters: str | None = None,
+    rank: int = 16,
     json: bool = False,
 ) -> None:
     """Train a preset, phase after phase; run again, it goes on from its newest checkpoint.
@@ -77,23 +84,54 @@ def train(
         out: The run directory; an existing one must belong to the same recipe.
         set: Fields of the recipe to change, as field=value.
         phases: Which phases, in this order.
-        start: Begin with the alignment weights of another run directory.
+        start: Begin with the weights of another run directory.
+        start_phase: Which phase of that run.
+        published: Begin with published weights of a part, as vit=PATH, resampler=PATH or decoder=DIRECTORY.
+        adapters: Train low-rank adapters alone, on the weights whose names this regular expression matches.
+        rank: Of the adapters.
         json: Print one JSON object instead of a line.
     """
     from polymath.config import apply_overrides
-    from polymath.presets import preset as find_preset
     from polymath.training.job import TrainingData
     from polymath.training.job import train as train_run
+    from polymath.training.start import Start
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop saves a checkpoint, as Ctrl-C does
-    recipe = apply_overrides(find_preset(preset), [assignment for group in set for assignment in group])
+    parts = _parts(published)
+    recipe = _recipe(preset, parts.get("decoder"), adapters, rank)
+    recipe = apply_overrides(recipe, [assignment for group in set for assignment in group])
     robot, pairs = _by_kind(data)
-    train_run(recipe, TrainingData(robot, tokenizer, pairs), out, phases, start)
+    train_run(recipe, TrainingData(robot, tokenizer, pairs), out, phases, Start(start, start_phase, parts))
     steps = {phase: recipe.phase(phase).steps for phase in phases}
     if json:
         print_json({"path": str(out), "recipe": recipe.name, "steps": steps})
     else:
         print(f"{out}: " + ", ".join(f"{phase} {count:,} steps" for phase, count in steps.items()))
+
+
+def _parts(published: tuple[str, ...]) -> dict[str, Path]:
+    from polymath.errors import ConfigError
+
+    parts = {}
+    for text in published:
+        part, separator, path = text.partition("=")
+        if not separator:
+            raise ConfigError(f"--published {text}: write it as part=path, for example vit=CLIP-ViT-bigG-14")
+        parts[part] = Path(path)
+    return parts
+
+
+def _recipe(name: str, language: Path | None, adapters: str | None, rank: int) -> "Recipe":
+    """The preset, with the decoder of a published language model and with adapters where they are asked for."""
+    from polymath.model import lora
+    from polymath.presets import preset
+    from polymath.training.adapters import with_adapters
+    from polymath.training.language import with_decoder_of
+
+    recipe = preset(name)
+    if language is not None:
+        recipe = with_decoder_of(recipe, language)
+    return recipe if adapters is None else with_adapters(recipe, lora.Config(adapters, rank, alpha=float(rank)))
 
 
 def _by_kind(data: tuple[Path, ...]) -> tuple[Path, tuple[Path, ...]]:

@@ -16,12 +16,14 @@ from tokenizers import Tokenizer as HFTokenizer
 
 from polymath import config as configs
 from polymath.errors import CheckpointError, ConfigError, PolymathError
-from polymath.model import polymath_v
-from polymath.model.specs import named
+from polymath.model import lora, polymath_v
+from polymath.model.specs import name_of, named
 from polymath.policy import Policy
 from polymath.policy.exported import export_run, import_run, read
 from polymath.policy.hub import fetch
+from polymath.training.adapters import with_adapters
 from polymath.training.checkpoints import Checkpoints
+from polymath.training.recipe import Recipe
 from polymath.training.run import Run, open_run
 from polymath.training.step import init_state
 
@@ -29,25 +31,37 @@ from .conftest import observation
 from .local_hub import local_hub
 
 
-@pytest.fixture(scope="module")
-def trained(run: Run, params: polymath_v.Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def stored(path: Path, run: Run, recipe: Recipe, params: polymath_v.Params) -> Path:
     """A run directory whose robot phase stands at step 3."""
-    path = tmp_path_factory.mktemp("runs") / "run"
     path.mkdir()
     run.tokenizer.save(path / "tokenizer.json")
     for name, value in (
         ("embodiment", run.embodiment),
         ("statistics", run.statistics),
         ("data", run.data),
-        ("config", run.recipe),
+        ("config", recipe),
     ):
         configs.save(value, path / f"{name}.json")
-    state = init_state(run.recipe.model, run.recipe.robot.optimizer, jax.tree.map(jnp.asarray, params))
+    state = init_state(recipe.model, recipe.robot.optimizer, jax.tree.map(jnp.asarray, params))
     with Checkpoints(path / "checkpoints" / "robot", every=1) as checkpoints:
         checkpoints.save(state._replace(step=jnp.asarray(3, jnp.int32)), now=True)
     line = {"phase": "robot", "step": 3, "cross_entropy": 1.25, "mse": 0.125, "token_accuracy": 0.5}
     (path / "metrics.jsonl").write_text(json.dumps(line) + "\n")
     return path
+
+
+@pytest.fixture(scope="module")
+def trained(run: Run, params: polymath_v.Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return stored(tmp_path_factory.mktemp("runs") / "run", run, run.recipe, params)
+
+
+@pytest.fixture(scope="module")
+def adapted(run: Run, params: polymath_v.Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same weights below adapters that have moved."""
+    recipe = with_adapters(run.recipe, lora.Config(r"decoder\.blocks\.(query|down)", rank=2))
+    fresh = lora.attach(params, polymath_v.specs(recipe.model), jax.random.key(1))
+    moved = jax.tree_util.tree_map_with_path(lambda path, w: w + 0.1 if name_of(path).endswith("lora_up") else w, fresh)
+    return stored(tmp_path_factory.mktemp("runs") / "adapted", run, recipe, moved)
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +81,40 @@ def test_back_again_answers_bit_for_bit(trained: Path, exported: Path, tmp_path:
         np.testing.assert_array_equal(a.actions, b.actions)
     with Checkpoints(tmp_path / "again" / "checkpoints" / "robot", every=1) as checkpoints:
         assert checkpoints.latest() == 3
+
+
+def weights_of(run: Path) -> dict[str, np.ndarray]:
+    return {name: np.asarray(weight) for name, weight in named(Policy.load(run).params)}
+
+
+def test_adapters_alone_are_small_and_come_back_onto_their_base(trained: Path, adapted: Path, tmp_path: Path) -> None:
+    """The base may be a run or an exported directory; the weights are the adapted run's, bit for bit."""
+    export_run(adapted, tmp_path / "alone", "alone")
+    export_run(trained, tmp_path / "base")
+    names = set(json.loads((tmp_path / "alone" / "model.safetensors.index.json").read_text())["weight_map"])
+    assert names == {f"decoder.blocks.{w}.lora_{d}" for w in ("query", "down") for d in ("up", "down")}
+    assert "--base BASE" in (tmp_path / "alone" / "README.md").read_text()
+    expected = weights_of(adapted)
+    for number, base in enumerate((trained, tmp_path / "base")):
+        import_run(tmp_path / "alone", tmp_path / f"run{number}", base)
+        found = weights_of(tmp_path / f"run{number}")
+        assert all(np.array_equal(found[name], expected[name]) for name in expected)
+    with pytest.raises(ConfigError, match="holds adapters alone; name the run"):
+        import_run(tmp_path / "alone", tmp_path / "nowhere")
+
+
+def test_merged_adapters_leave_a_plain_model_with_the_same_answers(adapted: Path, tmp_path: Path) -> None:
+    export_run(adapted, tmp_path / "merged", "merged")
+    run = import_run(tmp_path / "merged", tmp_path / "run")
+    assert run.recipe.model.adapters is None
+    separate, plain = (Policy.load(path).act([observation(0)])[0].actions for path in (adapted, tmp_path / "run"))
+    np.testing.assert_allclose(separate, plain, atol=1e-4)
+
+
+def test_a_run_without_adapters_has_none_to_export(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="has no adapters; export it without --adapters merged"):
+        export_run(trained, tmp_path / "merged", "merged")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_other_libraries_read_it(trained: Path, exported: Path) -> None:
@@ -98,7 +146,7 @@ def test_a_directory_that_does_not_fit(exported: Path, tmp_path: Path) -> None:
     settings = json.loads((broken / "config.json").read_text())
     settings["recipe"]["model"]["decoder"]["mlp"] = 128
     (broken / "config.json").write_text(json.dumps(settings))
-    with pytest.raises(CheckpointError, match=r"decoder.blocks.gate .*cannot become decoder.blocks.gate"):
+    with pytest.raises(CheckpointError, match=r"blocks.down \[256, 96\] cannot become decoder.blocks.down \[128"):
         read(broken)
     (broken / "config.json").write_text(json.dumps({**settings, "model_type": "llama"}))
     with pytest.raises(ConfigError, match="model_type is 'llama'"):

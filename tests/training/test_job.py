@@ -18,6 +18,7 @@ from polymath.training.checkpoints import load_params
 from polymath.training.job import TrainingData, train
 from polymath.training.recipe import Recipe
 from polymath.training.run import load_example_batch, open_run
+from polymath.training.start import Start
 from polymath.training.step import init_params, init_state, make_step
 
 
@@ -90,7 +91,7 @@ def test_a_tokenizer_of_another_size_is_refused(data: TrainingData, tmp_path: Pa
 
 def test_starting_from_a_run_without_checkpoints_is_refused(data: TrainingData, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file"):
-        train(TINY, data, tmp_path / "run", phases=["robot"], start=tmp_path / "nothing")
+        train(TINY, data, tmp_path / "run", phases=["robot"], start=Start(tmp_path / "nothing"))
     with pytest.raises(CheckpointError, match="train that phase first"):
         load_params(tmp_path / "none", TINY.model, TINY.robot.optimizer)
 

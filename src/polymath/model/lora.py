@@ -4,8 +4,8 @@ An adapted weight W stands in the parameters as `Adapted(base, lora_down, lora_u
 
     x W' + alpha / rank * (x down') up'        without ever forming the sum
 
-so training keeps only the adapters' gradients: freeze the rest with
-`optimizer.groups = ((r".*\\.lora_(down|up)", 1.0), (r"(?!.*\\.lora_).*", 0.0))`. `merge` gives plain weights again.
+so training keeps only the adapters' gradients when the rest is frozen (`polymath.training.adapters`). `merge` gives
+plain weights again.
 """
 
 import re
@@ -15,7 +15,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from polymath.errors import ConfigError
 from polymath.model.specs import Constant, Normal, Spec, draw, is_spec, name_of, named
@@ -76,10 +76,10 @@ def specs(tree: Any, config: Config) -> Any:
 
 
 def attach(params: Any, specs: Any, key: PRNGKeyArray) -> Any:
-    """Plain weights with fresh adapters, as in `specs` (of the adapted model)."""
+    """Weights with fresh adapters where `specs` (of the adapted model) has some and `params` has none yet."""
 
-    def fresh(path: tuple[Any, ...], spec: Any, weight: Float[Array, "..."]) -> Any:
-        if is_spec(spec):
+    def fresh(path: tuple[Any, ...], spec: Any, weight: Any) -> Any:
+        if is_spec(spec) or isinstance(weight, Adapted):
             return weight
         name = name_of(path)
         down = draw(f"{name}.lora_down", spec.lora_down, key, weight.dtype)

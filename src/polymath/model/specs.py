@@ -99,6 +99,16 @@ def init(specs: Tree, key: PRNGKeyArray, dtype: Any = jnp.float32) -> Tree:
     )
 
 
+def init_on(shardings: Tree, specs: Tree, key: PRNGKeyArray, dtype: Any = jnp.float32) -> Tree:
+    """As `init`, every weight on its sharding: each device draws its own part, one weight after the other."""
+
+    def place(path: tuple[Any, ...], spec: Spec, sharding: jax.sharding.Sharding) -> Float[Array, "..."]:
+        program = jax.jit(lambda key: draw(name_of(path), spec, key, dtype), out_shardings=sharding)
+        return jax.block_until_ready(program(key))
+
+    return jax.tree_util.tree_map_with_path(place, specs, shardings, is_leaf=is_spec)
+
+
 def draw(name: str, spec: Spec, key: PRNGKeyArray, dtype: Any = jnp.float32) -> Float[Array, "..."]:
     """The initial value of the weight of that name."""
     return _draw(spec, jax.random.fold_in(key, zlib.crc32(name.encode())), dtype)

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from polymath.planning.count import count_by_part
+from polymath.training.recipe import Recipe
 from polymath.training.run import Run
 
 
-def model_card(run: Run, phase: str, step: int) -> str:
-    """Markdown with the front matter that the Hub reads."""
-    recipe, robot = run.recipe, run.embodiment
+def model_card(run: Run, recipe: Recipe, phase: str, step: int, use: str) -> str:
+    """Markdown with the front matter that the Hub reads; `recipe` is that of the exported weights, `use` a command."""
+    robot = run.embodiment
     sections = [
         "---\nlibrary_name: polymath-v\npipeline_tag: robotics\ntags:\n- vision-language-action\n---",
         f"# {recipe.name}\n\nA Polymath-V vision-language-action model: {recipe.purpose}.",
@@ -22,7 +23,7 @@ def model_card(run: Run, phase: str, step: int) -> str:
         f"{', '.join(map(_name, run.data.robot + run.data.pairs)) or 'not recorded'}.\n\n"
         + _last_metrics(run.path, phase),
         "## Evaluation\n\n" + _evaluation(run.path / "evaluation" / "results.json"),
-        "## Use\n\n```console\n$ polymath import THIS_DIRECTORY --out run\n```",
+        f"## Use\n\n```console\n$ {use}\n```",
     ]
     return "\n\n".join(sections) + "\n"
 

@@ -11,12 +11,11 @@ from polymath.data.sources.lerobot import LeRobotEpisodes
 from polymath.data.sources.webdataset import WebDatasetPairs
 from polymath.data.statistics import of_episodes
 from polymath.errors import ConfigError
-from polymath.model import polymath_v
 from polymath.tokenizer import Tokenizer
-from polymath.training.checkpoints import load_params
 from polymath.training.loop import train_phase
 from polymath.training.recipe import PHASES, Phase, Recipe
-from polymath.training.run import DataRecord, Run, create_or_open, open_run
+from polymath.training.run import DataRecord, Run, create_or_open
+from polymath.training.start import Start, starting_weights
 
 
 @dataclass(frozen=True)
@@ -29,18 +28,18 @@ class TrainingData:
 
 
 def train(
-    recipe: Recipe, data: TrainingData, out: Path, phases: Sequence[str] = PHASES, start: Path | None = None
+    recipe: Recipe, data: TrainingData, out: Path, phases: Sequence[str] = PHASES, start: Start | None = None
 ) -> Run:
     """Train the phases in the run directory `out`; finished phases are left alone, a broken one goes on.
 
-    `start`: another run whose newest alignment weights the first phase begins with, instead of a fresh draw.
+    `start`: what the first phase begins with, instead of a fresh draw.
     Raises ConfigError if `out` belongs to another recipe or `start` to another model.
     """
     episodes = LeRobotEpisodes(data.robot, image_size=recipe.layout.image_size)
     tokenizer = Tokenizer.load(data.tokenizer)
     record = DataRecord(tuple(map(str, data.pairs)), (str(data.robot),), episodes.recording.get("renderer"))
     run = create_or_open(out, recipe, tokenizer, episodes.embodiment, of_episodes(episodes), record)
-    params = None if start is None else _starting_weights(start, recipe)
+    params = starting_weights(recipe, start or Start(), tokenizer)
     for name in phases:
         params = train_phase(run, name, phase_loader(run, name, data, episodes), params)
     return run
@@ -72,12 +71,3 @@ def _sources(run: Run, phase: Phase, layout: Layout, data: TrainingData, episode
         transform = replace(run.transform, layout=layout)
         sources.append(Source(WindowDocuments(episodes, transform, recipe.augmentation), phase.robot))
     return sources
-
-
-def _starting_weights(start: Path, recipe: Recipe) -> polymath_v.Params:
-    other = open_run(start)
-    if other.recipe.model != recipe.model:
-        raise ConfigError(
-            f"{start}: holds another model than recipe {recipe.name!r}; start from a run of the same sizes"
-        )
-    return load_params(other.checkpoints("alignment"), recipe.model, other.recipe.alignment.optimizer)

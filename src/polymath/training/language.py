@@ -1,0 +1,71 @@
+"""A public language model under our own vocabulary.
+
+The blocks are taken as they are. The embeddings belong to another tokenizer, so each of our tokens begins with the mean
+of the embeddings of the pieces into which that tokenizer cuts its text (Gee et al. 2022, "Fast Vocabulary Transfer for
+Language Model Compression", EMNLP industry track, section 3). Control tokens and bytes that are no text begin with a
+draw of the same mean and spread.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+from tokenizers import Tokenizer as HFTokenizer
+
+from polymath.errors import CheckpointError
+from polymath.model import decoder
+from polymath.model.weights import decoder_config, load_decoder
+from polymath.tokenizer import Tokenizer
+from polymath.training.recipe import Recipe
+
+
+def with_decoder_of(recipe: Recipe, folder: Path) -> Recipe:
+    """The recipe with the decoder that `folder`/config.json describes, under the recipe's own vocabulary.
+
+    Raises ConfigError for a model that our decoder cannot be.
+    """
+    language = replace(decoder_config(folder / "config.json"), vocabulary=recipe.model.decoder.vocabulary)
+    head = replace(recipe.model.action_head, width=language.width)
+    return replace(recipe, model=replace(recipe.model, decoder=language, action_head=head))
+
+
+def load_language(folder: Path, config: decoder.Config, tokenizer: Tokenizer, seed: int = 0) -> decoder.Params:
+    """The weights of `config`: the folder's blocks, and its embeddings translated to `tokenizer`.
+
+    Raises CheckpointError for weights or a tokenizer.json that are missing or do not fit.
+    """
+    published = replace(config, vocabulary=decoder_config(folder / "config.json").vocabulary)
+    params = load_decoder(folder, published)
+    pieces = pieces_of(tokenizer, folder / "tokenizer.json")
+    output = None if params.output is None else jnp.asarray(translate(np.asarray(params.output), pieces, seed))
+    return replace(params, embedding=jnp.asarray(translate(np.asarray(params.embedding), pieces, seed)), output=output)
+
+
+def pieces_of(tokenizer: Tokenizer, path: Path) -> list[list[int]]:
+    """For each of our ids, the ids of its text in the tokenizer at `path`; none for what is no text."""
+    try:
+        other = HFTokenizer.from_file(str(path))
+    except Exception as error:  # the library raises bare Exception
+        raise CheckpointError(
+            f"{path}: not a tokenizer file ({error}); fetch the model with its tokenizer.json, by which its embeddings "
+            "are translated to our vocabulary"
+        ) from None
+    words = [tokenizer.decode([i]) for i in range(tokenizer.control.size, tokenizer.vocab_size)]
+    found = other.encode_batch(words, add_special_tokens=False)
+    text = [[] if "\ufffd" in word else one.ids for word, one in zip(words, found, strict=True)]
+    return [[] for _ in range(tokenizer.control.size)] + text
+
+
+def translate(
+    matrix: Float[np.ndarray, "theirs D"], pieces: Sequence[Sequence[int]], seed: int
+) -> Float[np.ndarray, "ours D"]:
+    """One row a token: the mean of the rows of its pieces, else a normal draw like the rows of `matrix`."""
+    rng = np.random.default_rng(seed)
+    mean, spread = matrix.mean(axis=0), matrix.std(axis=0)
+    ours = np.empty((len(pieces), matrix.shape[1]), matrix.dtype)
+    for row, ids in zip(ours, pieces, strict=True):
+        row[:] = matrix[ids].mean(axis=0) if ids else rng.normal(mean, spread)
+    return ours
