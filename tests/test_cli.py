@@ -121,7 +121,7 @@ def test_tokenizer_verbs_work_on_each_others_files(tmp_path: Path, capsys: pytes
     assert main([*train, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "path": str(out),
-        "entries": 780,
+        "vocab_size": 780,
         "control_tokens": 512,
         "merges": 780 - 512 - 256,
     }
@@ -129,11 +129,13 @@ def test_tokenizer_verbs_work_on_each_others_files(tmp_path: Path, capsys: pytes
     encoded = json.loads(capsys.readouterr().out)
     assert "".join(encoded["pieces"]) == "push the puck"
     assert all(512 <= token < 780 for token in encoded["ids"])
-    assert main(["tokenizer", "stats", str(out), str(text), "--json"]) == 0
-    (stats,) = json.loads(capsys.readouterr().out)["texts"]
+    assert main(["tokenizer", "stats", str(out), "--text", str(text), "--json"]) == 0
+    stats = json.loads(capsys.readouterr().out)
+    assert (stats["vocab_size"], stats["control_tokens"]) == (780, 512)
     assert (stats["bytes"], stats["words"]) == (26 * 20, 6 * 20)
-    assert stats["tokens"] < stats["bytes"]
-    assert main(["tokenizer", "stats", str(out), str(text)]) == 0
+    assert stats["bytes_per_token"] == 26 * 20 / stats["tokens"] > 1
+    assert stats["texts"][0]["path"] == str(text)
+    assert main(["tokenizer", "stats", str(out), "--text", str(text), str(text)]) == 0
     assert "bytes per token" in capsys.readouterr().out
 
 

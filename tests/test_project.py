@@ -9,6 +9,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
+EXTRAS = ("sim", "compare")
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 
 
@@ -26,9 +27,10 @@ def imported() -> set[str]:
     return {plain(distributions[module][0]) for module in foreign}
 
 
-def declared(extra: str) -> set[str]:
-    requirements = map(Requirement, importlib.metadata.requires("polymath-v") or [])
-    return {plain(r.name) for r in requirements if r.marker is None or r.marker.evaluate({"extra": extra})}
+def declared(*extras: str) -> set[str]:
+    requirements = [Requirement(line) for line in importlib.metadata.requires("polymath-v") or []]
+    wanted = [r for r in requirements if r.marker is None or any(r.marker.evaluate({"extra": e}) for e in extras)]
+    return {plain(r.name) for r in wanted}
 
 
 def plain(name: str) -> str:
@@ -36,7 +38,7 @@ def plain(name: str) -> str:
 
 
 def test_every_import_is_declared_and_every_dependency_is_imported() -> None:
-    assert imported() == declared("sim")
+    assert imported() == declared(*EXTRAS)
 
 
 def test_the_lock_names_no_host_and_pins_with_hashes() -> None:
@@ -44,6 +46,6 @@ def test_the_lock_names_no_host_and_pins_with_hashes() -> None:
     assert "://" not in text
     assert "index-url" not in text
     pins = re.findall(r"^([\w.-]+)==", text, flags=re.M)
-    assert {plain(name) for name in pins} >= declared("sim") | declared("dev")
+    assert {plain(name) for name in pins} >= declared(*EXTRAS, "dev")
     entries = re.split(r"\n(?=\w)", text[text.index("\n", text.index("#    make lock")) + 1 :])
     assert all("--hash=sha256:" in entry for entry in entries)

@@ -18,6 +18,10 @@ def train(
     control_tokens: int = 4096,
     min_frequency: int = 2,
     shipped: bool = False,
+    alpha: float = 1.0,
+    sample_gb: float | None = None,
+    memory_gb: float = 2.0,
+    min_word_count: int = 1,
     json: bool = False,
 ) -> None:
     """Learn a byte-level BPE with a block of control tokens from text.
@@ -25,27 +29,33 @@ def train(
     Example: polymath tokenizer train pairs --shipped --vocab-size 1024 --control-tokens 512 --out tokenizer.json
 
     Args:
-        text: UTF-8 text files, WebDataset shards (their captions), LeRobot data sets (their instructions).
+        text: UTF-8 text files, counted words (.tsv), WebDataset shards (captions), LeRobot data sets (instructions).
         out: The tokenizer.json to write; HF tokenizers reads it, too.
         vocab_size: Entries in all: control tokens, the 256 bytes, merges.
         control_tokens: Size of the control-token block, a power of two of at least 512.
         min_frequency: How often a pair must be seen to be merged.
         shipped: Add the multilingual text that comes with the package.
+        alpha: 1 learns from the text as it is; less gives small languages more weight, 0 gives all the same. A path's
+            name up to its first dot is its language.
+        sample_gb: How much text to learn from, in 10^9 bytes; all of it by default.
+        memory_gb: What the counts of words may take before they go to disk (beside OUT).
+        min_word_count: Words that occur less often are not learned from; 2 halves the memory of the training.
         json: Print one JSON object instead of a line.
     """
-    import itertools
+    from polymath.tokenizer import ControlTokens
+    from polymath.tokenizer.training import Gathering, train_on_paths
 
-    from polymath.tokenizer import ControlTokens, corpus
-    from polymath.tokenizer import train as train_tokenizer
-
-    documents = itertools.chain(corpus.texts(text), corpus.shipped() if shipped else ())
-    tokenizer = train_tokenizer(documents, vocab_size, ControlTokens(control_tokens), min_frequency)
+    total = None if sample_gb is None else sample_gb * 1e9
+    gathering = Gathering(alpha, total, int(memory_gb * 2**30), min_word_count)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    tokenizer = train_on_paths(
+        text, vocab_size, ControlTokens(control_tokens), min_frequency, gathering, shipped, scratch=out.parent
+    )
     tokenizer.save(out)
     merges = tokenizer.vocab_size - control_tokens - 256
     if json:
-        print_json(
-            {"path": str(out), "entries": tokenizer.vocab_size, "control_tokens": control_tokens, "merges": merges}
-        )
+        made = {"vocab_size": tokenizer.vocab_size, "control_tokens": control_tokens, "merges": merges}
+        print_json({"path": str(out), **made})
     else:
         print(
             f"{out}: {tokenizer.vocab_size:,} entries ({control_tokens:,} control tokens, 256 bytes, {merges:,} merges)"
@@ -53,29 +63,48 @@ def train(
 
 
 @app.command
-def stats(tokenizer: Positional[Path], text: Positional[tuple[Path, ...]], json: bool = False) -> None:
+def stats(tokenizer: Positional[Path], text: tuple[Path, ...], compare: bool = False, json: bool = False) -> None:
     """How densely a tokenizer writes text: bytes per token and tokens per word, path by path.
 
-    Example: polymath tokenizer stats tokenizer.json pairs episodes
+    Example: polymath tokenizer stats tokenizer.json --text de.txt fr.txt --compare
 
     Args:
         tokenizer: A tokenizer.json.
         text: UTF-8 text files, WebDataset shards (their captions), LeRobot data sets (their instructions).
+        compare: Add the bytes per token of the tokenizers that other models use (pip install 'polymath-v[compare]').
         json: Print one JSON object instead of the table.
     """
-    import dataclasses
-
     from polymath.tokenizer import Tokenizer
-    from polymath.tokenizer.corpus import measure
+    from polymath.tokenizer.density import Density, measure, others, together
 
     loaded = Tokenizer.load(tokenizer)
-    found = [dataclasses.asdict(measure(loaded, path)) for path in text]
+    counters = {"ours": lambda line: len(loaded.encode(line)), **(others() if compare else {})}
+    found = [measure(counters, path) for path in text]
+    every = together(found)
+
+    def report(density: Density) -> dict[str, object]:
+        rates = {name: density.bytes_per_token(name) for name in counters}
+        own = density.tokens["ours"]
+        counts = {"bytes": density.bytes, "words": density.words, "tokens": own}
+        words = {"bytes_per_token": rates.pop("ours"), "tokens_per_word": own / max(density.words, 1)}
+        return {**counts, **words, **({"others": rates} if compare else {})}
+
     if json:
-        print_json({"entries": loaded.vocab_size, "control_tokens": loaded.control.size, "texts": found})
+        sizes = {"vocab_size": loaded.vocab_size, "control_tokens": loaded.control.size}
+        print_json({**sizes, **report(every), "texts": [{"path": d.path, **report(d)} for d in found]})
         return
     print(f"{tokenizer}: {loaded.vocab_size:,} entries, {loaded.control.size:,} of them control tokens")
-    header = ["path", "bytes", "words", "tokens", "bytes_per_token", "tokens_per_word"]
-    print_table([name.replace("_", " ") for name in header], [[row[name] for name in header] for row in found])
+    print(f"bytes per token: {', '.join(counters)}" if compare else "bytes per token, tokens per word")
+    rows = [*found, every] if len(found) > 1 else found
+    header = ["path", "bytes", "words", *counters, *([] if compare else ["tokens/word"])]
+    print_table(
+        header,
+        [
+            [d.path, d.bytes, d.words, *(round(d.bytes_per_token(name), 2) for name in counters)]
+            + ([] if compare else [d.tokens["ours"] / max(d.words, 1)])
+            for d in rows
+        ],
+    )
 
 
 @app.command

@@ -1,4 +1,4 @@
-"""Counts are made by hand on a text of three words; a tokenizer without merges writes one token a byte."""
+"""What is read is what was written: lines, captions, instructions, word lists."""
 
 from pathlib import Path
 
@@ -8,18 +8,8 @@ import pytest
 from polymath.data.lerobot_writer import LeRobotWriter
 from polymath.data.webdataset_writer import WebDatasetWriter
 from polymath.errors import DataError
-from polymath.tokenizer import ControlTokens, train
-from polymath.tokenizer.corpus import lines, measure, shipped, texts
+from polymath.tokenizer.corpus import lines, shipped, size, texts, word_list
 from polymath.types import Embodiment, Episode, ImageText
-
-
-def test_density_of_a_tokenizer_without_merges(tmp_path: Path) -> None:
-    text = tmp_path / "text.txt"
-    text.write_text("push the\nbär\n", encoding="utf-8")
-    density = measure(train([], 768, ControlTokens(512)), text)
-    assert (density.bytes, density.words, density.tokens) == (14, 3, 14)
-    assert density.bytes_per_token == 1.0
-    assert density.tokens_per_word == 14 / 3
 
 
 def test_lines_keep_their_ends(tmp_path: Path) -> None:
@@ -30,14 +20,14 @@ def test_lines_keep_their_ends(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"caf\xe9", "text: not UTF-8 .*convert it"), (b"", "text: empty"), (None, "text: No such file or directory")],
+    [(b"caf\xe9", "text: not UTF-8 .*convert it"), (None, "text: No such file or directory")],
 )
 def test_files_that_cannot_be_read_are_named(tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "text"
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(DataError, match=message):
-        measure(train([], 768, ControlTokens(512)), path)
+        list(texts([path]))
 
 
 def test_shipped_text_has_many_alphabets() -> None:
@@ -74,3 +64,20 @@ def test_a_truncated_shard_is_named(tmp_path: Path) -> None:
     shard.write_bytes(shard.read_bytes()[:700])
     with pytest.raises(DataError, match=r"shard-000000\.tar: truncated"):
         list(texts([shard]))
+
+
+def test_a_word_list_and_its_size(tmp_path: Path) -> None:
+    path = tmp_path / "de.words.tsv"
+    path.write_text(" bär\t3\n\t\t2\n", encoding="utf-8")
+    assert list(word_list(path)) == [(" bär", 3), ("\t", 2)]
+    assert size(path) == 5 * 3 + 2
+    (tmp_path / "de.txt").write_text("bär\n", encoding="utf-8")
+    assert size(tmp_path / "de.txt") == 5
+
+
+@pytest.mark.parametrize("line", ["bär", "bär\tmany", "bär\t-1", "\t4"])
+def test_a_bad_line_of_a_word_list_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "words.tsv"
+    path.write_text(f" der\t1\n{line}\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"words\.tsv: line 2: .*repair or drop"):
+        list(word_list(path))

@@ -1,8 +1,7 @@
-"""Text as a tokenizer sees it: gathering what to train on, and measuring how densely a tokenizer writes it."""
+"""The text to train a tokenizer on, or to measure one on: files, captions of shards, instructions of episodes."""
 
 import tarfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -10,19 +9,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from polymath.errors import DataError
-from polymath.tokenizer.bpe import Tokenizer
-
-
-@dataclass(frozen=True)
-class Density:
-    """How a tokenizer writes one file or data set; words are what white space separates."""
-
-    path: str
-    bytes: int
-    words: int
-    tokens: int
-    bytes_per_token: float
-    tokens_per_word: float
 
 
 def shipped() -> Iterator[str]:
@@ -59,23 +45,22 @@ def lines(paths: Iterable[Path]) -> Iterator[str]:
             raise DataError(f"{path}: {error.strerror}; name text files") from None
 
 
-def measure(tokenizer: Tokenizer, path: Path) -> Density:
-    """Encode all `texts` of a path and count. Raises DataError if it is empty or cannot be read."""
-    total_bytes = total_words = total_tokens = 0
-    for line in texts([path]):
-        total_bytes += len(line.encode())
-        total_words += len(line.split())
-        total_tokens += len(tokenizer.encode(line))
-    if not total_tokens:
-        raise DataError(f"{path}: empty; name a file with text in it")
-    return Density(
-        path=str(path),
-        bytes=total_bytes,
-        words=total_words,
-        tokens=total_tokens,
-        bytes_per_token=total_bytes / total_tokens,
-        tokens_per_word=total_tokens / max(total_words, 1),
-    )
+def word_list(path: Path) -> Iterator[tuple[str, int]]:
+    """The rows `word <TAB> count` of a .tsv file; a space before the word is part of it. DataError names a bad line."""
+    for number, line in enumerate(lines([path]), start=1):
+        word, tab, count = line.rstrip("\r\n").rpartition("\t")
+        if not (tab and word and count.isascii() and count.isdecimal()):
+            raise DataError(f"{path}: line {number}: {line[:40]!r} is not `word <TAB> count`; repair or drop the line")
+        yield word, int(count)
+
+
+def size(path: Path) -> int:
+    """Bytes of text of a path; those of a word list as if it were written out."""
+    if path.suffix == ".tsv":
+        return sum(len(word.encode()) * count for word, count in word_list(path))
+    if path.is_file() and path.suffix != ".tar":
+        return path.stat().st_size
+    return sum(len(text.encode()) for text in texts([path]))
 
 
 def _instructions(tasks: Path) -> list[str]:

@@ -1,0 +1,91 @@
+"""How often each word of a corpus occurs, in bounded memory: what does not fit is written out and added up at the end.
+
+A word is what PATTERN cuts out; no merge spans two of them, so their counts are all that training needs.
+
+    texts ─► counter (native) ── over the budget ─► DIRECTORY/spill-000000.parquet   row group p: the words whose
+                                                    DIRECTORY/spill-000001.parquet   checksum is p modulo 64
+    words(): row group p of every spill, added up, for p = 0, 1, …, 63
+"""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import ffbpe
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from polymath.tokenizer.vocabulary import PATTERN
+
+PARTITIONS = 64
+BYTES_PER_WORD = 400  # of a counter at the moment when it is written out: the native table, Python's copy, Arrow's
+BATCH = 4096  # texts counted between two looks at the budget
+UNIT = 1024  # counts are kept in this fraction, so that weights add up exactly whatever the order
+SCHEMA = pa.schema([("word", pa.large_string()), ("count", pa.int64())])
+
+
+class WordCounts:
+    """Counts of words, of which about `memory` bytes are held at a time; spills go to `directory`."""
+
+    def __init__(self, directory: Path, memory: int = 2 * 2**30) -> None:
+        self._directory, self._capacity = Path(directory), max(1, memory // BYTES_PER_WORD)
+        self._counter = ffbpe.PreTokenizer([], pat_str=PATTERN).word_counter()
+        self._weighted: dict[str, int] = {}
+        self._spills: list[Path] = []
+
+    def add(self, texts: Iterable[str], weight: float = 1.0) -> None:
+        """Count the words of `texts`, each `weight` times (rounded to 1/1024)."""
+        batch: list[str] = []
+        for text in texts:
+            batch.append(text)
+            if len(batch) == BATCH:
+                self._count(batch, weight)
+                batch = []
+        self._count(batch, weight)
+        self._collect(weight)
+
+    def add_words(self, words: Iterable[tuple[str, int]], weight: float = 1.0) -> None:
+        """Add words that somebody else has counted; they are taken as they are, not cut."""
+        unit = round(weight * UNIT)
+        for word, count in words:
+            self._weighted[word] = self._weighted.get(word, 0) + count * unit
+            if len(self._weighted) >= self._capacity:
+                self._spill()
+
+    def words(self, min_count: int = 1) -> Iterator[tuple[str, int]]:
+        """Every word that occurs at least `min_count` times (weighted, rounded down), once, in no particular order."""
+        if not self._spills:
+            yield from ((word, n // UNIT) for word, n in self._weighted.items() if n >= min_count * UNIT)
+            return
+        self._spill()
+        files = [pq.ParquetFile(path) for path in self._spills]
+        for part in range(PARTITIONS):
+            table = pa.concat_tables([file.read_row_group(part) for file in files])
+            total = table.group_by("word", use_threads=False).aggregate([("count", "sum")])
+            for word, n in zip(total["word"].to_pylist(), total["count_sum"].to_pylist(), strict=True):
+                if n >= min_count * UNIT:
+                    yield word, n // UNIT
+
+    def _count(self, batch: list[str], weight: float) -> None:
+        self._counter.add_batch(batch)
+        if self._counter.len + len(self._weighted) >= self._capacity:
+            self._collect(weight)
+            self._spill()
+
+    def _collect(self, weight: float) -> None:
+        """From the native counter into the weighted counts."""
+        counted = self._counter.words()
+        self._counter.clear()
+        self.add_words(counted.items(), weight)
+
+    def _spill(self) -> None:
+        parts: list[list[str]] = [[] for _ in range(PARTITIONS)]
+        for word in self._weighted:
+            parts[zlib.crc32(word.encode()) % PARTITIONS].append(word)
+        path = self._directory / f"spill-{len(self._spills):06d}.parquet"
+        with pq.ParquetWriter(path, SCHEMA) as writer:
+            for words in parts:
+                counts = [self._weighted[word] for word in words]
+                writer.write_table(pa.table([words, counts], schema=SCHEMA))
+        self._spills.append(path)
+        self._weighted = {}
