@@ -17,6 +17,15 @@ from polymath.model.weights.rules import Rule, Rules, all_names, assemble, check
 from polymath.model.weights.tensors import open_tensors
 
 FAMILY = ("llama", "mistral")
+NEEDED = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "rms_norm_eps",
+    "max_position_embeddings",
+)
 
 
 def load_decoder(path: Path, config: decoder.Config, dtype: Any = jnp.float32, shardings: Any = None) -> decoder.Params:
@@ -43,7 +52,7 @@ def load_decoder(path: Path, config: decoder.Config, dtype: Any = jnp.float32, s
 
 def decoder_config(path: Path) -> decoder.Config:
     """From HF's config.json. Raises ConfigError for a model that this decoder cannot be, naming the field."""
-    values = json.loads(Path(path).read_text())
+    values = _read(Path(path))
     _refuse(path, values)
     heads, rope = values["num_attention_heads"], {**values, **(values.get("rope_parameters") or {})}
     return decoder.Config(
@@ -63,6 +72,21 @@ def decoder_config(path: Path) -> decoder.Config:
         scale_embedding=False,
         tied=values.get("tie_word_embeddings", False),
     )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; fetch the model with its config.json") from None
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{path}: not valid JSON ({error}); fetch it again") from None
+    missing = [name for name in NEEDED if name not in values]
+    if missing:
+        raise ConfigError(
+            f"{path}: has no field {missing[0]!r}; is it the config.json of a decoder of the LLaMA family?"
+        )
+    return values
 
 
 def _rules(config: decoder.Config) -> Rules:

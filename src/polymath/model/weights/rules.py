@@ -1,17 +1,19 @@
 """How each of our weights is made of the tensors of a published layout, and the streaming that carries it out.
 
-A rule names the source tensors of one weight and how they become it, one layer at a time. `assemble` asks JAX for every
-device's shard of a weight in turn and fills it layer by layer, so the host holds one shard and the tensors of one
-layer at a time, never a second copy of the model.
+A rule names the source tensors of one weight and how they become it, one layer at a time. `assemble` fills one device's
+shard of one weight after the other, layer by layer, and hands it over before it begins the next, so beside the devices'
+own memory the host holds one shard and the tensors of one layer, never a second copy of the model.
 """
 
-from collections.abc import Callable, Collection, Iterable
+import gc
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from polymath.errors import CheckpointError
 from polymath.model.specs import Spec, named
@@ -69,12 +71,26 @@ def assemble(
     places = dict(named(shardings)) if shardings is not None else {}
     one_device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     arrays = [
-        jax.make_array_from_callback(
-            spec.shape, places.get(name, one_device), _shard_reader(name, spec, rules[name], tensors, dtype, hint)
-        )
+        _place(spec.shape, places.get(name, one_device), _shard_reader(name, spec, rules[name], tensors, dtype, hint))
         for name, spec in named(specs)
     ]
     return jax.tree.unflatten(jax.tree.structure(specs, is_leaf=lambda leaf: isinstance(leaf, Spec)), arrays)
+
+
+def _place(
+    shape: tuple[int, ...], sharding: jax.sharding.Sharding, read: Callable[[Any], np.ndarray]
+) -> Float[Array, "..."]:
+    """Every device's shard in turn (`jax.make_array_from_callback` would hold all of them); replicas are copied."""
+    shards: list[Array] = []
+    placed: dict[Any, Any] = {}
+    for device, index in sharding.addressable_devices_indices_map(shape).items():
+        bounds = tuple(s.indices(n) for s, n in zip(index or (), shape, strict=True))
+        if bounds not in placed:
+            placed[bounds] = read(index)
+        placed[bounds] = jax.block_until_ready(jax.device_put(placed[bounds], device))
+        gc.collect(0)  # XLA lets go of the host's copy only then
+        shards.append(placed[bounds])
+    return jax.make_array_from_single_device_arrays(shape, sharding, shards)
 
 
 def _shard_reader(
@@ -102,19 +118,19 @@ def _shard_reader(
 
     def read(index: tuple[slice, ...]) -> np.ndarray:
         layers = _layers(spec)
+        sizes = [len(range(*s.indices(n))) for s, n in zip(index, spec.shape, strict=True)]
+        shard, stacks = _aligned(sizes, dtype), dict[str, np.ndarray]()
         if layers is None:
-            return np.ascontiguousarray(whole(None, {})[index], dtype)
-        chosen = range(*index[0].indices(layers))
-        rest = [len(range(*s.indices(n))) for s, n in zip(index[1:], spec.shape[1:], strict=True)]
-        shard, stacks = _aligned((len(chosen), *rest), dtype), dict[str, np.ndarray]()
-        for place, layer in enumerate(chosen):
+            shard[...] = whole(None, stacks)[index]
+            return shard
+        for place, layer in enumerate(range(*index[0].indices(layers))):
             shard[place] = whole(layer, stacks)[index[1:]]
         return shard
 
     return read
 
 
-def _aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+def _aligned(shape: Sequence[int], dtype: Any) -> np.ndarray:
     """Uninitialised memory at a multiple of 64 bytes, which JAX's CPU backend takes over without a copy."""
     size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
     buffer = np.empty(size + 64, np.uint8)

@@ -44,7 +44,11 @@ def _shards(path: Path) -> list[Path]:
         if not found:
             raise CheckpointError(f"{path}: holds no .safetensors file; convert the checkpoint to safetensors first")
         return found
-    shards = [path / name for name in sorted(set(json.loads(index.read_text())["weight_map"].values()))]
+    try:
+        names = set(json.loads(index.read_text())["weight_map"].values())
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise CheckpointError(f"{index}: not an index of shards ({error!r}); fetch it again") from None
+    shards = [path / name for name in sorted(names)]
     for shard in shards:
         if not shard.exists():
             raise CheckpointError(f"{shard}: is named by {index.name} but missing; fetch the whole checkpoint again")
