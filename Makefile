@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
-EXTRAS := --extra sim --extra compare --extra dev
+EXTRAS := --extra sim --extra compare --extra data --extra dev
 STAMP := $(VENV)/.installed
 ORACLES_VENV := .venv-oracles
 ORACLES_STAMP := $(ORACLES_VENV)/.installed
@@ -15,9 +15,15 @@ ORACLES_BIN := $(ORACLES_VENV)/bin/python -W ignore
 LEROBOT_VENV := .venv-lerobot
 LEROBOT_STAMP := $(LEROBOT_VENV)/.installed
 LEROBOT := lerobot[dataset]>=0.4.4,<0.7
+LEROBOT_OLD := $(LEROBOT_VENV)/lerobot-0.3
+TFDS_VENV := .venv-tfds
+TFDS_STAMP := $(TFDS_VENV)/.installed
+FIXTURES := tests/fixtures/data
+RIVALS_VENV := .venv-rivals
+RIVALS_STAMP := $(RIVALS_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format docs lock oracles lerobot-check benchmarks clean
+.PHONY: help install demo test lint format docs lock oracles vit-g lerobot-check fixtures rivals benchmarks clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -60,6 +66,10 @@ oracles: install $(ORACLES_STAMP)  ## the model against transformers, open_clip,
 	$(ORACLES_BIN) tests/oracles/flamingo.py
 	$(ORACLES_BIN) tests/oracles/llama.py
 
+vit-g: install $(ORACLES_STAMP)  ## all 48 layers of ViT-G/14 against transformers (3.7 GB in runs/vit-g, 10 GB of memory)
+	$(ORACLES_BIN) tests/oracles/vision.py --write runs/vit-g
+	$(ORACLES_BIN) tests/oracles/vision.py --full runs/vit-g
+
 # open_flamingo pins an old torch; only its file with the resampler is read, so its requirements are left out.
 $(ORACLES_STAMP): | $(STAMP)
 	$(PYTHON) -m venv --without-pip $(ORACLES_VENV)
@@ -67,6 +77,15 @@ $(ORACLES_STAMP): | $(STAMP)
 	  'transformers>=5.23,<6' 'timm>=1.0.31,<2' 'open_clip_torch>=3.3,<4' einops einops-exts jax jaxtyping safetensors
 	VIRTUAL_ENV=$(ORACLES_VENV) $(BIN)/uv pip install --quiet --no-deps 'open_flamingo==2.0.1'
 	VIRTUAL_ENV=$(ORACLES_VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
+
+rivals: $(RIVALS_STAMP)  ## the libraries beside which benchmarks/model.py puts ours (own environment, 8 GB)
+
+# gemma wants a newer protobuf than lerobot's wandb allows, which nothing here uses.
+$(RIVALS_STAMP): | $(STAMP)
+	$(PYTHON) -m venv --without-pip $(RIVALS_VENV)
+	VIRTUAL_ENV=$(RIVALS_VENV) $(BIN)/uv pip install --quiet 'lerobot[smolvla]>=0.4.4,<0.5' 'gemma>=3.3,<5'
+	VIRTUAL_ENV=$(RIVALS_VENV) $(BIN)/uv pip install --quiet --no-deps 'protobuf>=7.36,<8'
 	@touch $@
 
 benchmarks: install  ## what the parts cost on this machine: every script of benchmarks/
@@ -85,6 +104,26 @@ $(LEROBOT_STAMP): | $(STAMP)
 	VIRTUAL_ENV=$(LEROBOT_VENV) $(BIN)/uv pip install --quiet '$(LEROBOT)' jaxtyping msgpack simplejpeg
 	VIRTUAL_ENV=$(LEROBOT_VENV) $(BIN)/uv pip uninstall --quiet torchcodec
 	VIRTUAL_ENV=$(LEROBOT_VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
+
+fixtures: $(LEROBOT_STAMP) $(LEROBOT_OLD) $(TFDS_STAMP)  ## data sets written anew by real lerobot (0.6, 0.3) and tensorflow-datasets
+	for kind in image video; do \
+	  $(LEROBOT_VENV)/bin/python -W ignore tests/oracles/write_lerobot.py $(FIXTURES)/lerobot_v3_$$kind $$kind; \
+	  PYTHONPATH=$(LEROBOT_OLD) $(LEROBOT_VENV)/bin/python -W ignore \
+	    tests/oracles/write_lerobot.py $(FIXTURES)/lerobot_v21_$$kind $$kind; \
+	done
+	for version in v21 v3; do \
+	  $(LEROBOT_VENV)/bin/python -W ignore tests/oracles/write_lerobot.py $(FIXTURES)/lerobot_$${version}_video read; \
+	done
+	$(TFDS_VENV)/bin/python -W ignore tests/oracles/write_tfds.py $(FIXTURES)/rlds
+
+# The last lerobot that writes version 2.1, over the packages of the new one.
+$(LEROBOT_OLD): | $(LEROBOT_STAMP)
+	$(BIN)/uv pip install --quiet --no-deps --python $(LEROBOT_VENV)/bin/python --target $@ 'lerobot==0.3.3'
+
+$(TFDS_STAMP): | $(STAMP)
+	$(PYTHON) -m venv --without-pip $(TFDS_VENV)
+	VIRTUAL_ENV=$(TFDS_VENV) $(BIN)/uv pip install --quiet 'tensorflow-cpu==2.21.0' 'tensorflow-datasets==4.9.10' array-record
 	@touch $@
 
 lock:  ## resolve pyproject.toml anew into requirements.lock (no registry's name is written into it)

@@ -10,7 +10,11 @@ class ConfigError(PolymathError):
 
 
 class DataError(PolymathError):
-    """An episode, an image-text pair or a shard cannot be used as it is."""
+    """An episode, an image-text pair or a shard cannot be used as it is; `kind`, one word, is for counts of reasons."""
+
+    def __init__(self, message: str = "", kind: str = "other") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class CheckpointError(PolymathError):

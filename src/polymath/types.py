@@ -5,10 +5,33 @@ M control-step slots, W chunk length, A action width, T control steps.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
+
+Role = Literal["primary", "secondary", "wrist"]
+Motion = Literal["pose delta", "pose", "joint delta", "joints"]
+Rotation = Literal["none", "euler xyz", "axis-angle", "quaternion xyzw", "rotation 6d"]
+Frame = Literal["base", "tool", "world", "joints"]
+Gripper = Literal["none", "0 closed 1 open", "0 open 1 closed", "-1 closed 1 open", "-1 open 1 closed", "metres"]
+
+
+@dataclass(frozen=True)
+class Conventions:
+    """How to read a robot's vectors. Units stand per dimension: m, rad, 1 (no unit), or `0.02 m` for a scaled one.
+
+    `roles` are those of the cameras, in their order. `motion`, `rotation` and `frame` describe the action,
+    `gripper` its gripper dimensions. "euler xyz" is roll, pitch, yaw about the fixed axes x, y, z.
+    """
+
+    roles: tuple[Role, ...]
+    state_units: tuple[str, ...]
+    action_units: tuple[str, ...]
+    motion: Motion
+    rotation: Rotation
+    frame: Frame
+    gripper: Gripper
 
 
 @dataclass(frozen=True)
@@ -28,6 +51,7 @@ class Embodiment:
     control_hz: float
     action_space: str = "end-effector delta position in the robot frame, scaled to [-1, 1]; gripper -1 open, 1 closed"
     state_space: str = "end-effector position in the robot frame, metres; gripper opening in [0, 1]"
+    conventions: Conventions | None = None  # None: not written down, as in a set that only names its dimensions
 
     @property
     def state_dim(self) -> int:
@@ -77,6 +101,13 @@ class ImageText:
 
     image: UInt8[np.ndarray, "height width 3"]
     text: str
+
+
+@dataclass(frozen=True)
+class Interleaved:
+    """Text and pictures in reading order: a str, or an encoded picture as bytes (JPEG, PNG, WebP)."""
+
+    parts: tuple[str | bytes, ...]
 
 
 Leaf = Any  # np.ndarray on the host, jax.Array on devices

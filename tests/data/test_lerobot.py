@@ -307,7 +307,7 @@ def test_a_video_that_is_shorter_than_its_table(tmp_path: Path, robot: Embodimen
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"codebase_version": "v2.1"}, r"codebase_version: 'v2\.1' is not v3\.0; convert"),
+        ({"codebase_version": "v1.6"}, r"codebase_version: 'v1\.6' is none of v2\.0, v2\.1, v3\.0; convert"),
         ({"fps": None}, r"info\.json, fps: is missing"),
         ({"features": {}}, r"info\.json, features: is missing"),
     ],

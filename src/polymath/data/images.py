@@ -24,7 +24,9 @@ def decode(data: bytes, where: str) -> UInt8[np.ndarray, "height width 3"]:
             _check_pixels(picture.width * picture.height)
             return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
     except (ValueError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{where}: cannot decode the picture ({error}); write it again or drop the sample") from None
+        kind = "dimensions" if isinstance(error, _TooManyPixels | Image.DecompressionBombError) else "picture"
+        message = f"{where}: cannot decode the picture ({error}); write it again or drop the sample"
+        raise DataError(message, kind) from None
 
 
 def encode_jpeg(image: UInt8[np.ndarray, "height width 3"], quality: int = 95) -> bytes:
@@ -53,6 +55,10 @@ def fit(image: UInt8[np.ndarray, "height width 3"], size: int) -> UInt8[np.ndarr
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
 
 
+class _TooManyPixels(ValueError):
+    pass
+
+
 def _check_pixels(pixels: int) -> None:
     if pixels > MAX_PIXELS:
-        raise ValueError(f"{pixels} pixels, more than {MAX_PIXELS}")
+        raise _TooManyPixels(f"{pixels} pixels, more than {MAX_PIXELS}")

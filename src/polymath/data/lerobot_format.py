@@ -24,6 +24,7 @@ from polymath.data.statistics import QUANTILES
 from polymath.types import Embodiment
 
 VERSION = "v3.0"
+READABLE = ("v2.0", "v2.1", VERSION)
 FILES_PER_CHUNK = 1000
 DATA_MEGABYTES, VIDEO_MEGABYTES = 100, 200
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"

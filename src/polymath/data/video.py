@@ -1,6 +1,9 @@
-"""Videos through PyAV: one growing mp4 of many episodes, and the frames of one episode out of it."""
+"""Videos through PyAV: one growing mp4 of many episodes; the frames of one episode out of it, all or a few of them."""
 
 import struct
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
@@ -9,6 +12,7 @@ import av
 import numpy as np
 from jaxtyping import UInt8
 
+from polymath.data.paths import is_local, readable
 from polymath.errors import ConfigError, DataError
 
 CODECS = ("libx264", "libsvtav1")  # in the order of preference; PyAV's wheels carry both
@@ -71,7 +75,7 @@ def read_frames(path: Path, start: float, count: int, where: str) -> UInt8[np.nd
     """`count` consecutive frames from time `start` (seconds). DataError naming `where` if they are not all there."""
     frames = []
     try:
-        with av.open(str(path)) as container:
+        with av.open(readable(path), "r") as container:
             stream = container.streams.video[0]
             earliest = start - 0.5 / float(stream.average_rate or 1)
             container.seek(max(0, int(earliest / (stream.time_base or 1))), stream=stream)
@@ -81,8 +85,57 @@ def read_frames(path: Path, start: float, count: int, where: str) -> UInt8[np.nd
                 if len(frames) == count:
                     return np.stack(frames)
     except (av.FFmpegError, IndexError) as error:
-        raise DataError(f"{path}: cannot decode {where} ({error}); copy or record the video again") from None
-    raise DataError(f"{path}: ends after {len(frames)} of {count} frames of {where}; copy or record the video again")
+        raise DataError(f"{path}: cannot decode {where} ({error}); copy or record the video again", "video") from None
+    raise DataError(
+        f"{path}: ends after {len(frames)} of {count} frames of {where}; copy or record the video again", "video"
+    )
+
+
+# A step further than this many frames is sought, a nearer one is decoded to.
+NEAR = 4
+OPEN_VIDEOS = 16  # a thread keeps that many open: opening costs as much as decoding a small frame
+_open = threading.local()
+
+
+def read_at(path: Path, times: Sequence[float], where: str) -> UInt8[np.ndarray, "n h w 3"]:
+    """The frames at `times` (seconds, to half a frame), by seeking. DataError naming `where` if one is not there."""
+    found: dict[float, np.ndarray] = {}
+    try:
+        container = _opened(path)
+        stream = container.streams.video[0]
+        period = 1 / float(stream.average_rate or 1)
+        decoder, position = None, 0.0
+        for time in sorted(set(times)):
+            if decoder is None or time - position > NEAR * period:
+                container.seek(max(0, int((time - period / 2) / (stream.time_base or 1))), stream=stream)
+                decoder = container.decode(stream)
+            for frame in decoder:
+                position = frame.time or 0.0
+                if position >= time - period / 2:
+                    break
+            if abs(position - time) > period / 2:
+                raise DataError(
+                    f"{path}: has no frame at {time:.3f} s of {where}; copy or record the video again", "video"
+                )
+            found[time] = frame.to_ndarray(format="rgb24")
+    except (av.FFmpegError, IndexError) as error:
+        raise DataError(f"{path}: cannot decode {where} ({error}); copy or record the video again", "video") from None
+    return np.stack([found[time] for time in times])
+
+
+def _opened(path: Path) -> av.container.InputContainer:
+    """An open video of this thread; the one not used for longest makes room."""
+    videos: OrderedDict[str, av.container.InputContainer] | None = getattr(_open, "videos", None)
+    if videos is None:
+        videos = _open.videos = OrderedDict()
+    key = f"{path} {path.stat().st_mtime_ns if is_local(path) else ''}"
+    if key in videos:
+        videos.move_to_end(key)
+    else:
+        videos[key] = av.open(readable(path), "r")
+        while len(videos) > OPEN_VIDEOS:
+            videos.popitem(last=False)[1].close()
+    return videos[key]
 
 
 def check_complete(path: Path) -> None:
@@ -98,6 +151,6 @@ def check_complete(path: Path) -> None:
                 kinds.append(kind)
                 position += length if length >= 8 else size - position  # 0: to the end of the file
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); copy the data set again") from None
+        raise DataError(f"{path}: cannot be read ({error.strerror}); copy the data set again", "video") from None
     if position != size or b"moov" not in kinds:
-        raise DataError(f"{path}: the video is truncated ({size} bytes); copy or record it again")
+        raise DataError(f"{path}: the video is truncated ({size} bytes); copy or record it again", "video")

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from polymath.types import Embodiment, Pointing
+from polymath.types import Embodiment, Interleaved, Pointing
 
 
 class PairSet(Protocol):
@@ -25,6 +25,16 @@ class PointingSet(PairSet, Protocol):
     """Pairs of which some carry a question with its answer in numbers."""
 
     def pointing(self, index: int) -> Pointing | None: ...
+
+
+class InterleavedSet(Protocol):
+    """Documents of text and pictures in reading order, with random access."""
+
+    name: str
+
+    def __len__(self) -> int: ...
+
+    def document(self, index: int) -> Interleaved: ...
 
 
 class EpisodeSet(Protocol):

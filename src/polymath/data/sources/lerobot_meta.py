@@ -1,4 +1,10 @@
-"""The meta directory of a LeRobotDataset v3.0: what is in the set and where, before any frame is read."""
+"""The meta directory of a LeRobotDataset v2.0, v2.1 or v3.0: what is in the set and where, before any frame is read.
+
+Version 2 has one Parquet file and one video a camera for each episode, and its lists as JSON lines:
+
+    meta/info.json  meta/tasks.jsonl  meta/episodes.jsonl  meta/episodes_stats.jsonl (2.1) or meta/stats.json (2.0)
+    data/chunk-000/episode_000000.parquet      videos/chunk-000/observation.images.CAM/episode_000000.mp4
+"""
 
 import json
 from dataclasses import dataclass
@@ -24,14 +30,25 @@ class Meta:
     instructions: dict[int, str]
 
     def data_path(self, episode: int) -> Path:
-        row = self.episodes[episode]
-        names = {"chunk_index": row["data/chunk_index"], "file_index": row["data/file_index"]}
-        return self.path / self.info["data_path"].format(**names)
+        return self.path / self.info["data_path"].format(**self._names(episode, "data"))
 
     def video_path(self, episode: int, key: str) -> Path:
+        return self.path / self.info["video_path"].format(video_key=key, **self._names(episode, f"videos/{key}"))
+
+    def video_start(self, episode: int, key: str) -> float:
+        """Seconds from the beginning of its video at which the episode begins."""
+        return self.episodes[episode].get(f"videos/{key}/from_timestamp", 0.0)
+
+    def _names(self, episode: int, group: str) -> dict[str, int]:
+        """What the path templates of all versions name."""
         row = self.episodes[episode]
-        names = {name: row[f"videos/{key}/{name}"] for name in ("chunk_index", "file_index")}
-        return self.path / self.info["video_path"].format(video_key=key, **names)
+        index = row["episode_index"]
+        return {
+            "chunk_index": row.get(f"{group}/chunk_index", 0),
+            "file_index": row.get(f"{group}/file_index", 0),
+            "episode_chunk": index // int(self.info.get("chunks_size") or fmt.FILES_PER_CHUNK),
+            "episode_index": index,
+        }
 
     def video_keys(self) -> list[str]:
         return [key for key, feature in self.info["features"].items() if feature["dtype"] == "video"]
@@ -41,13 +58,14 @@ def read_meta(path: Path) -> Meta:
     """Raises DataError naming the file, the field and the remedy if anything is missing or of another version."""
     info = _read_info(path)
     recording = path / "meta" / "recording.json"
+    is_v3 = info["codebase_version"] == fmt.VERSION
     return Meta(
         path=path,
         info=info,
         embodiment=_read_embodiment(path, info),
         recording=_read_json(recording) if recording.is_file() else {},
-        episodes=_read_episodes(path),
-        instructions=_read_tasks(path / "meta" / "tasks.parquet"),
+        episodes=_episodes_v3(path) if is_v3 else _episodes_v2(path),
+        instructions=_tasks_v3(path / "meta" / "tasks.parquet") if is_v3 else _tasks_v2(path / "meta" / "tasks.jsonl"),
     )
 
 
@@ -71,10 +89,11 @@ def derive_embodiment(info: dict[str, Any]) -> Embodiment:
 def _read_info(path: Path) -> dict[str, Any]:
     file = path / "meta" / "info.json"
     info = _read_json(file)
-    if info.get("codebase_version") != fmt.VERSION:
+    if info.get("codebase_version") not in fmt.READABLE:
         raise DataError(
-            f"{file}, codebase_version: {info.get('codebase_version')!r} is not {fmt.VERSION}; "
-            "convert the data set with lerobot's own converter"
+            f"{file}, codebase_version: {info.get('codebase_version')!r} is none of {', '.join(fmt.READABLE)}; "
+            "convert the data set with lerobot's own converter",
+            "version",
         )
     missing = [name for name in ("fps", "features", "data_path") if not info.get(name)]
     missing += [name for name in (fmt.STATE, fmt.ACTION) if name not in info.get("features", {})]
@@ -97,7 +116,33 @@ def _read_embodiment(path: Path, info: dict[str, Any]) -> Embodiment:
     return embodiment
 
 
-def _read_episodes(path: Path) -> list[dict[str, Any]]:
+def _episodes_v2(path: Path) -> list[dict[str, Any]]:
+    """Each episode begins its own file: `dataset_from_index` counts from there."""
+    rows = _read_json_lines(path / "meta" / "episodes.jsonl", ("episode_index", "length"))
+    if not rows:
+        raise DataError(f"{path}/meta/episodes.jsonl: holds no episode; copy or record the data set again")
+    return sorted(({**row, "dataset_from_index": 0} for row in rows), key=lambda row: row["episode_index"])
+
+
+def _tasks_v2(path: Path) -> dict[int, str]:
+    return {row["task_index"]: row["task"] for row in _read_json_lines(path, ("task_index", "task"))}
+
+
+def _read_json_lines(path: Path, fields: tuple[str, ...]) -> list[dict[str, Any]]:
+    try:
+        rows = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; copy the whole data set") from None
+    except ValueError as error:
+        raise DataError(f"{path}: not valid JSON lines ({error}); copy the data set again") from None
+    for number, row in enumerate(rows, start=1):
+        for name in fields:
+            if not isinstance(row, dict) or name not in row:
+                raise DataError(f"{path}: line {number} has no {name!r}; copy the data set again", "schema")
+    return rows
+
+
+def _episodes_v3(path: Path) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for file in sorted(path.glob("meta/episodes/*/*.parquet")):
         table = read_table(file)
@@ -107,7 +152,7 @@ def _read_episodes(path: Path) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: row["episode_index"])
 
 
-def _read_tasks(path: Path) -> dict[int, str]:
+def _tasks_v3(path: Path) -> dict[int, str]:
     """Early writers of v3.0 left the pandas index without a name."""
     table = read_table(path)
     column = "__index_level_0__" if "__index_level_0__" in table.column_names else "task"
@@ -122,7 +167,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         return json.loads(path.read_text())
     except FileNotFoundError:
         root = path.parent.parent
-        raise DataError(f"{path}: no such file; is {root} a LeRobot data set of version {fmt.VERSION}?") from None
+        raise DataError(f"{path}: no such file; is {root} a LeRobot data set?") from None
     except ValueError as error:
         raise DataError(f"{path}: not valid JSON ({error}); copy the data set again") from None
 

@@ -64,7 +64,7 @@ def check_episode(episode: Episode, embodiment: Embodiment, where: str) -> None:
             f"{where}: recorded with robot {episode.embodiment!r}, not {embodiment.name!r}; keep robots apart"
         )
     if not episode.instruction.strip():
-        raise DataError(f"{where}.instruction: is empty; write down what the robot was told")
+        raise DataError(f"{where}.instruction: is empty; write down what the robot was told", "instruction")
     steps = len(episode.actions)
     if not steps:
         raise DataError(f"{where}: has no control step; drop the episode")
@@ -89,8 +89,9 @@ def check_vectors(values: Float[np.ndarray, "T D"], width: int, where: str, embo
     if values.ndim != 2 or values.shape[1] != width:
         raise DataError(
             f"{where}: width {values.shape[-1]}, but robot {embodiment.name!r} has {width}; "
-            "convert the data or choose the embodiment that recorded it"
+            "convert the data or choose the embodiment that recorded it",
+            "width",
         )
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(bad):
-        raise DataError(f"{where}: NaN or infinity at control step {bad[0]}; repair or drop the episode")
+        raise DataError(f"{where}: NaN or infinity at control step {bad[0]}; repair or drop the episode", "nan")

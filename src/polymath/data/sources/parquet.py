@@ -6,21 +6,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from polymath.data.paths import readable
 from polymath.errors import DataError
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     """A Parquet table. Raises DataError if the file is missing, truncated or lacks a column."""
     try:
-        file = pq.ParquetFile(path)
-        for name in columns or ():
-            if name not in file.schema_arrow.names:
-                raise DataError(f"{path}: has no column {name!r}; copy or record the data set again")
-        return file.read(columns=columns)
+        with pq.ParquetFile(readable(path)) as file:
+            for name in columns or ():
+                if name not in file.schema_arrow.names:
+                    raise DataError(f"{path}: has no column {name!r}; copy or record the data set again", "schema")
+            return file.read(columns=columns)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; copy the whole data set") from None
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path}: not a complete Parquet file ({error}); copy the data set again") from None
+        message = f"{path}: not a complete Parquet file ({error}); copy the data set again"
+        raise DataError(message, "truncated") from None
 
 
 def to_numpy(column: pa.ChunkedArray) -> np.ndarray:
@@ -42,7 +44,8 @@ class DataFile:
     def __init__(self, path: Path, columns: list[str]) -> None:
         self.path = path
         self.table = read_table(path, columns)
-        groups = pq.ParquetFile(path).metadata
+        with pq.ParquetFile(readable(path)) as file:
+            groups = file.metadata
         self._ends = np.cumsum([groups.row_group(i).num_rows for i in range(groups.num_row_groups)])
 
     def locate(self, row: int) -> tuple[int, int]:
@@ -53,7 +56,9 @@ class DataFile:
     def pictures(self, group: int, key: str) -> pa.Array:
         """The encoded pictures of a row group, as an array of bytes."""
         try:
-            column = pq.ParquetFile(self.path).read_row_group(group, columns=[f"{key}.bytes"]).column(0)
+            with pq.ParquetFile(readable(self.path)) as file:
+                column = file.read_row_group(group, columns=[f"{key}.bytes"]).column(0)
         except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{self.path}: row group {group}, {key}: {error}; copy the data set again") from None
+            message = f"{self.path}: row group {group}, {key}: {error}; copy the data set again"
+            raise DataError(message, "truncated") from None
         return column.combine_chunks().field("bytes")

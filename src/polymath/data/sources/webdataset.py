@@ -1,7 +1,6 @@
 """Reading WebDataset shards of image-text pairs with random access, by an index of where each member stands."""
 
 import json
-import os
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from polymath.data.images import decode
+from polymath.data.paths import read_range
+from polymath.data.quarantine import OnBad, refuse
 from polymath.errors import DataError
 from polymath.types import ImageText, Pointing
 
@@ -29,19 +30,19 @@ class Member:
     size: int
 
     def read(self) -> bytes:
-        with self.shard.open("rb") as file:
-            return os.pread(file.fileno(), self.size, self.offset)
+        return read_range(self.shard, self.offset, self.size)
 
 
 class WebDatasetPairs:
     """The pairs of a shard, or of all *.tar of a directory in the order of their names, as `interface.PairSet`.
 
     Captions are read when the set is opened, pictures when asked for; methods may be called from threads. Raises
-    DataError naming shard and member for a truncated shard, a sample without picture or text, a damaged picture.
+    DataError naming shard and member for a truncated shard, a sample without picture or text, a damaged picture; with
+    another `on_bad` such samples, and what follows a damage, are reported and left out.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.name = Path(path), str(path)
+    def __init__(self, path: Path, on_bad: OnBad = refuse) -> None:
+        self.path, self.name = path, str(path)
         shards = sorted(self.path.glob("*.tar")) if self.path.is_dir() else [self.path]
         if not shards:
             raise DataError(f"{path}: holds no *.tar; point to a directory of WebDataset shards")
@@ -49,8 +50,7 @@ class WebDatasetPairs:
         self._texts: list[str] = []
         self._facts: list[Member | None] = []
         for shard in shards:
-            for key, members in samples(shard):
-                self._add(shard, key, members)
+            self._add_shard(shard, on_bad)
         recording = self.path / "recording.json"
         self.recording: dict[str, Any] = json.loads(recording.read_text()) if recording.is_file() else {}
 
@@ -77,12 +77,25 @@ class WebDatasetPairs:
             else None
         )
 
+    def _add_shard(self, shard: Path, on_bad: OnBad) -> None:
+        key = ""
+        try:
+            for key, members in samples(shard):
+                try:
+                    self._add(shard, key, members)
+                except DataError as error:
+                    on_bad(str(shard), key, error)
+        except DataError as error:
+            on_bad(str(shard), f"after {key}" if key else "", error)
+
     def _add(self, shard: Path, key: str, members: dict[str, Member]) -> None:
         picture = next((members[kind] for kind in PICTURES if kind in members), None)
         if picture is None:
-            raise DataError(f"{shard}: sample {key!r} has no picture ({', '.join(PICTURES)}); write the shard again")
+            raise DataError(
+                f"{shard}: sample {key!r} has no picture ({', '.join(PICTURES)}); write the shard again", "schema"
+            )
         if "txt" not in members:
-            raise DataError(f"{shard}: sample {key!r} has no {key}.txt; write the shard again")
+            raise DataError(f"{shard}: sample {key!r} has no {key}.txt; write the shard again", "schema")
         self._pictures.append(picture)
         self._texts.append(read_text(members["txt"]))
         self._facts.append(members.get("json"))
@@ -109,26 +122,31 @@ def read_text(member: Member) -> str:
     try:
         text = member.read().decode()
     except UnicodeDecodeError as error:
-        raise DataError(f"{member.shard}: {member.name}: not UTF-8 ({error.reason}); convert the captions") from None
+        message = f"{member.shard}: {member.name}: not UTF-8 ({error.reason}); convert the captions"
+        raise DataError(message, "schema") from None
     if not text.strip():
-        raise DataError(f"{member.shard}: {member.name}: the caption is empty; write one or drop the sample")
+        raise DataError(
+            f"{member.shard}: {member.name}: the caption is empty; write one or drop the sample", "instruction"
+        )
     return text
 
 
 def _members(shard: Path) -> Iterator[Member]:
     """The files of a tar. DataError if it is missing, no tar, or ends early."""
+    end = 0
     try:
-        end = 0
-        with tarfile.open(shard, "r:") as tar:
+        with shard.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
             for info in tar:
                 end = info.offset_data + -(-info.size // TAR_BLOCK) * TAR_BLOCK
                 if info.isfile():
                     yield Member(shard, info.name, info.offset_data, info.size)
+            file.seek(end)
+            closing = file.read(2 * TAR_BLOCK)
     except FileNotFoundError:
         raise DataError(f"{shard}: no such file; copy the whole data set") from None
     except (tarfile.TarError, OSError) as error:
-        raise DataError(f"{shard}: truncated or not a tar, after byte {end} ({error}); copy it again") from None
-    with shard.open("rb") as file:
-        closing = os.pread(file.fileno(), 2 * TAR_BLOCK, end)
+        message = f"{shard}: truncated or not a tar, after byte {end} ({error}); copy it again"
+        raise DataError(message, "truncated") from None
     if closing != bytes(2 * TAR_BLOCK):  # POSIX: two blocks of zeros end an archive
-        raise DataError(f"{shard}: truncated after byte {end}, the closing blocks are missing; copy it again")
+        message = f"{shard}: truncated after byte {end}, the closing blocks are missing; copy it again"
+        raise DataError(message, "truncated")
