@@ -8,12 +8,13 @@ State is one integer, the step. Grain's MapDataset does the reading ahead: threa
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import grain
 import numpy as np
 
 from polymath.data.documents import Documents
+from polymath.data.loss_weights import Per, weigh
 from polymath.data.mixture import mix
 from polymath.data.packing import Rows, collate, pack
 from polymath.data.sequence import Document, Layout
@@ -27,11 +28,12 @@ PLAN, AUGMENT = 0, 1
 
 @dataclass(frozen=True)
 class Source:
-    """Documents with their share of the rows; `loss_weight` multiplies the cross-entropy weight of their tokens."""
+    """Documents with their share of the rows; what `loss_weight` means is said in `loss_weights`."""
 
     documents: Documents
     weight: float = 1.0
     loss_weight: float = 1.0
+    loss_per: Per = "token"
 
 
 class Loader:
@@ -76,9 +78,8 @@ class Loader:
 
     def _document(self, source: int, epoch: int, index: int) -> Document:
         rng = np.random.default_rng((self._seed, AUGMENT, source, epoch, index))
-        document = self._sources[source].documents.document(index, rng)
-        weight = self._sources[source].loss_weight
-        return document if weight == 1.0 else replace(document, loss_weights=document.loss_weights * np.float32(weight))
+        chosen = self._sources[source]
+        return weigh(chosen.documents.document(index, rng), chosen.loss_weight, chosen.loss_per)
 
     def _make_plan(self, source: int, epoch: int) -> Rows:
         return self._packed[source].shuffled(np.random.default_rng((self._seed, PLAN, source, epoch)))
