@@ -9,6 +9,7 @@ from polymath.model import decoder
 from polymath.model import specs as weights
 from polymath.presets.demo import TINY
 from polymath.training import losses
+from polymath.training.cross_entropy import tiled_cross_entropy
 
 
 def decoder_params() -> decoder.Params:
@@ -29,7 +30,7 @@ def test_tiled_cross_entropy_equals_the_plain_one_in_value_and_gradient(tile: in
     w = jnp.asarray(rng.uniform(0, 1, (3, 15)), jnp.float32)
 
     def tiled(params: decoder.Params, hidden: jax.Array) -> jax.Array:
-        return losses.tiled_cross_entropy(params, hidden, targets, w, tile).cross_entropy
+        return tiled_cross_entropy(params.embedding, hidden, targets, w, tile)[0]
 
     def plain(params: decoder.Params, hidden: jax.Array) -> jax.Array:
         return plain_cross_entropy(params, hidden, targets, w)
@@ -43,7 +44,8 @@ def test_tiled_cross_entropy_equals_the_plain_one_in_value_and_gradient(tile: in
 def test_z_loss_is_the_square_of_the_log_partition_function() -> None:
     params = decoder_params()
     hidden = jnp.zeros((1, 4, TINY.model.decoder.width))  # all logits 0: log Z = log V
-    total = losses.tiled_cross_entropy(params, hidden, jnp.zeros((1, 4), int), jnp.ones((1, 4)), 4)
+    value, total = tiled_cross_entropy(params.embedding, hidden, jnp.zeros((1, 4), int), jnp.ones((1, 4)), 4, 0.5)
+    np.testing.assert_allclose(value, total.cross_entropy + 0.5 * total.z_loss, rtol=1e-6)
     np.testing.assert_allclose(total.z_loss / total.weight, np.log(TINY.model.decoder.vocabulary) ** 2, rtol=1e-6)
     np.testing.assert_allclose(total.cross_entropy / total.weight, np.log(TINY.model.decoder.vocabulary), rtol=1e-6)
 
@@ -51,5 +53,21 @@ def test_z_loss_is_the_square_of_the_log_partition_function() -> None:
 def test_action_error_counts_only_the_dimensions_that_exist() -> None:
     predicted, target = jnp.zeros((1, 2, 1, 3)), jnp.asarray([[[[1.0, 2.0, 9.0]], [[9.0, 9.0, 9.0]]]])
     mask = jnp.asarray([[[[True, True, False]], [[False, False, False]]]])
-    np.testing.assert_allclose(losses.action_mse(predicted, target, mask), (1.0 + 4.0) / 2)
-    assert float(losses.action_mse(predicted, target, jnp.zeros_like(mask))) == 0.0
+    np.testing.assert_allclose(losses.action_error(predicted, target, mask), 1.0 + 4.0)
+    assert float(losses.action_error(predicted, target, jnp.zeros_like(mask))) == 0.0
+
+
+def test_the_z_loss_has_its_gradient_as_well() -> None:
+    """Against autodiff through the plain formula, z-loss included."""
+    params, rng = decoder_params(), np.random.default_rng(3)
+    hidden = jnp.asarray(rng.normal(size=(2, 9, TINY.model.decoder.width)), jnp.float32)
+    targets, w = jnp.asarray(rng.integers(0, TINY.model.decoder.vocabulary, (2, 9))), jnp.ones((2, 9))
+
+    def plain(matrix: jax.Array, hidden: jax.Array) -> jax.Array:
+        log_z = jax.nn.logsumexp(jnp.einsum("BSD,VD->BSV", hidden, matrix), axis=-1)
+        return jnp.sum(log_z - jnp.einsum("BSD,BSD->BS", hidden, matrix[targets]) + 0.1 * log_z**2)
+
+    ours = jax.grad(lambda m, h: tiled_cross_entropy(m, h, targets, w, 5, 0.1)[0], argnums=(0, 1))
+    theirs = jax.grad(plain, argnums=(0, 1))
+    for a, b in zip(ours(params.embedding, hidden), theirs(params.embedding, hidden), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5, rtol=1e-4)

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from polymath.model.layers import project
 from polymath.model.specs import Constant, Normal, Spec
+from polymath.sharding.spread import cast
 
 
 @dataclass(frozen=True)
@@ -39,5 +40,6 @@ def specs(config: Config) -> Params:
 
 def forward(params: Params, readouts: Float[Array, "... W D"]) -> Float[Array, "... W A"]:
     """Normalised actions in float32; nothing bounds them (the targets lie in [-1, 1] but for outliers)."""
+    params = cast(params, jnp.float32)
     x = jax.nn.gelu(project(readouts.astype(jnp.float32), params.up) + params.up_bias, approximate=False)
     return project(x, params.out) + params.out_bias

@@ -6,11 +6,79 @@ query 0      x     |     |              Segments are documents packed into one s
       2      x x x |     |
       3            | x   |
       4            | x x |
+
+`packed_attention` has three paths of the same value: "reference" is `attend` below; "splash" the Pallas kernel of TPUs,
+which never forms the scores and skips what the mask excludes; "cudnn" the kernel of NVIDIA GPUs.
 """
+
+from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
+
+Attend = Callable[[Float[Array, "B S H E"], Float[Array, "B S K E"], Float[Array, "B S K E"]], Float[Array, "B S H E"]]
+SPLASH_BLOCK = 512  # tokens; with a fused backward pass blocks of 1,024 fit a v4's vector memory as well
+
+
+def packed_attention(segment_ids: Int[Array, "B S"], kernel: str, saved_name: str) -> Attend:
+    """The attention of one packed batch, by a kernel of `polymath.model.execution.Execution`.
+
+    `saved_name`: what `jax.checkpoint` knows the kernel's result by, its softmax statistics included, so that a policy
+    which keeps them need not run the kernel again.
+    """
+    if kernel == "auto":
+        kernel = {"tpu": "splash", "gpu": "cudnn"}.get(jax.default_backend(), "reference")
+    if kernel == "splash":
+        return partial(splash_attention, segment_ids=segment_ids, saved_name=saved_name)
+    mask = packed_causal_mask(segment_ids)
+    return partial(cudnn_attention if kernel == "cudnn" else attend, mask=mask)
+
+
+def splash_attention(
+    query: Float[Array, "B S H E"],
+    key: Float[Array, "B S K E"],
+    value: Float[Array, "B S K E"],
+    segment_ids: Int[Array, "B S"],
+    saved_name: str | None = None,
+    interpret: bool = False,
+) -> Float[Array, "B S H E"]:
+    """Pallas splash attention (jax.experimental.pallas.ops.tpu), grouped queries, one fused backward kernel."""
+    from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel as splash
+    from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as masks
+
+    length, heads, width = query.shape[1:]
+    block = min(SPLASH_BLOCK, length)
+    kernel = splash.make_splash_mha(
+        masks.MultiHeadMask([masks.CausalMask((length, length))] * heads),
+        block_sizes=splash.BlockSizes(
+            block_q=block,
+            block_kv=block,
+            block_kv_compute=block,
+            block_q_dkv=block,
+            block_kv_dkv=block,
+            block_kv_dkv_compute=block,
+            use_fused_bwd_kernel=True,
+        ),
+        head_shards=1,
+        q_seq_shards=1,
+        residual_checkpoint_name=saved_name,
+        interpret=interpret,
+    )
+    heads_first = [x.transpose(0, 2, 1, 3) for x in (query * width**-0.5, key, value)]
+    context = jax.vmap(kernel)(*heads_first, splash.SegmentIds(segment_ids, segment_ids))
+    return context.transpose(0, 2, 1, 3)
+
+
+def cudnn_attention(
+    query: Float[Array, "B S H E"],
+    key: Float[Array, "B S K E"],
+    value: Float[Array, "B S K E"],
+    mask: Bool[Array, "B S S"],
+) -> Float[Array, "B S H E"]:
+    """cuDNN's flash attention, through `jax.nn`; half precision alone."""
+    return jax.nn.dot_product_attention(query, key, value, mask=mask[:, None], implementation="cudnn")
 
 
 def packed_causal_mask(segment_ids: Int[Array, "B S"]) -> Bool[Array, "B S S"]:

@@ -19,14 +19,17 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jax.ad_checkpoint import checkpoint_name
+from jaxtyping import Array, Float, Int
 
 from polymath.errors import ConfigError
 from polymath.model import rotary
-from polymath.model.attention import attend, packed_causal_mask
-from polymath.model.execution import Execution
+from polymath.model.attention import Attend, packed_attention
+from polymath.model.execution import AFTER_ATTENTION, CONTEXT, PROJECTIONS, Execution
 from polymath.model.layers import project, project_back, rms_norm
 from polymath.model.specs import Constant, Normal, Spec, stack
+from polymath.sharding.spread import cast
+from polymath.sharding.vocabulary import look_up
 
 
 @dataclass(frozen=True)
@@ -81,11 +84,11 @@ def specs(config: Config) -> Params:
     one, depth_scale = Constant(1.0), (2 * config.depth) ** -0.5
     block = Block(
         attention_norm=Spec((D,), (None,), one),
-        query=Spec((H, E, D), ("heads", None, "embed"), Normal(D)),
-        key_value=Spec((2, K, E, D), (None, "kv_heads", None, "embed"), Normal(D)),
+        query=Spec((H, E, D), ("heads", "head_width", "embed"), Normal(D)),
+        key_value=Spec((2, K, E, D), (None, "kv_heads", "head_width", "embed"), Normal(D)),
         query_norm=Spec((E,), (None,), one) if config.qk_norm else None,
         key_norm=Spec((E,), (None,), one) if config.qk_norm else None,
-        out=Spec((H, E, D), ("heads", None, "embed"), Normal(H * E, depth_scale)),
+        out=Spec((H, E, D), ("heads", "head_width", "embed"), Normal(H * E, depth_scale)),
         mlp_norm=Spec((D,), (None,), one),
         gate=Spec((F, D), ("mlp", "embed"), Normal(D)),
         up=Spec((F, D), ("mlp", "embed"), Normal(D)),
@@ -102,7 +105,7 @@ def specs(config: Config) -> Params:
 
 def embed(params: Params, config: Config, tokens: Int[Array, "B S"], dtype: Any = jnp.float32) -> Float[Array, "B S D"]:
     """Token embeddings, by default scaled by sqrt(D), so that the tied matrix can be small enough for the logits."""
-    x = params.embedding.astype(dtype)[tokens]
+    x = look_up(params.embedding, tokens, dtype)
     return x * jnp.asarray(config.width**0.5, dtype) if config.scale_embedding else x
 
 
@@ -120,12 +123,13 @@ def forward(
     """
     check_length(config, x.shape[1])
     angles = rotary_angles(config, positions)
-    mask = packed_causal_mask(segment_ids)
+    attend = packed_attention(segment_ids, execution.attention, CONTEXT)
 
     def layer(x: Float[Array, "B S D"], block: Block) -> tuple[Float[Array, "B S D"], None]:
-        return forward_block(block, config, x, angles, mask), None
+        return execution.place_residual(forward_block(block, config, x, angles, attend)), None
 
-    x, _ = jax.lax.scan(execution.rematerialise(layer), x, params.blocks)
+    x = execution.place_residual(x)
+    x, _ = jax.lax.scan(execution.rematerialise(layer, params.blocks), x, params.blocks)
     return rms_norm(x, params.norm, config.epsilon)
 
 
@@ -134,11 +138,11 @@ def forward_block(
     config: Config,
     x: Float[Array, "B S D"],
     angles: Float[Array, "B S half"],
-    mask: Bool[Array, "B S S"],
+    attend: Attend,
 ) -> Float[Array, "B S D"]:
-    block = jax.tree.map(lambda weight: weight.astype(x.dtype), block)
-    query, key, value = attention_inputs(block, config, x, angles)
-    return after_attention(block, config, x, attend(query, key, value, mask))
+    block = cast(block, x.dtype)
+    query, key, value = checkpoint_name(attention_inputs(block, config, x, angles), PROJECTIONS)
+    return after_attention(block, config, x, checkpoint_name(attend(query, key, value), CONTEXT))
 
 
 def attention_inputs(
@@ -157,7 +161,7 @@ def attention_inputs(
 def after_attention(
     block: Block, config: Config, x: Float[Array, "B S D"], context: Float[Array, "B S H E"]
 ) -> Float[Array, "B S D"]:
-    x = x + project_back(context, block.out)
+    x = checkpoint_name(x + project_back(context, block.out), AFTER_ATTENTION)
     return x + swiglu(block, config, rms_norm(x, block.mlp_norm, config.epsilon))
 
 

@@ -1,4 +1,14 @@
-"""How the same mathematics is executed: compute dtype and what the backward pass recomputes."""
+"""How the same mathematics is executed: compute dtype, attention kernel, and what the backward pass recomputes.
+
+`remat` by name; every policy keeps a layer's input, and what is not kept is computed again from it:
+
+    none          everything is kept (as "minimal" where weights are gathered, which are never kept)
+    full          nothing else
+    attention     the attention's context and the residual stream after it (Praxis' SAVE_CONTEXT_AND_OUT_PROJ)
+    projections   those, the queries, keys and values: gate and up are computed again, and the norms
+    minimal       the result of every matrix product: only element-wise work is computed again
+    offload       as "attention", but the residual stream after it waits in the host's memory
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,26 +16,63 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import PartitionSpec
+from jaxtyping import Array, Float
+
+from polymath.sharding.spread import is_spread
+
+PROJECTIONS, CONTEXT, AFTER_ATTENTION = "projections", "context", "after attention"
+SAVED = {"full": (), "attention": (CONTEXT, AFTER_ATTENTION), "projections": (PROJECTIONS, CONTEXT, AFTER_ATTENTION)}
 
 
 @dataclass(frozen=True)
 class Execution:
-    """dtype of activations (weights stay float32 masters), and the rematerialisation policy of the decoder's layers.
+    """dtype of activations (weights stay float32 masters); remat: a policy of this file's docstring.
 
-    remat: "none" saves every intermediate value, "full" only a layer's input, "dots" the results of matrix products.
+    attention: "auto" takes the device's own kernel (`polymath.model.attention`). micro_batches: the rows of a step are
+    worked off in so many parts, and their gradients are added up. gradient_dtype: of gradients on their way between
+    devices. residual: mesh axis of each of B, S, D of the residual stream; the training step takes it from its rules.
     """
 
     dtype: Literal["float32", "bfloat16"] = "float32"
-    remat: Literal["none", "full", "dots"] = "full"
+    remat: Literal["none", "full", "attention", "projections", "minimal", "offload"] = "full"
+    attention: Literal["auto", "reference", "splash", "cudnn"] = "auto"
+    micro_batches: int = 1
+    gradient_dtype: Literal["float32", "bfloat16"] = "float32"
+    residual: tuple[str | None, str | None, str | None] | None = None
 
     @property
     def activation_dtype(self) -> Any:
         return jnp.dtype(self.dtype)
 
-    def rematerialise(self, body: Callable[..., Any]) -> Callable[..., Any]:
-        """Wrap the body of a scanned layer stack."""
-        if self.remat == "none":
+    def rematerialise(self, body: Callable[..., Any], weights: Any) -> Callable[..., Any]:
+        """Wrap the body of a layer stack that is scanned over `weights`."""
+        if self.remat == "none" and not any(map(is_spread, jax.tree.leaves(weights, is_leaf=is_spread))):
             return body
-        policies = jax.checkpoint_policies
-        policy = policies.nothing_saveable if self.remat == "full" else policies.dots_with_no_batch_dims_saveable
-        return jax.checkpoint(body, prevent_cse=False, policy=policy)
+        return jax.checkpoint(body, prevent_cse=False, policy=remat_policy(self.remat))
+
+    def place_residual(self, x: Float[Array, "B S D"]) -> Float[Array, "B S D"]:
+        """The residual stream where the sharding rules want it."""
+        if self.residual is None:
+            return x
+        return jax.lax.with_sharding_constraint(x, PartitionSpec(*self.residual))
+
+
+PLAIN = Execution(remat="none")
+
+
+def remat_policy(name: str) -> Callable[..., bool]:
+    """What `jax.checkpoint` may keep, by the names that the decoder gives its values."""
+    policies = jax.checkpoint_policies
+    if name in SAVED:
+        return policies.save_only_these_names(*SAVED[name])
+    if name == "offload":
+        return policies.save_and_offload_only_these_names(
+            names_which_can_be_saved=[CONTEXT],
+            names_which_can_be_offloaded=[AFTER_ATTENTION],
+            offload_src="device",
+            offload_dst="pinned_host",
+        )
+    return policies.save_from_both_policies(
+        policies.dots_with_no_batch_dims_saveable, policies.save_only_these_names(CONTEXT)
+    )

@@ -19,6 +19,7 @@ from jaxtyping import PRNGKeyArray
 
 from polymath.errors import ConfigError
 from polymath.model.specs import Constant, Normal, Spec, draw, is_spec, name_of, named
+from polymath.sharding.spread import cast
 
 # Looked up or added, not projected with: an adapter has no place there.
 UNPROJECTED = r".*(embedding|output|latents|positions|class_token)"
@@ -48,7 +49,7 @@ class Adapted:
         return self.base.shape
 
     def astype(self, dtype: Any) -> "Adapted":
-        return jax.tree.map(lambda weight: weight.astype(dtype), self)
+        return cast(self, dtype)
 
     def __getitem__(self, row: int) -> "Adapted":
         """The part of the first of `rows` axes, for fused weights like `key_value`."""

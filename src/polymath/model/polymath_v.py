@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
 from polymath.model import action_head, decoder, lora, resampler, vit
-from polymath.model.execution import Execution
+from polymath.model.execution import PLAIN, Execution
 from polymath.model.layers import project_back
 from polymath.model.specs import Constant, Normal, Spec
 from polymath.types import Batch
@@ -62,18 +62,19 @@ def specs(config: Config) -> Params:
 
 def forward(params: Params, config: Config, batch: Batch, execution: Execution) -> Outputs:
     """Hidden states of every token and the predicted (normalised) action chunk of every control-step slot."""
-    x = embed_sequence(params, config, batch, execution.activation_dtype)
+    x = embed_sequence(params, config, batch, execution)
     hidden = decoder.forward(params.decoder, config.decoder, x, batch.positions, batch.segment_ids, execution)
     readouts = jax.vmap(lambda h, index: h[index])(hidden, batch.readout_positions)
     return Outputs(hidden, action_head.forward(params.action_head, readouts))
 
 
 def encode_images(
-    params: Params, config: Config, images: UInt8[Array, "B size size 3"], dtype: Any = jnp.float32
+    params: Params, config: Config, images: UInt8[Array, "B size size 3"], execution: Execution = PLAIN
 ) -> Float[Array, "B Q D"]:
     """The latents that stand at the Q `<img>` positions of each image."""
+    dtype = execution.activation_dtype
     features = vit.forward(params.vit, config.vit, images, dtype)
-    latents = resampler.forward(params.resampler, config.resampler, features)
+    latents = resampler.forward(params.resampler, config.resampler, features, execution)
     return project_back(latents, params.projection.astype(dtype))
 
 
@@ -82,11 +83,12 @@ def latent_attention(params: Params, config: Config, images: UInt8[Array, "B siz
     return resampler.attention_to_media(params.resampler, config.resampler, vit.forward(params.vit, config.vit, images))
 
 
-def embed_sequence(params: Params, config: Config, batch: Batch, dtype: Any = jnp.float32) -> Float[Array, "B S D"]:
+def embed_sequence(params: Params, config: Config, batch: Batch, execution: Execution = PLAIN) -> Float[Array, "B S D"]:
     """Token embeddings, with latents at `<img>` positions and encoded proprioception at `<state>` positions."""
+    dtype = execution.activation_dtype
     x = decoder.embed(params.decoder, config.decoder, batch.tokens, dtype)
     size, images = len(batch.tokens), batch.images
-    latents = encode_images(params, config, images.reshape(-1, *images.shape[2:]), dtype)
+    latents = encode_images(params, config, images.reshape(-1, *images.shape[2:]), execution)
     latents = latents.reshape(size, -1, latents.shape[-1])  # [B, N*Q, D]
     states = project_back(batch.states.astype(dtype), params.state.astype(dtype)) + params.state_bias.astype(dtype)
     x = _place(x, latents, batch.image_index)

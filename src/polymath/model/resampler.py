@@ -16,8 +16,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from polymath.model.attention import attend
+from polymath.model.execution import PLAIN, Execution
 from polymath.model.layers import layer_norm, project, project_back
 from polymath.model.specs import Constant, Normal, Spec, stack
+from polymath.sharding.spread import cast
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,11 @@ def specs(config: Config) -> Params:
         media_bias=Spec((D,), (None,), zero),
         latent_scale=Spec((D,), (None,), one),
         latent_bias=Spec((D,), (None,), zero),
-        query=Spec((H, E, D), ("resampler_heads", None, "vision_embed"), Normal(D)),
-        key_value=Spec((2, H, E, D), (None, "resampler_heads", None, "vision_embed"), Normal(D)),
-        out=Spec((H, E, D), ("resampler_heads", None, "vision_embed"), Normal(H * E, (2 * config.depth) ** -0.5)),
+        query=Spec((H, E, D), ("resampler_heads", "head_width", "vision_embed"), Normal(D)),
+        key_value=Spec((2, H, E, D), (None, "resampler_heads", "head_width", "vision_embed"), Normal(D)),
+        out=Spec(
+            (H, E, D), ("resampler_heads", "head_width", "vision_embed"), Normal(H * E, (2 * config.depth) ** -0.5)
+        ),
         mlp_scale=Spec((D,), (None,), one),
         mlp_bias=Spec((D,), (None,), zero),
         up=Spec((F, D), ("resampler_mlp", "vision_embed"), Normal(D)),
@@ -83,22 +87,25 @@ def specs(config: Config) -> Params:
     )
 
 
-def forward(params: Params, config: Config, media: Float[Array, "B P D"]) -> Float[Array, "B Q D"]:
+def forward(
+    params: Params, config: Config, media: Float[Array, "B P D"], execution: Execution = PLAIN
+) -> Float[Array, "B Q D"]:
     """`media`: the patches of one picture, or those of `config.frames` frames one after the other."""
     media = _with_time(params, media)
-    latents = jnp.broadcast_to(params.latents.astype(media.dtype), (len(media), *params.latents.shape))
+    start = params.latents.astype(media.dtype)
+    latents = jnp.broadcast_to(start, (len(media), *start.shape))
 
     def step(latents: Float[Array, "B Q D"], block: Block) -> tuple[Float[Array, "B Q D"], None]:
         return forward_block(block, config, latents, media), None
 
-    latents, _ = jax.lax.scan(step, latents, params.blocks)
+    latents, _ = jax.lax.scan(execution.rematerialise(step, params.blocks), latents, params.blocks)
     return layer_norm(latents, params.scale, params.bias, config.epsilon)
 
 
 def forward_block(
     block: Block, config: Config, latents: Float[Array, "B Q D"], media: Float[Array, "B P D"]
 ) -> Float[Array, "B Q D"]:
-    block = jax.tree.map(lambda weight: weight.astype(latents.dtype), block)
+    block = cast(block, latents.dtype)
     x = layer_norm(latents, block.latent_scale, block.latent_bias, config.epsilon)
     seen = jnp.concatenate([layer_norm(media, block.media_scale, block.media_bias, config.epsilon), x], axis=1)
     query, key, value = project(x, block.query), project(seen, block.key_value[0]), project(seen, block.key_value[1])

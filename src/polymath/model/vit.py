@@ -18,6 +18,7 @@ from polymath.errors import DataError
 from polymath.model.attention import attend
 from polymath.model.layers import layer_norm, project, project_back
 from polymath.model.specs import Constant, Normal, SinCosGrid, Spec, stack
+from polymath.sharding.spread import cast
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,9 @@ def specs(config: Config) -> Params:
     block = Block(
         norm1_scale=Spec((D,), (None,), one),
         norm1_bias=Spec((D,), (None,), zero),
-        qkv=Spec((3, H, E, D), (None, "vision_heads", None, "vision_embed"), Normal(D)),
-        qkv_bias=Spec((3, H, E), (None, "vision_heads", None), zero),
-        out=Spec((H, E, D), ("vision_heads", None, "vision_embed"), Normal(D, (2 * config.depth) ** -0.5)),
+        qkv=Spec((3, H, E, D), (None, "vision_heads", "head_width", "vision_embed"), Normal(D)),
+        qkv_bias=Spec((3, H, E), (None, "vision_heads", "head_width"), zero),
+        out=Spec((H, E, D), ("vision_heads", "head_width", "vision_embed"), Normal(D, (2 * config.depth) ** -0.5)),
         out_bias=Spec((D,), (None,), zero),
         norm2_scale=Spec((D,), (None,), one),
         norm2_bias=Spec((D,), (None,), zero),
@@ -127,7 +128,7 @@ def forward(
 
 
 def forward_block(block: Block, config: Config, x: Float[Array, "B P D"]) -> Float[Array, "B P D"]:
-    block = jax.tree.map(lambda weight: weight.astype(x.dtype), block)
+    block = cast(block, x.dtype)
     y = layer_norm(x, block.norm1_scale, block.norm1_bias, config.epsilon)
     query, key, value = (project(y, weight) + bias for weight, bias in zip(block.qkv, block.qkv_bias, strict=True))
     x = x + project_back(attend(query, key, value, mask=None), block.out) + block.out_bias

@@ -26,7 +26,7 @@ def observe(
 
     The newest control step is the last slot of the batch.
     """
-    x = polymath_v.embed_sequence(params, model, batch, execution.activation_dtype)
+    x = polymath_v.embed_sequence(params, model, batch, execution)
     new = jnp.sum(batch.segment_ids > 0, axis=1)
     hidden, after = cache.append(params.decoder, model.decoder, before, x, new)
     row = jnp.arange(len(x))

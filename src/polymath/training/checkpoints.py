@@ -2,17 +2,14 @@
 
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-import jax
 import orbax.checkpoint as ocp
 
 from polymath.errors import CheckpointError
 from polymath.files import disk_errors
 from polymath.model import polymath_v
-from polymath.model import specs as weights
 from polymath.training import optimizer
-from polymath.training.step import State, init_state
+from polymath.training.step import State, abstract_state
 
 
 class Checkpoints:
@@ -61,10 +58,3 @@ def load_params(directory: Path, model: polymath_v.Config, config: optimizer.Con
     with Checkpoints(directory, every=1) as checkpoints:
         state = checkpoints.restore(abstract_state(model, config))
     return optimizer.merge(state.trainable, state.frozen, polymath_v.specs(model))
-
-
-def abstract_state(model: polymath_v.Config, config: optimizer.Config) -> Any:
-    """The state's shapes and dtypes, placed on the default device."""
-    shapes = jax.eval_shape(lambda params: init_state(model, config, params), weights.abstract(polymath_v.specs(model)))
-    device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device), shapes)

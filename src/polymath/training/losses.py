@@ -1,18 +1,18 @@
 """The objective: cross-entropy on the next token (with z-loss) + mean-squared error of the action head.
 
-The logits of all tokens, [B*S, V], never exist: the cross-entropy runs tile by tile over the tokens and recomputes a
-tile's logits in the backward pass (the 256,000-entry vocabulary would need 16.8 GB a chip in float32 otherwise).
+Both are sums over the batch divided by totals of the batch, so a batch may be worked off in parts, one after the other
+(micro-batches) or side by side (devices): the parts' objectives add up.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from polymath.model import decoder, polymath_v
+from polymath.model import polymath_v
 from polymath.model.execution import Execution
+from polymath.training.cross_entropy import tiled_cross_entropy
 from polymath.types import Batch
 
 
@@ -22,31 +22,47 @@ class Config:
 
     action: float = 1.0
     z_loss: float = 1e-4
-    tile: int = 1024  # tokens
+    tile: int = 1024  # tokens whose logits exist at a time
 
 
-class TokenLoss(NamedTuple):
-    """Sums over tokens, each weighted; divide by `weight`."""
+class Totals(NamedTuple):
+    """What sums are divided by, over the whole batch: the weights of its tokens, its real action dimensions."""
 
-    cross_entropy: Float[Array, ""]
-    z_loss: Float[Array, ""]
-    correct: Float[Array, ""]
-    weight: Float[Array, ""]
+    tokens: Float[Array, ""]
+    actions: Float[Array, ""]
+
+
+def totals(batch: Batch) -> Totals:
+    _, weights = next_tokens(batch)
+    return Totals(jnp.sum(weights, dtype=jnp.float32), jnp.sum(batch.action_mask, dtype=jnp.float32))
 
 
 def objective(
-    params: polymath_v.Params, model: polymath_v.Config, config: Config, batch: Batch, execution: Execution
+    params: polymath_v.Params,
+    model: polymath_v.Config,
+    config: Config,
+    batch: Batch,
+    execution: Execution,
+    whole: Totals | None = None,
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-    """The scalar to minimise and its parts."""
+    """The scalar to minimise and its parts.
+
+    `whole`: the totals of the batch of which `batch` is a part; the objectives of its parts then add up to its own.
+    """
     outputs = polymath_v.forward(params, model, batch, execution)
     targets, weights = next_tokens(batch)
-    tokens = tiled_cross_entropy(params.decoder, outputs.hidden, targets, weights, config.tile)
-    total = jnp.maximum(tokens.weight, 1e-6)
-    cross_entropy, z_loss = tokens.cross_entropy / total, tokens.z_loss / total
-    mse = action_mse(outputs.actions, batch.actions, batch.action_mask)
-    loss = cross_entropy + config.z_loss * z_loss + config.action * mse
-    parts = {"cross_entropy": cross_entropy, "mse": mse, "z_loss": z_loss, "token_accuracy": tokens.correct / total}
-    return loss, parts
+    of_tokens, of_actions = totals(batch) if whole is None else whole
+    matrix = params.decoder.embedding if params.decoder.output is None else params.decoder.output
+    token_loss, sums = tiled_cross_entropy(matrix, outputs.hidden, targets, weights, config.tile, config.z_loss)
+    of_tokens, of_actions = jnp.maximum(of_tokens, 1e-6), jnp.maximum(of_actions, 1)
+    mse = action_error(outputs.actions, batch.actions, batch.action_mask) / of_actions
+    parts = {
+        "cross_entropy": sums.cross_entropy / of_tokens,
+        "mse": mse,
+        "z_loss": sums.z_loss / of_tokens,
+        "token_accuracy": sums.correct / of_tokens,
+    }
+    return token_loss / of_tokens + config.action * mse, parts
 
 
 def next_tokens(batch: Batch) -> tuple[Int[Array, "B S"], Float[Array, "B S"]]:
@@ -58,43 +74,8 @@ def next_tokens(batch: Batch) -> tuple[Int[Array, "B S"], Float[Array, "B S"]]:
     return targets, weights * (same & inside)
 
 
-def tiled_cross_entropy(
-    params: decoder.Params,
-    hidden: Float[Array, "B S D"],
-    targets: Int[Array, "B S"],
-    weights: Float[Array, "B S"],
-    tile: int,
-) -> TokenLoss:
-    """Weighted sums of -log p(target) and log(Z)^2. Peak memory is one tile of [tile, V] logits."""
-    tokens, width = targets.size, hidden.shape[-1]
-    tile = min(tile, tokens)
-    padding = -tokens % tile
-
-    def tiles(x: Any, *shape: int) -> Any:
-        return jnp.pad(x.reshape(tokens, *shape), [(0, padding)] + [(0, 0)] * len(shape)).reshape(-1, tile, *shape)
-
-    @jax.checkpoint
-    def one_tile(
-        hidden: Float[Array, "tile D"], targets: Int[Array, " tile"], weights: Float[Array, " tile"]
-    ) -> TokenLoss:
-        logits = decoder.logits(params, hidden)
-        log_z = jax.nn.logsumexp(logits, axis=-1)
-        target = jnp.take_along_axis(logits, targets[:, None], axis=-1)[:, 0]
-        correct = target >= jnp.max(logits, axis=-1)
-        return TokenLoss(*(jnp.sum(weights * x) for x in (log_z - target, log_z**2, correct, jnp.ones_like(weights))))
-
-    zero = TokenLoss(*(jnp.zeros(()) for _ in TokenLoss._fields))
-    total, _ = jax.lax.scan(
-        lambda total, x: (jax.tree.map(jnp.add, total, one_tile(*x)), None),
-        zero,
-        (tiles(hidden, width), tiles(targets), tiles(weights.astype(jnp.float32))),
-    )
-    return total
-
-
-def action_mse(
+def action_error(
     predicted: Float[Array, "B M W A"], target: Float[Array, "B M W A"], mask: Bool[Array, "B M W A"]
 ) -> Float[Array, ""]:
-    """Mean squared error over the action dimensions that exist; 0 where the batch holds no action."""
-    squared = jnp.where(mask, jnp.square(predicted - target), 0.0)
-    return jnp.sum(squared) / jnp.maximum(jnp.sum(mask), 1)
+    """Sum of the squared errors over the action dimensions that exist."""
+    return jnp.sum(jnp.where(mask, jnp.square(predicted - target), 0.0))

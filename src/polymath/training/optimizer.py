@@ -32,6 +32,8 @@ class Config:
     parameter_scale: bool = False
     weight_decay: float = 0.0  # multiplied by the learning rate
     clip_norm: float = 1.0
+    spike_sigma: float | None = None  # leave out steps so many standard deviations above the last ones
+    spike_window: int = 128  # steps
     groups: tuple[tuple[str, float], ...] = ((".*", 1.0),)
 
 

@@ -1,18 +1,25 @@
-"""One training step: gradient of the objective, clip, Adafactor, and no change at all where a number is not finite."""
+"""One training step: gradient of the objective, clip, Adafactor, and no change at all where a number is out of line."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Int, PRNGKeyArray
 
 from polymath.model import polymath_v
 from polymath.model import specs as weights
 from polymath.model.execution import Execution
-from polymath.training import losses, optimizer
+from polymath.sharding.placement import Partitioner
+from polymath.training import losses, optimizer, spikes
+from polymath.training.gradients import Metrics, make_gradients
+from polymath.training.placement import state_places
 from polymath.types import Batch
+
+# Without it every gather on a TPU waits for its end; the only option that changes a v4's schedule (docs/scale.md).
+TPU_OPTIONS = {"xla_enable_async_all_gather": "true"}
 
 
 class State(NamedTuple):
@@ -23,9 +30,7 @@ class State(NamedTuple):
     trainable: dict[str, Any]
     frozen: dict[str, Any]
     optimizer: optimizer.State
-
-
-Metrics = dict[str, Float[Array, ""]]
+    history: spikes.History | None = None
 
 
 def init_state(model: polymath_v.Config, config: optimizer.Config, params: polymath_v.Params) -> State:
@@ -33,7 +38,8 @@ def init_state(model: polymath_v.Config, config: optimizer.Config, params: polym
     specs = polymath_v.specs(model)
     trainable, frozen = optimizer.split(params, specs, config)
     moments = optimizer.init(config, specs, trainable)
-    return State(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32), trainable, frozen, moments)
+    history = None if config.spike_sigma is None else spikes.no_history(config.spike_window)
+    return State(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32), trainable, frozen, moments, history)
 
 
 def init_params(model: polymath_v.Config, key: PRNGKeyArray) -> polymath_v.Params:
@@ -50,27 +56,65 @@ def make_step(
     loss: losses.Config,
     execution: Execution,
     total_steps: int,
+    partitioner: Partitioner | None = None,
 ) -> Callable[[State, Batch], tuple[State, Metrics]]:
-    """The jitted step. The old state's buffers are donated to the new one."""
+    """The jitted step, on the devices of `partitioner` or on one. The old state's buffers are given to the new one."""
     specs = polymath_v.specs(model)
+    gradients_of = make_gradients(model, loss, on_devices(execution, partitioner), partitioner)
 
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
-        def objective(trainable: dict[str, Any]) -> tuple[Float[Array, ""], Metrics]:
-            params = optimizer.merge(trainable, state.frozen, specs)
-            return losses.objective(params, model, loss, batch, execution)
-
-        (value, parts), gradients = jax.value_and_grad(objective, has_aux=True)(state.trainable)
+        value, parts, gradients = gradients_of(state.trainable, state.frozen, batch)
         norm = optax.global_norm(gradients)
         scale = jnp.minimum(1.0, optimization.clip_norm / jnp.maximum(norm, 1e-12))
         gradients = jax.tree.map(lambda g: g * scale, gradients)
         updated = optimizer.update(optimization, specs, gradients, state.optimizer, state.trainable, total_steps)
-        healthy = jnp.isfinite(value) & jnp.isfinite(norm)
-        trainable, moments = jax.tree.map(
-            lambda new, old: jnp.where(healthy, new, old), updated, (state.trainable, state.optimizer)
+        healthy = spikes.is_healthy(state.history, optimization.spike_sigma, value, norm)
+        history = spikes.remember(state.history, value, norm)
+        trainable, moments, history = jax.tree.map(
+            lambda new, old: jnp.where(healthy, new, old),
+            (*updated, history),
+            (state.trainable, state.optimizer, state.history),
         )
         metrics = {"loss": value, "grad_norm": norm, **parts}
         metrics["learning_rate"] = optimizer.learning_rate(optimization, state.optimizer.step, total_steps)
         skipped = state.skipped + jnp.where(healthy, 0, 1)
-        return State(state.step + 1, skipped, trainable, state.frozen, moments), metrics
+        return State(state.step + 1, skipped, trainable, state.frozen, moments, history), metrics
 
-    return jax.jit(step, donate_argnums=0)
+    return jax.jit(step, donate_argnums=0, **_on_mesh(model, optimization, partitioner))
+
+
+def on_devices(execution: Execution, partitioner: Partitioner | None) -> Execution:
+    """The execution with what the devices decide: the attention kernel, the place of the residual stream."""
+    if partitioner is None:
+        return execution
+    platform = partitioner.platform
+    kernel = {"tpu": "splash", "gpu": "cudnn"}.get(platform, "reference")
+    attention = kernel if execution.attention == "auto" else execution.attention
+    return replace(execution, attention=attention, residual=partitioner.residual)  # type: ignore[arg-type]
+
+
+def abstract_state(model: polymath_v.Config, config: optimizer.Config, partitioner: Partitioner | None = None) -> Any:
+    """The state's shapes, dtypes and places; on the default device without a partitioner."""
+    shapes = jax.eval_shape(lambda params: init_state(model, config, params), weights.abstract(polymath_v.specs(model)))
+    if partitioner is None:
+        device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+        places = jax.tree.map(lambda _: device, shapes)
+    else:
+        places = state_places(model, shapes, partitioner)
+    return jax.tree.map(
+        lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), shapes, places
+    )
+
+
+def _on_mesh(model: polymath_v.Config, config: optimizer.Config, partitioner: Partitioner | None) -> dict[str, Any]:
+    """What `jax.jit` must know of the mesh."""
+    if partitioner is None:
+        return {}
+    places = jax.tree.map(lambda leaf: leaf.sharding, abstract_state(model, config, partitioner))
+    options = TPU_OPTIONS if partitioner.platform == "tpu" else {}
+    return {"out_shardings": (places, None), "compiler_options": options}
+
+
+def place_state(state: State, model: polymath_v.Config, partitioner: Partitioner) -> State:
+    """The same state on the mesh, every process with its own part."""
+    return jax.jit(lambda x: x, out_shardings=state_places(model, state, partitioner))(state)

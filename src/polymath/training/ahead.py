@@ -1,0 +1,92 @@
+"""The training step of a recipe compiled ahead of time, for devices that need not exist.
+
+Everything comes from shapes: no weight is drawn, no batch is loaded. With the extra `tpu` (libtpu) the devices are
+those of a TPU topology, described by libtpu itself on any x86 machine; without, they are this machine's.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import jax
+import numpy as np
+
+from polymath.data.sequence import Layout
+from polymath.sharding import mesh as meshes
+from polymath.sharding.placement import Partitioner
+from polymath.training.placement import check_rows
+from polymath.training.recipe import Recipe
+from polymath.training.step import abstract_state, make_step
+from polymath.types import Batch
+
+
+def lower_step(
+    recipe: Recipe, mesh: meshes.Config, devices: Any, rows: int | None = None, phase: str = "robot"
+) -> jax.stages.Lowered:
+    """The real training step of a phase, traced for `devices`; `rows`: sequences a step, None: the phase's."""
+    part = recipe.phase(phase)
+    partitioner = Partitioner(meshes.build(mesh, devices), mesh.rules)
+    rows = part.rows if rows is None else rows
+    check_rows(rows, recipe.execution.micro_batches, partitioner)
+    step = make_step(recipe.model, part.optimizer, part.loss, recipe.execution, part.steps, partitioner)
+    state = abstract_state(recipe.model, part.optimizer, partitioner)
+    return step.lower(state, abstract_batch(phase_layout(recipe, phase), rows, partitioner))  # type: ignore[attr-defined]
+
+
+def compile_step(
+    recipe: Recipe,
+    mesh_shape: tuple[int, int, int],
+    topology: str,
+    rows: int | None = None,
+    rules: str = "fsdp",
+    phase: str = "robot",
+) -> jax.stages.Compiled:
+    """The compiled step for a TPU topology such as "v4:8x8x8", on the mesh [replica, data, model].
+
+    Read `memory_analysis()`, `cost_analysis()` and `as_text()` of the result. Needs the extra `tpu`, no TPU. Raises
+    ConfigError for an unknown topology, a mesh that does not match it or rows that do not divide.
+    """
+    mesh = meshes.Config(*mesh_shape, rules=rules)  # type: ignore[arg-type]
+    return lower_step(recipe, mesh, topology_devices(topology), rows, phase).compile()
+
+
+def topology_devices(topology: str) -> list[Any]:
+    """The devices of a TPU topology, `generation:XxYxZ`, with the links of a whole torus."""
+    from jax.experimental import topologies
+
+    extents = [int(extent) for extent in topology.split(":")[1].split("x")]
+    options: dict[str, Any] = {"chips_per_host_bounds": (2, 2, 1), "num_slices": 1, "wrap": (True,) * len(extents)}
+    if topology.startswith(("v4", "v5p")):
+        options["chip_config_name"] = "megacore"
+    return list(topologies.get_topology_desc(topology, "tpu", **options).devices)
+
+
+def phase_layout(recipe: Recipe, phase: str) -> Layout:
+    """The layout of a phase's rows."""
+    layout, part = recipe.layout, recipe.phase(phase)
+    return replace(
+        layout,
+        length=part.length or layout.length,
+        max_images=part.max_images or layout.max_images,
+        max_control_steps=part.max_control_steps or layout.max_control_steps,
+    )
+
+
+def abstract_batch(layout: Layout, rows: int, partitioner: Partitioner | None = None) -> Batch:
+    """Shapes and dtypes of a batch of `rows` packed sequences, and its place."""
+    B, S, N, M, W = rows, layout.length, layout.max_images, layout.max_control_steps, layout.chunk_length
+    size, state, A = layout.image_size, layout.state_dim, layout.action_dim
+    shapes = Batch(
+        tokens=((B, S), np.int32),
+        segment_ids=((B, S), np.int32),
+        positions=((B, S), np.int32),
+        loss_weights=((B, S), np.float32),
+        images=((B, N, size, size, 3), np.uint8),
+        image_index=((B, S), np.int32),
+        states=((B, M, state), np.float32),
+        state_index=((B, S), np.int32),
+        actions=((B, M, W, A), np.float32),
+        action_mask=((B, M, W, A), np.bool_),
+        readout_positions=((B, M, W), np.int32),
+    )
+    place = None if partitioner is None else partitioner.batch_sharding()
+    return Batch(*(jax.ShapeDtypeStruct(shape, dtype, sharding=place) for shape, dtype in shapes))

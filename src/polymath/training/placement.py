@@ -1,0 +1,71 @@
+"""Where the training state and the batches live on a mesh."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import PartitionSpec
+
+from polymath.errors import ConfigError
+from polymath.model import polymath_v
+from polymath.model import specs as weights
+from polymath.sharding.placement import Partitioner
+from polymath.types import Batch
+
+
+def state_places(model: polymath_v.Config, state: Any, partitioner: Partitioner) -> Any:
+    """The NamedSharding of every leaf of a (real or abstract) training state.
+
+    A momentum lies with its weight. A row or column statistic lies with its weight too, without the axis that it is the
+    mean over; counters are everywhere.
+    """
+    specs = dict(weights.named(polymath_v.specs(model)))
+    places = {name: partitioner.place(name, spec) for name, spec in specs.items()}
+
+    def beside(name: str, statistic: Any) -> Any:
+        shape, place = specs[name].shape, tuple(places[name])
+        return partitioner.sharding(PartitionSpec(*statistic_place(shape, place, statistic.shape)))
+
+    def of_weights(tree: Any) -> Any:
+        return {name: jax.tree.map(partial(beside, name), leaves) for name, leaves in tree.items()}
+
+    whole, moments = partitioner.sharding(PartitionSpec()), state.optimizer
+    momentum = None if moments.momentum is None else of_weights(moments.momentum)
+    return jax.tree.map(lambda _: whole, state)._replace(
+        trainable=of_weights(state.trainable),
+        frozen=of_weights(state.frozen),
+        optimizer=moments._replace(step=whole, factored=of_weights(moments.factored), momentum=momentum),
+    )
+
+
+def statistic_place(shape: tuple[int, ...], place: tuple[Any, ...], statistic: tuple[int, ...]) -> tuple[Any, ...]:
+    """The entries of `place` that belong to the axes of `statistic`: a weight of `shape` without at most one axis.
+
+    Adafactor leaves out one of the two largest axes; of two that fit, the later one, as numpy's argsort has it.
+    """
+    if statistic == shape:
+        return place
+    without = [axis for axis in range(len(shape)) if (*shape[:axis], *shape[axis + 1 :]) == statistic]
+    return (*place[: without[-1]], *place[without[-1] + 1 :]) if without else ()
+
+
+def batch_on_mesh(batch: Batch, partitioner: Partitioner | None) -> Batch:
+    """The host's batch on the devices, rows spread. Every process passes the rows of its own devices.
+
+    Raises ConfigError if the rows do not divide.
+    """
+    if partitioner is None:
+        return jax.device_put(batch)
+    sharding = partitioner.batch_sharding()
+    return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, np.asarray(x)), batch)
+
+
+def check_rows(rows: int, micro_batches: int, partitioner: Partitioner | None) -> None:
+    """Raise ConfigError with the remedy unless `rows` divide over the devices and their micro-batches."""
+    shards = 1 if partitioner is None else partitioner.batch_shards
+    if rows % (shards * micro_batches):
+        raise ConfigError(
+            f"rows: {rows} rows do not divide over {shards} shards of the batch in {micro_batches} micro-batches; "
+            f"make the phase's rows a multiple of {shards * micro_batches}, or change mesh or execution.micro_batches"
+        )
