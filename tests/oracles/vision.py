@@ -2,7 +2,8 @@
 
     python tests/oracles/vision.py              two layers at the true width of ViT-G/14, in all four layouts
     python tests/oracles/vision.py --record     the same at toy size, into tests/fixtures/vision
-    python tests/oracles/vision.py --full DIR   all 48 layers in HF's layout, bfloat16, written to DIR
+    python tests/oracles/vision.py --write DIR  all 48 layers in HF's layout with random bfloat16 weights, 3.7 GB
+    python tests/oracles/vision.py --full DIR   those loaded and compared, and how much memory the loading takes
 
 big_vision itself needs TensorFlow; its .npz is read by timm, which has its own reader of that layout.
 """
@@ -10,7 +11,7 @@ big_vision itself needs TensorFlow; its .npz is read by timm, which has its own 
 import argparse
 import functools
 import json
-import resource
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -23,7 +24,7 @@ import open_clip
 import timm.models.vision_transformer as timm_vit
 import torch
 import transformers
-from common import CLIP_MEAN, CLIP_STD, FIXTURES, check, images, pixels, randomise
+from common import CLIP_MEAN, CLIP_STD, FIXTURES, Peak, check, images, pixels, randomise
 from safetensors.torch import save_file
 
 from polymath.model import vit
@@ -213,20 +214,32 @@ def record(folder: Path) -> None:
         (folder / f"{case.name}.json").write_text(json.dumps(settings, indent=1) + "\n")
 
 
-def full(folder: Path) -> None:
-    """The whole of ViT-G/14 with bfloat16 weights in several shards; both sides compute in float32."""
-    config = replace(TRUE, depth=48, final_norm=False)
-    seen = images(1, config.image_size)
+FULL = replace(TRUE, depth=48, final_norm=False)
+
+
+def write(folder: Path) -> None:
+    """Several shards; the directory is complete when it has its config.json."""
     if not (folder / "config.json").exists():
-        hf_model(config).to(torch.bfloat16).save_pretrained(folder, max_shard_size="1GB")
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    params = load_vit(folder, config, jnp.bfloat16)
+        torch.set_default_dtype(torch.bfloat16)
+        hf_model(FULL).save_pretrained(folder, max_shard_size="1GB")
+
+
+def full(folder: Path) -> None:
+    """Both sides compute in float32. The peak is of anonymous memory: pages of the files belong to the kernel."""
+    seen = images(1, FULL.image_size)
+    jax.block_until_ready(jnp.zeros(1))
+    with Peak() as memory:
+        params = load_vit(folder, FULL, jnp.bfloat16)
     size = sum(w.nbytes for w in jax.tree.leaves(params))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    largest = max(w.nbytes for w in jax.tree.leaves(params))
     print(
-        f"{size / 1e9:.2f} GB of weights; peak memory {before / 1e6:.2f} GB before, {peak / 1e6:.2f} GB after loading"
+        f"{size / 1e9:.2f} GB of weights, the largest {largest / 1e9:.2f} GB; loading took {memory.grown / 1e9:.2f} GB "
+        f"and {memory.seconds:.1f} s",
+        flush=True,
     )
-    ours = np.asarray(jax.jit(lambda p, x: vit.forward(p, config, x))(params, seen))
+    if memory.grown > size + largest:
+        sys.exit("loading held more than the weights and one shard")
+    ours = np.asarray(jax.jit(lambda p, x: vit.forward(p, FULL, x))(params, seen))
     del params
     model = transformers.CLIPVisionModel.from_pretrained(folder, dtype=torch.float32).eval()
     with torch.no_grad():
@@ -237,10 +250,13 @@ def full(folder: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--record", action="store_true")
+    parser.add_argument("--write", type=Path)
     parser.add_argument("--full", type=Path)
     arguments = parser.parse_args()
     if arguments.record:
         record(FIXTURES / "vision")
+    elif arguments.write:
+        write(arguments.write)
     elif arguments.full:
         full(arguments.full)
     else:

@@ -15,8 +15,10 @@ from safetensors import safe_open
 from tokenizers import Tokenizer as HFTokenizer
 
 from polymath import config as configs
+from polymath.data.packing import collate
 from polymath.errors import CheckpointError, ConfigError, PolymathError
-from polymath.model import lora, polymath_v
+from polymath.model import decoder, lora, polymath_v
+from polymath.model.execution import Execution
 from polymath.model.specs import name_of, named
 from polymath.policy import Policy
 from polymath.policy.exported import export_run, import_run, read
@@ -27,7 +29,7 @@ from polymath.training.recipe import Recipe
 from polymath.training.run import Run, open_run
 from polymath.training.step import init_state
 
-from .conftest import observation
+from .conftest import RECIPE, observation
 from .local_hub import local_hub
 
 
@@ -79,6 +81,11 @@ def test_back_again_answers_bit_for_bit(trained: Path, exported: Path, tmp_path:
     seen = [observation(0), observation(1)]
     for a, b in zip(first.act(seen), second.act(seen), strict=True):
         np.testing.assert_array_equal(a.actions, b.actions)
+    batch = collate([[first.run.transform.prompt(seen[:1])]], first.run.recipe.layout)
+    logits = jax.jit(
+        lambda p: decoder.logits(p.decoder, polymath_v.forward(p, RECIPE.model, batch, Execution()).hidden)
+    )
+    np.testing.assert_array_equal(logits(first.params), logits(second.params))
     with Checkpoints(tmp_path / "again" / "checkpoints" / "robot", every=1) as checkpoints:
         assert checkpoints.latest() == 3
 

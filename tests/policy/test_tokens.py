@@ -10,6 +10,7 @@ from polymath.data.packing import collate
 from polymath.model import cache, decoder, polymath_v
 from polymath.policy import Policy, TokenPolicy
 from polymath.policy.incremental import decode, observe
+from polymath.policy.policy import bucket
 from polymath.training.run import Run
 
 from .conftest import observation
@@ -54,3 +55,13 @@ def test_answers_do_not_depend_on_the_group(run: Run, params: polymath_v.Params)
         for one, chunk in zip(seen, together, strict=True):
             assert chunk.actions.shape == (4, 3)
             np.testing.assert_allclose(policy.act([one])[0].actions, chunk.actions, atol=1e-5)
+
+
+def test_a_prompt_is_padded_to_its_own_length_not_the_layouts(run: Run, params: polymath_v.Params) -> None:
+    """The answer is that of the whole row of the layout, at a fraction of its work."""
+    assert [bucket(tokens, 1024) for tokens in (1, 64, 65)] == [64, 64, 128]
+    assert [bucket(tokens, 96) for tokens in (90, 100)] == [96, 100]
+    batch = collate([[run.transform.prompt([observation(0)])]], replace(run.recipe.layout, length=960, max_images=1))
+    forward = jax.jit(lambda b: polymath_v.forward(params, run.recipe.model, b, run.recipe.execution).actions[0, 0])
+    answer = Policy(run, params, "test").act([observation(0)])[0].actions
+    np.testing.assert_allclose(answer, run.transform.chunk(np.asarray(forward(batch))).actions, atol=1e-5)

@@ -10,17 +10,20 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from polymath.data.packing import collate
+from polymath.data.sequence import Document
 from polymath.model import polymath_v
 from polymath.training.checkpoints import load_params
 from polymath.training.run import Run, open_run
 from polymath.types import ActionChunk, Batch, Observation
 
+BUCKET = 64  # a prompt is padded to a multiple of this, so that instructions of any length share few programs
+
 
 class Policy:
     """Answers observations with the action head: one forward pass gives the whole chunk.
 
-    Observations are answered in groups of 1, 2, 4, … `largest_group`, so that only a few shapes are ever compiled; an
-    answer does not depend on what else is in its group.
+    Observations with prompts of like lengths are answered in groups of 1, 2, 4, … `largest_group`, so that only a few
+    shapes are ever compiled; an answer does not depend on what else is in its group.
     """
 
     def __init__(self, run: Run, params: polymath_v.Params, name: str, largest_group: int = 16) -> None:
@@ -41,16 +44,28 @@ class Policy:
     def act(self, observations: Sequence[Observation]) -> list[ActionChunk]:
         """One action chunk per observation. Raises DataError for a wrong robot, camera, picture or state."""
         prompts = [self._transform.prompt([observation]) for observation in observations]
-        chunks: list[ActionChunk] = []
-        for start in range(0, len(prompts), self._largest_group):
-            group = prompts[start : start + self._largest_group]
-            size = 1 << (len(group) - 1).bit_length()
-            padded = group + [group[-1]] * (size - len(group))
-            batch = collate([[prompt] for prompt in padded], self._layout)
-            actions = np.asarray(self._forward(self.params, batch))
-            chunks += [self._transform.chunk(actions[i]) for i in range(len(group))]
-        return chunks
+        lengths = [bucket(len(prompt.tokens), self._layout.length) for prompt in prompts]
+        chunks: dict[int, ActionChunk] = {}
+        for length in sorted(set(lengths)):
+            alike = [i for i, other in enumerate(lengths) if other == length]
+            for start in range(0, len(alike), self._largest_group):
+                group = alike[start : start + self._largest_group]
+                actions = self._answer([prompts[i] for i in group], length)
+                chunks |= {i: self._transform.chunk(answer) for i, answer in zip(group, actions, strict=True)}
+        return [chunks[i] for i in range(len(prompts))]
+
+    def _answer(self, prompts: list[Document], length: int) -> Float[np.ndarray, "n W A"]:
+        """Normalised chunks; the batch is filled up to a power of two."""
+        size = 1 << (len(prompts) - 1).bit_length()
+        padded = prompts + [prompts[-1]] * (size - len(prompts))
+        batch = collate([[prompt] for prompt in padded], replace(self._layout, length=length))
+        return np.asarray(self._forward(self.params, batch))[: len(prompts)]
 
     def _chunks(self, params: Any, batch: Batch) -> Float[Array, "B W A"]:
         outputs = polymath_v.forward(params, self.run.recipe.model, batch, self.run.recipe.execution)
         return outputs.actions[:, -1]
+
+
+def bucket(tokens: int, longest: int) -> int:
+    """How many tokens a prompt is padded to; never more than `longest` unless it is longer itself."""
+    return max(tokens, min(tokens + -tokens % BUCKET, longest))

@@ -22,11 +22,9 @@ from polymath.data.sequence import Document
 from polymath.errors import DataError
 from polymath.model import cache, polymath_v
 from polymath.policy.incremental import observe
-from polymath.policy.policy import Policy
+from polymath.policy.policy import Policy, bucket
 from polymath.training.run import Run
 from polymath.types import ActionChunk, Batch, Observation
-
-BUCKET = 32  # a prompt is padded to a multiple of this, so that instructions of any length share few programs
 
 
 class StreamingPolicy:
@@ -105,10 +103,10 @@ class Stream:
 
     def _append(self, document: Document, history: _History) -> tuple[Float[np.ndarray, "W A"], cache.Cache]:
         fresh = tail(document, history.tokens)
-        padding = 0 if history.tokens else -len(fresh.tokens) % BUCKET
+        new = len(fresh.tokens)
         layout = replace(
             self._transform.layout,
-            length=len(fresh.tokens) + padding,
+            length=new if history.tokens else bucket(new, self._transform.layout.length),
             max_images=len(fresh.images),
             max_control_steps=len(fresh.states),
         )

@@ -20,8 +20,11 @@ class TokenPolicy(Policy):
     def _chunks(self, params: Any, batch: Batch) -> Float[Array, "B W A"]:
         recipe, control = self.run.recipe, self.run.tokenizer.control
         model, layout, width = recipe.model, recipe.layout, self.run.embodiment.action_dim
-        room = cache.empty(model.decoder, len(batch.tokens), layout.length, recipe.execution.activation_dtype)
+        rows, length = batch.tokens.shape
+        count = layout.chunk_length * width
+        capacity = max(length, min(length + count, layout.length))
+        room = cache.empty(model.decoder, rows, capacity, recipe.execution.activation_dtype)
         observed = observe(params, model, batch, room, recipe.execution)
-        ids = decode(params.decoder, model.decoder, observed, control.actions, layout.chunk_length * width)
+        ids = decode(params.decoder, model.decoder, observed, control.actions, count)
         centres = (ids - control.actions.start + 0.5) * (2 / ACTION_BINS) - 1.0
         return centres.reshape(len(ids), layout.chunk_length, width)

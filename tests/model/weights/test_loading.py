@@ -14,9 +14,9 @@ from safetensors.numpy import load_file, save_file
 
 from polymath import config as configs
 from polymath.errors import CheckpointError, ConfigError
-from polymath.model import vit
+from polymath.model import resampler, vit
 from polymath.model.specs import Spec
-from polymath.model.weights import decoder_config, load_decoder, load_vit
+from polymath.model.weights import decoder_config, load_decoder, load_resampler, load_vit
 from polymath.model.weights.positions import resample
 from polymath.model.weights.rules import Rule, assemble
 from polymath.model.weights.tensors import Tensors, open_tensors
@@ -111,6 +111,45 @@ def test_truncated_and_missing_shards(tmp_path: Path) -> None:
         open_tensors(npz)
     with pytest.raises(CheckpointError, match="no such file"):
         open_tensors(tmp_path / "nothing.safetensors")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"metadata": {}}'])
+def test_a_damaged_index_is_named(tmp_path: Path, text: str) -> None:
+    path, config = vision("hf_clip_gelu")
+    shutil.copytree(path, tmp_path / "broken")
+    (tmp_path / "broken" / "model.safetensors.index.json").write_text(text)
+    with pytest.raises(CheckpointError, match=r"index\.json: not an index of shards"):
+        load_vit(tmp_path / "broken", config)
+
+
+def test_a_file_in_bfloat16_is_read_as_the_rounded_weights(tmp_path: Path) -> None:
+    path, config = vision("timm")
+    rounded = {name: np.asarray(jnp.asarray(a, jnp.bfloat16)) for name, a in load_file(path).items()}
+    save_file(rounded, tmp_path / "half.safetensors")
+    ours = load_vit(tmp_path / "half.safetensors", config)
+    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(load_vit(path, config, jnp.bfloat16)), strict=True):
+        assert a.dtype == jnp.float32
+        np.testing.assert_array_equal(np.asarray(a), np.asarray(b, np.float32))
+
+
+def test_a_decoder_and_a_resampler_with_a_weight_too_few_or_too_many(tmp_path: Path) -> None:
+    config = decoder_config(LLAMA / "config.json")
+    lacking = changed(LLAMA / "model.safetensors", tmp_path / "a.safetensors", **{"model.norm.weight": None})
+    with pytest.raises(CheckpointError, match=r"'model.norm.weight': is missing; it has width 32 and 2 layers"):
+        load_decoder(lacking, config)
+    biased = {"model.layers.0.self_attn.q_proj.bias": np.zeros(32, np.float32)}
+    with pytest.raises(CheckpointError, match=r"q_proj.bias': has no place in this model"):
+        load_decoder(changed(LLAMA / "model.safetensors", tmp_path / "b.safetensors", **biased), config)
+    with pytest.raises(CheckpointError, match=r"cannot become blocks.gate .*; it has width 32 and 2 layers"):
+        load_decoder(LLAMA, replace(config, mlp=48))
+    with pytest.raises(CheckpointError, match=r"no tensor 'model\.embed_tokens\.weight'"):
+        load_decoder(FIXTURES / "vision" / "timm.safetensors", config)
+    flamingo = FIXTURES / "flamingo" / "picture.safetensors"
+    settings = configs.load(resampler.Config, FIXTURES / "flamingo" / "picture.json")
+    with pytest.raises(CheckpointError, match=r"'norm.bias': is missing; set model.resampler"):
+        load_resampler(changed(flamingo, tmp_path / "c.safetensors", **{"norm.bias": None}), settings)
+    with pytest.raises(CheckpointError, match=r"latents \[4, 24\] cannot become latents \[9, 24\]"):
+        load_resampler(flamingo, replace(settings, latents=9))
 
 
 def test_another_vocabulary_is_named() -> None:
