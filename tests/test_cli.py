@@ -220,8 +220,8 @@ def test_presets_are_listed_with_their_parts(capsys: pytest.CaptureFixture[str])
     [
         (["train", "demmo"], "preset 'demmo': no such preset; did you mean demo?"),
         (["--set", "sead=1"], "--set sead=1: no field 'sead'; did you mean seed?"),
-        (["--data", "pairs"], "--data: name one LeRobot data set (a directory with meta/info.json), found none"),
-        (["--data", "a", "b"], "--data: name one LeRobot data set (a directory with meta/info.json), found a, b"),
+        (["--data", "pairs"], "pairs: no such file or directory"),
+        (["--data", "a", "b"], "--data: name one set of episodes (lerobot, rlds, calvin, hdf5, bridge), found a, b"),
     ],
 )
 def test_training_that_cannot_start_says_why(

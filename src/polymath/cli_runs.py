@@ -61,11 +61,11 @@ def _preset_row(entry: dict[str, Any]) -> list[object]:
 
 def train(
     preset: Positional[str],
-    data: tuple[Path, ...],
-    tokenizer: Path,
+    data: tuple[str, ...],
     out: Path,
+    tokenizer: Path | None = None,
     set: UseAppendAction[tuple[tuple[str, ...], ...]] = (),
-    phases: tuple[Phase, ...] = ("alignment", "robot"),
+    phases: tuple[Phase, ...] | None = None,
     start: Path | None = None,
     start_phase: Phase = "alignment",
     published: tuple[str, ...] = (),
@@ -79,11 +79,12 @@ def train(
 
     Args:
         preset: The name of a recipe, see `polymath presets`.
-        data: One LeRobot data set, and directories of WebDataset shards.
-        tokenizer: A tokenizer.json with the recipe's vocabulary and control tokens.
+        data: One set of episodes, and sets of pairs; as lerobot:PATH, rlds:PATH?split=val, or a path that tells itself.
         out: The run directory; an existing one must belong to the same recipe.
+        tokenizer: A tokenizer.json of the recipe's sizes; left out, that of --start, or one trained on the
+        package's text.
         set: Fields of the recipe to change, as field=value.
-        phases: Which phases, in this order.
+        phases: Which phases, in this order; left out, both, or without pairs the robot phase on episodes alone.
         start: Begin with the weights of another run directory.
         start_phase: Which phase of that run.
         published: Begin with published weights of a part, as vit=PATH, resampler=PATH or decoder=DIRECTORY.
@@ -92,6 +93,7 @@ def train(
         json: Print one JSON object instead of a line.
     """
     from polymath.config import apply_overrides
+    from polymath.training.fitting import without_pairs
     from polymath.training.job import TrainingData
     from polymath.training.job import train as train_run
     from polymath.training.start import Start
@@ -101,8 +103,11 @@ def train(
     recipe = _recipe(preset, parts.get("decoder"), adapters, rank)
     recipe = apply_overrides(recipe, [assignment for group in set for assignment in group])
     robot, pairs = _by_kind(data)
-    train_run(recipe, TrainingData(robot, tokenizer, pairs), out, phases, Start(start, start_phase, parts))
-    steps = {phase: recipe.phase(phase).steps for phase in phases}
+    if phases is None and not pairs:
+        recipe = without_pairs(recipe)
+    chosen: tuple[Phase, ...] = phases or (("alignment", "robot") if pairs else ("robot",))
+    train_run(recipe, TrainingData(robot, tokenizer, pairs), out, chosen, Start(start, start_phase, parts))
+    steps = {phase: recipe.phase(phase).steps for phase in chosen}
     if json:
         print_json({"path": str(out), "recipe": recipe.name, "steps": steps})
     else:
@@ -134,12 +139,17 @@ def _recipe(name: str, language: Path | None, adapters: str | None, rank: int) -
     return recipe if adapters is None else with_adapters(recipe, lora.Config(adapters, rank, alpha=float(rank)))
 
 
-def _by_kind(data: tuple[Path, ...]) -> tuple[Path, tuple[Path, ...]]:
-    """The one LeRobot data set, and the rest, which must be pairs. Raises ConfigError unless there is just one."""
+def _by_kind(data: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The one set of episodes, and the rest, which must be pairs. Raises ConfigError unless there is just one."""
+    from polymath.data.sources.opening import parse
     from polymath.errors import ConfigError
 
-    robot = [path for path in data if (path / "meta" / "info.json").is_file()]
+    kinds = {name: parse(name).kind for name in data}
+    robot = [name for name, kind in kinds.items() if kind == "episodes"]
     if len(robot) != 1:
-        found = ", ".join(map(str, robot)) or "none"
-        raise ConfigError(f"--data: name one LeRobot data set (a directory with meta/info.json), found {found}")
-    return robot[0], tuple(path for path in data if path != robot[0])
+        found = ", ".join(robot) or "none"
+        raise ConfigError(f"--data: name one set of episodes (lerobot, rlds, calvin, hdf5, bridge), found {found}")
+    other = [name for name, kind in kinds.items() if kind == "documents"]
+    if other:
+        raise ConfigError(f"--data {other[0]}: holds documents, not pairs; prepare them with `polymath data prepare`")
+    return robot[0], tuple(name for name in data if name != robot[0])

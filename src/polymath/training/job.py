@@ -7,11 +7,11 @@ from pathlib import Path
 from polymath.data.documents import PairDocuments, PointingDocuments, WindowDocuments
 from polymath.data.loader import Loader, Source
 from polymath.data.sequence import Layout
-from polymath.data.sources.lerobot import LeRobotEpisodes
-from polymath.data.sources.webdataset import WebDatasetPairs
+from polymath.data.sources.interface import EpisodeSet
+from polymath.data.sources.opening import open_source
 from polymath.data.statistics import of_episodes
 from polymath.errors import ConfigError
-from polymath.tokenizer import Tokenizer
+from polymath.training.fitting import find_tokenizer, for_robot
 from polymath.training.loop import train_phase
 from polymath.training.recipe import PHASES, Phase, Recipe
 from polymath.training.run import DataRecord, Run, create_or_open
@@ -20,11 +20,14 @@ from polymath.training.start import Start, starting_weights
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a run learns from: WebDataset folders of pairs, one LeRobot folder of episodes, a tokenizer file."""
+    """What a run learns from: one set of episodes, sets of pairs, named as `data.sources.opening` has it; a tokenizer.
 
-    robot: Path
-    tokenizer: Path
-    pairs: tuple[Path, ...] = ()
+    Without a tokenizer, that of the run to start from is taken, or one is trained (see `fitting.find_tokenizer`).
+    """
+
+    robot: Path | str
+    tokenizer: Path | None = None
+    pairs: tuple[Path | str, ...] = ()
 
 
 def train(
@@ -35,9 +38,11 @@ def train(
     `start`: what the first phase begins with, instead of a fresh draw.
     Raises ConfigError if `out` belongs to another recipe or `start` to another model.
     """
-    episodes = LeRobotEpisodes(data.robot, image_size=recipe.layout.image_size)
-    tokenizer = Tokenizer.load(data.tokenizer)
-    record = DataRecord(tuple(map(str, data.pairs)), (str(data.robot),), episodes.recording.get("renderer"))
+    episodes: EpisodeSet = open_source(data.robot, image_size=recipe.layout.image_size)
+    recipe = for_robot(recipe, episodes.embodiment)
+    tokenizer = find_tokenizer(recipe, data.tokenizer, start.run if start else None, out, episodes)
+    renderer = getattr(episodes, "recording", {}).get("renderer")
+    record = DataRecord(tuple(map(str, data.pairs)), (str(data.robot),), renderer)
     run = create_or_open(out, recipe, tokenizer, episodes.embodiment, of_episodes(episodes), record)
     params = starting_weights(recipe, start or Start(), tokenizer)
     for name in phases:
@@ -45,7 +50,7 @@ def train(
     return run
 
 
-def phase_loader(run: Run, phase_name: str, data: TrainingData, episodes: LeRobotEpisodes) -> Loader:
+def phase_loader(run: Run, phase_name: str, data: TrainingData, episodes: EpisodeSet) -> Loader:
     """The phase's mixture of pairs and trajectory windows, in the phase's row sizes."""
     recipe, phase = run.recipe, run.recipe.phase(phase_name)
     layout = replace(
@@ -57,12 +62,12 @@ def phase_loader(run: Run, phase_name: str, data: TrainingData, episodes: LeRobo
     return Loader(_sources(run, phase, layout, data, episodes), layout, phase.rows, recipe.seed)
 
 
-def _sources(run: Run, phase: Phase, layout: Layout, data: TrainingData, episodes: LeRobotEpisodes) -> list[Source]:
+def _sources(run: Run, phase: Phase, layout: Layout, data: TrainingData, episodes: EpisodeSet) -> list[Source]:
     recipe, sources = run.recipe, []
     if (phase.pairs or phase.pointing) and not data.pairs:
         raise ConfigError("this phase trains on image-text pairs, but none were given: add their directory to --data")
     for path in data.pairs:
-        pairs = WebDatasetPairs(path)
+        pairs = open_source(path)
         for kind, share in ((PairDocuments, phase.pairs), (PointingDocuments, phase.pointing)):
             if share:
                 documents = kind(pairs, layout, run.tokenizer, recipe.augmentation, recipe.ablation)

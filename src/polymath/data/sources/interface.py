@@ -40,8 +40,11 @@ class InterleavedSet(Protocol):
 class EpisodeSet(Protocol):
     """Episodes of one embodiment with random access; states and actions in its own units."""
 
-    name: str
-    embodiment: Embodiment
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def embodiment(self) -> Embodiment: ...
 
     def __len__(self) -> int: ...
 

@@ -19,6 +19,7 @@ from polymath.data import lerobot_format as fmt
 from polymath.data import video
 from polymath.data.cache import ByteCache
 from polymath.data.images import decode, fit
+from polymath.data.paths import locate
 from polymath.data.quarantine import OnBad, refuse
 from polymath.data.sources.lerobot_meta import read_meta
 from polymath.data.sources.memory import check_vectors
@@ -48,8 +49,8 @@ class LeRobotEpisodes:
         cache_bytes: int = CACHE_BYTES,
         on_bad: OnBad = refuse,
     ) -> None:
-        self.path, self.name, self._image_size = path, str(path), image_size
-        self._meta = read_meta(path)
+        self.path, self.name, self._image_size = locate(path), str(path), image_size
+        self._meta = read_meta(self.path)
         self.fps: float = self._meta.info["fps"]
         self.embodiment: Embodiment = self._meta.embodiment
         self.recording: dict[str, Any] = self._meta.recording

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from polymath.data.images import decode
-from polymath.data.paths import read_range
+from polymath.data.paths import locate, read_range
 from polymath.data.quarantine import OnBad, refuse
 from polymath.errors import DataError
 from polymath.types import ImageText, Pointing
@@ -42,7 +42,7 @@ class WebDatasetPairs:
     """
 
     def __init__(self, path: Path, on_bad: OnBad = refuse) -> None:
-        self.path, self.name = path, str(path)
+        self.path, self.name = locate(path), str(path)
         shards = sorted(self.path.glob("*.tar")) if self.path.is_dir() else [self.path]
         if not shards:
             raise DataError(f"{path}: holds no *.tar; point to a directory of WebDataset shards")
