@@ -43,8 +43,13 @@ POLICIES: dict[str, Policy] = {
 
 def policy(name: str) -> Policy:
     """Raises ConfigError with the known names."""
+    return POLICIES[policy_name(name)]
+
+
+def policy_name(name: str) -> str:
+    """`name`, if it is a policy. Raises ConfigError with the known names."""
     if name in POLICIES:
-        return POLICIES[name]
+        return name
     raise ConfigError(f"--remat {name!r}: no such policy; choose from {', '.join(POLICIES)}")
 
 

@@ -117,6 +117,19 @@ def reduction_bandwidth(topology: Topology, mesh: Mesh, rings: int) -> float:
     return min(whole, rings * 2 * topology.chip.link) if topology.chip.axes and mesh.data > 1 else whole
 
 
+def group_bandwidth(topology: Topology, size: int) -> float:
+    """Byte/s of a collective in groups of `size` chips that stand together; one link for a group of another form."""
+    if size == topology.devices and topology.slices > 1:
+        return topology.chip.network
+    if not topology.chip.axes:
+        return _switched(topology, 1, Mesh(1, size, 1))["data"]
+    axes = [(length, _links(topology.chip, length)) for length in topology.shape if length > 1]
+    try:
+        return topology.chip.link * sum(_take(topology, axes, size, "group")[0]) if size > 1 else math.inf
+    except ConfigError:
+        return topology.chip.link
+
+
 def _torus(topology: Topology, replica: int, mesh: Mesh) -> dict[str, float]:
     """Whole axes first, the smallest mesh axis first; what is left of a split axis goes to the next mesh axis."""
     axes = [(n, _links(topology.chip, n)) for n in topology.shape if n > 1]

@@ -1,0 +1,72 @@
+"""What the compiler says, as errors with a remedy. The message with a list is XLA's of a v4 (its usual form)."""
+
+import importlib.util
+
+import pytest
+
+from polymath.errors import ConfigError
+from polymath.planning import compiled
+from polymath.planning.request import Request, prepare
+from polymath.presets import preset
+
+RECIPE, PLAN = prepare(preset("polymath_v_30b"), Request(images=4, remat="attention", accumulation=1))
+LISTED = """RESOURCE_EXHAUSTED: Ran out of memory in memory space hbm. Used 41.74G of 30.75G hbm. Exceeded by 10.99G.
+
+Program hbm requirement 41.22G:
+    HLO temp         41.19G (24.2% utilization, 0.7% fragmentation (293.84M))
+
+  Largest program allocations in hbm:
+
+  1. Size: 16.00G
+     Operator: op_name="jit(step)/while/body/dot_general" source_file="a.py" source_line=2
+     Shape: f32[16384,262144]{1,0:T(8,128)}
+     Unpadded size: 16.00G
+     XLA label: %fusion.1 = f32[16384,262144]{1,0:T(8,128)} fusion(%a), kind=kLoop
+     Allocation type: HLO temp
+     ==========================
+
+  2. Size: 9.62G
+     Shape: bf16[44,16384,7168]{2,1,0:T(8,128)(2,1)}
+     Allocation type: HLO temp
+     ==========================
+
+  3. Size: 570.00M
+     Operator: op_name="jit(step)/log"
+     Shape: f32[16384,8704]{1,0:T(8,128)}
+     ==========================
+"""
+
+
+def test_out_of_memory_names_the_largest_tensors_and_a_remedy() -> None:
+    error = compiled.explained(LISTED, PLAN)
+    assert isinstance(error, compiled.OutOfMemory)
+    assert "needs 41.74G of 30.75G on a v4 chip" in str(error)
+    assert "16.00G f32[16384,262144] (dot_general); 9.62G bf16[44,16384,7168]; 570.00M f32[16384,8704] (log)" in str(
+        error
+    )
+    assert "--remat full, --accumulation 2" in str(error)
+
+
+def test_out_of_memory_without_a_list_falls_back_on_the_estimate() -> None:
+    short = "RESOURCE_EXHAUSTED: Ran out of memory on HBM, memory required for HLO temporaries (96.39G) exceeds"
+    message = str(compiled.explained(short, PLAN))
+    assert "needs 96.39G" in message
+    assert "activations (by the estimate)" in message
+
+
+def test_another_complaint_of_libtpu_lists_what_it_knows() -> None:
+    error = compiled.explained('INVALID_ARGUMENT: Topology layout "v4:3x5x7" is not divisible by 2x2x1', PLAN)
+    assert isinstance(error, ConfigError)
+    assert "libtpu compiles for v4:XxYxZ" in str(error)
+
+
+def test_missing_libtpu_gives_the_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"pip install 'polymath-v\[tpu\]'"):
+        compiled.compile_for(RECIPE, PLAN)
+
+
+def test_only_tpus_are_compiled_for() -> None:
+    recipe, plan = prepare(preset("polymath_v_1b"), Request(topology="h100:8"))
+    with pytest.raises(ConfigError, match="is no single slice of TPUs"):
+        compiled.compile_for(recipe, plan)
