@@ -1,5 +1,6 @@
 """`polymath presets`, `polymath train`."""
 
+import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -96,9 +97,11 @@ def train(
     from polymath.training.fitting import without_pairs
     from polymath.training.job import TrainingData
     from polymath.training.job import train as train_run
+    from polymath.training.processes import start_processes
     from polymath.training.start import Start
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop saves a checkpoint, as Ctrl-C does
+    start_processes(os.environ)
     parts = _parts(published)
     recipe = _recipe(preset, parts.get("decoder"), adapters, rank)
     recipe = apply_overrides(recipe, [assignment for group in set for assignment in group])

@@ -4,6 +4,7 @@ usage: curves.py '[{"mesh": {"data": 8}, "execution": {}, "steps": 20}, …]'
 """
 
 import json
+import os
 import sys
 from dataclasses import replace
 from typing import Any
@@ -15,10 +16,11 @@ from polymath.data.sequence import Layout
 from polymath.model import action_head, decoder, polymath_v, resampler, vit
 from polymath.model.execution import Execution
 from polymath.sharding import mesh as meshes
-from polymath.sharding.placement import Partitioner, partitioner
+from polymath.sharding.placement import partitioner
 from polymath.training import losses, optimizer
-from polymath.training.placement import batch_on_mesh
-from polymath.training.step import State, init_params, init_state, make_step, place_state
+from polymath.training.placement import batch_on_mesh, own_rows
+from polymath.training.processes import start_processes
+from polymath.training.step import make_step, state_on_mesh
 from polymath.types import Batch
 
 MODEL = polymath_v.Config(
@@ -61,21 +63,21 @@ def random_batch(seed: int, rows: int = ROWS, layout: Layout = LAYOUT, vocabular
     )
 
 
-def start(spread: Partitioner | None) -> State:
-    state = init_state(MODEL, OPTIMIZER, init_params(MODEL, jax.random.key(0)))
-    return state if spread is None else place_state(state, MODEL, spread)
-
-
 def curve(mesh: dict[str, Any], execution: dict[str, Any], steps: int) -> list[float]:
     spread = partitioner(meshes.Config(**mesh)) if mesh else None
     run = replace(Execution(dtype="float32", remat="none"), **execution)
     step = make_step(MODEL, OPTIMIZER, losses.Config(tile=64), run, steps, spread)
-    state, values = start(spread), []
+    state, values = state_on_mesh(MODEL, OPTIMIZER, jax.random.key(0), spread), []
     for number in range(steps):
-        state, metrics = step(state, batch_on_mesh(random_batch(number), spread))
+        own = own_rows(ROWS, spread)
+        batch = random_batch(number)
+        if own is not None:
+            batch = Batch(*(x[own[0]] for x in batch))
+        state, metrics = step(state, batch_on_mesh(batch, spread, own))
         values.append(float(metrics["loss"]))
     return values
 
 
 if __name__ == "__main__":
+    start_processes(os.environ)
     print(json.dumps([curve(**request) for request in json.loads(sys.argv[1])]))

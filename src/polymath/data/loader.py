@@ -50,14 +50,16 @@ class Loader:
         self._packed = [pack(s.documents.sizes, layout, s.documents.name) for s in sources]
         self._plan = functools.lru_cache(maxsize=2 * len(sources))(self._make_plan)
 
-    def batch(self, step: int) -> Batch:
-        """The batch of `batch_rows` rows at `step`."""
-        rows = range(step * self.batch_rows, (step + 1) * self.batch_rows)
-        return collate([self._row(row) for row in rows], self._layout)
+    def batch(self, step: int, rows: Sequence[int] | None = None) -> Batch:
+        """The batch of `batch_rows` rows at `step`; only those of `rows`, if a process needs no others."""
+        first, chosen = step * self.batch_rows, range(self.batch_rows) if rows is None else rows
+        return collate([self._row(first + row) for row in chosen], self._layout)
 
-    def iterate(self, start: int = 0, threads: int = 2, ahead: int = 4) -> Iterator[Batch]:
+    def iterate(
+        self, start: int = 0, threads: int = 2, ahead: int = 4, rows: Sequence[int] | None = None
+    ) -> Iterator[Batch]:
         """Batches start, start + 1, … without end, `ahead` of them prepared by `threads` in the background."""
-        steps = grain.MapDataset.range(start, LAST_STEP).map(self.batch)
+        steps = grain.MapDataset.range(start, LAST_STEP).map(functools.partial(self.batch, rows=rows))
         return iter(steps.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=ahead)))
 
     def rows_per_epoch(self) -> dict[str, int]:

@@ -30,8 +30,9 @@ from polymath.errors import ConfigError
 class Config:
     """[replica, data, model]; `slices` of them are joined by a data-centre network and divide `replica`.
 
-    rules: a column of the sharding table (`polymath.sharding.rules`). axes: who places intermediate values where the
-    program does not say, the compiler ("auto") or the types of the values ("explicit").
+    rules: a column of the sharding table (`polymath.sharding.rules`). axes: who places values over `replica` and `data`
+    outside the step's own `shard_map`, the compiler ("auto") or the values' types ("explicit"). `model` is always the
+    compiler's: it divides the matrix products themselves.
     """
 
     replica: int = 1
@@ -74,7 +75,8 @@ def build(config: Config, devices: Sequence[Any] | None = None) -> jax.sharding.
     data = data_axes(len(split))
     place = _arrange(config, split, devices)
     kind = {"auto": AxisType.Auto, "explicit": AxisType.Explicit}[config.axes]
-    return jax.sharding.Mesh(place, ("replica", *data, "model"), axis_types=(kind,) * place.ndim)
+    kinds = (*(kind,) * (place.ndim - 1), AxisType.Auto)
+    return jax.sharding.Mesh(place, ("replica", *data, "model"), axis_types=kinds)
 
 
 def data_axes(count: int) -> tuple[str, ...]:

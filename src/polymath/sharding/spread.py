@@ -23,6 +23,7 @@ from jaxtyping import Array, Float
 from polymath.sharding.placement import Partitioner, axes_of
 
 Tree = TypeVar("Tree")
+TILE, FILL = 8, 16  # rows
 
 
 @dataclass(frozen=True)
@@ -101,12 +102,19 @@ def gather(part: Float[Array, "..."], cut: Cut, dtype: Any) -> Float[Array, "...
 
 
 def reduced(gradient: Float[Array, "..."], cut: Cut) -> Float[Array, "..."]:
-    """This device's part of the sum of everybody's gradient, float32."""
+    """This device's part of the sum of everybody's gradient, float32.
+
+    The parts travel as plain rows, filled up to whole tiles: XLA for TPU makes an all-reduce of other shapes.
+    """
     parts = _take_apart(gradient.astype(cut.reduce), cut)
-    for number, (axis, size) in enumerate(cut.rings):
-        parts = parts.reshape(size, math.prod(n for _, n in cut.rings[number + 1 :]), *parts.shape[1:])
-        parts = jax.lax.psum_scatter(parts, axis, scatter_dimension=0, tiled=False)
-    return parts[0].astype(jnp.float32)
+    shape = parts.shape[1:]
+    rows = parts.reshape(len(parts), -1, shape[-1])
+    if rows.shape[1] % TILE:
+        rows = jnp.pad(rows, ((0, 0), (0, -rows.shape[1] % FILL), (0, 0)))
+    for axis, size in cut.rings:
+        rows = rows.reshape(size, -1, shape[-1])
+        rows = jax.lax.psum_scatter(rows, axis, scatter_dimension=0, tiled=False)
+    return rows[: math.prod(shape[:-1])].reshape(shape).astype(jnp.float32)
 
 
 def _assemble(parts: Float[Array, "N ..."], cut: Cut) -> Float[Array, "..."]:

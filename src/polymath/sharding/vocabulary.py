@@ -72,10 +72,15 @@ def look_up(matrix: Any, tokens: Int[Array, "B S"], dtype: Any) -> Float[Array, 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _look_up(part: Float[Array, "rows D"], tokens: Int[Array, "B S"], place: Slice, dtype: Any) -> Any:
+    """Sequence by sequence: a ring's tokens together are `parts` times as many as this device's own."""
     matrix = gather_slice(part, place, dtype)
-    ids = own_rows(from_ring(tokens, place), len(matrix), place)
-    mine = (ids >= 0) & (ids < len(matrix))
-    return to_ring(jnp.where(mine[..., None], matrix[jnp.where(mine, ids, 0)], 0), place)
+
+    def one(tokens: Int[Array, " S"]) -> Float[Array, "S D"]:
+        ids = own_rows(from_ring(tokens, place), len(matrix), place)
+        mine = (ids >= 0) & (ids < len(matrix))
+        return to_ring(jnp.where(mine[:, None], matrix[jnp.where(mine, ids, 0)], 0), place)
+
+    return jax.lax.map(one, tokens)
 
 
 def _look_up_forward(part: Any, tokens: Any, place: Slice, dtype: Any) -> tuple[Any, tuple[Any, Any]]:
@@ -86,11 +91,16 @@ def _look_up_backward(place: Slice, dtype: Any, saved: tuple[Any, Any], gradient
     del dtype
     tokens, part = saved
     rows = slice_rows(part, place)
-    gradient = from_ring(gradient, place)
-    ids = own_rows(from_ring(tokens, place), rows, place)
-    ids = jnp.where((ids >= 0) & (ids < rows), ids, rows)  # beyond the last: dropped
-    whole = jnp.zeros((rows, gradient.shape[-1]), jnp.float32)
-    return reduce_slice(whole.at[ids].add(gradient.astype(jnp.float32), mode="drop"), place), None
+
+    def add(total: Float[Array, "V_slice D"], sequence: tuple[Any, Any]) -> tuple[Float[Array, "V_slice D"], None]:
+        tokens, gradient = (from_ring(x, place) for x in sequence)
+        ids = own_rows(tokens, rows, place)
+        ids = jnp.where((ids >= 0) & (ids < rows), ids, rows)  # beyond the last: dropped
+        return total.at[ids].add(gradient.astype(jnp.float32), mode="drop"), None
+
+    start = jnp.zeros((rows, gradient.shape[-1]), jnp.float32)
+    total, _ = jax.lax.scan(add, start, (tokens, gradient))
+    return reduce_slice(total, place), None
 
 
 _look_up.defvjp(_look_up_forward, _look_up_backward)

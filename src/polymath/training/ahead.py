@@ -37,14 +37,16 @@ def compile_step(
     mesh_shape: tuple[int, int, int],
     topology: str,
     rows: int | None = None,
-    rules: str = "fsdp",
+    rules: str | None = None,
     phase: str = "robot",
 ) -> jax.stages.Compiled:
     """The compiled step for a TPU topology such as "v4:8x8x8", on the mesh [replica, data, model].
 
+    rules: a column of the sharding table; None: "fsdp", or "pax_2d" where `model` is more than one chip.
     Read `memory_analysis()`, `cost_analysis()` and `as_text()` of the result. Needs the extra `tpu`, no TPU. Raises
     ConfigError for an unknown topology, a mesh that does not match it or rows that do not divide.
     """
+    rules = rules or ("fsdp" if mesh_shape[2] == 1 else "pax_2d")
     mesh = meshes.Config(*mesh_shape, rules=rules)  # type: ignore[arg-type]
     return lower_step(recipe, mesh, topology_devices(topology), rows, phase).compile()
 

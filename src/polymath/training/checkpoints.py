@@ -8,6 +8,7 @@ import orbax.checkpoint as ocp
 from polymath.errors import CheckpointError
 from polymath.files import disk_errors
 from polymath.model import polymath_v
+from polymath.sharding.placement import Partitioner
 from polymath.training import optimizer
 from polymath.training.step import State, abstract_state
 
@@ -51,10 +52,12 @@ class Checkpoints:
             raise CheckpointError(f"{self.directory / str(step)}: does not fit the recipe: {error}") from error
 
 
-def load_params(directory: Path, model: polymath_v.Config, config: optimizer.Config) -> polymath_v.Params:
+def load_params(
+    directory: Path, model: polymath_v.Config, config: optimizer.Config, partitioner: Partitioner | None = None
+) -> polymath_v.Params:
     """The weights of a phase's newest checkpoint. Raises CheckpointError if there is none."""
     if not Path(directory).is_dir():
         raise CheckpointError(f"{directory}: no such directory; train that phase first")
     with Checkpoints(directory, every=1) as checkpoints:
-        state = checkpoints.restore(abstract_state(model, config))
+        state = checkpoints.restore(abstract_state(model, config, partitioner))
     return optimizer.merge(state.trainable, state.frozen, polymath_v.specs(model))

@@ -1,17 +1,23 @@
 """The training loop: batches in, checkpoints and curves out; it resumes by itself from the newest checkpoint."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 
 import jax
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from polymath.data.loader import Loader
 from polymath.errors import ConfigError, PolymathError
 from polymath.model import polymath_v
-from polymath.training.checkpoints import Checkpoints, abstract_state, load_params
+from polymath.sharding import mesh as meshes
+from polymath.sharding.placement import Partitioner, partitioner
+from polymath.training.checkpoints import Checkpoints, load_params
 from polymath.training.metrics import MetricsWriter
+from polymath.training.placement import batch_on_mesh, check_rows, own_rows
+from polymath.training.processes import is_first
 from polymath.training.run import Run, save_example_batch
-from polymath.training.step import State, init_params, init_state, make_step
+from polymath.training.step import State, abstract_state, make_step, state_on_mesh
 
 MAX_SKIPPED = 100
 
@@ -23,51 +29,69 @@ def train_phase(run: Run, phase_name: str, loader: Loader, start: polymath_v.Par
     run directory whose checkpoint is beyond the recipe's last step.
     """
     recipe, phase = run.recipe, run.recipe.phase(phase_name)
+    mesh = training_mesh(recipe.mesh)
+    check_rows(phase.rows, recipe.execution.micro_batches, mesh)
     with Checkpoints(run.checkpoints(phase_name), phase.checkpoint_every) as checkpoints:
-        state = _initial_state(run, phase_name, checkpoints, start)
-        step = make_step(recipe.model, phase.optimizer, phase.loss, recipe.execution, phase.steps)
+        state = _initial_state(run, phase_name, checkpoints, start, mesh)
+        step = make_step(recipe.model, phase.optimizer, phase.loss, recipe.execution, phase.steps, mesh)
+        own = own_rows(phase.rows, mesh)
         first = int(state.step)
-        with MetricsWriter(run.path, phase_name, first) as metrics, _progress(phase_name, first, phase.steps) as bar:
+        with _curves(run, phase_name, first) as metrics, _progress(phase_name, first, phase.steps) as bar:
             try:
-                for batch in _batches(loader, first, phase.steps):
-                    state, values = step(state, jax.device_put(batch))
+                for batch in _batches(loader, first, phase.steps, own):
+                    state, values = step(state, batch_on_mesh(batch, mesh, own))
                     _after_step(state, values, phase.log_every, phase.steps, metrics, bar)
                     checkpoints.save(state)
             finally:
                 checkpoints.save(state, now=True)
-    if phase_name == "robot":
+    if phase_name == "robot" and is_first():
         save_example_batch(run.path / "example_batch.safetensors", loader.batch(0))
-    return load_params(run.checkpoints(phase_name), recipe.model, phase.optimizer)
+    return load_params(run.checkpoints(phase_name), recipe.model, phase.optimizer, mesh)
 
 
-def _initial_state(run: Run, phase_name: str, checkpoints: Checkpoints, start: polymath_v.Params | None) -> State:
+def training_mesh(config: meshes.Config) -> Partitioner | None:
+    """The devices of a run; None for a single one. Raises ConfigError for a mesh that they do not fill."""
+    return None if config.size == 1 and jax.process_count() == 1 else partitioner(config)
+
+
+def _initial_state(
+    run: Run, phase_name: str, checkpoints: Checkpoints, start: polymath_v.Params | None, mesh: Partitioner | None
+) -> State:
     recipe, phase = run.recipe, run.recipe.phase(phase_name)
     latest = checkpoints.latest()
     if latest is None:
-        params = init_params(recipe.model, jax.random.key(recipe.seed)) if start is None else start
-        return init_state(recipe.model, phase.optimizer, params)
+        begin = jax.random.key(recipe.seed) if start is None else start
+        return state_on_mesh(recipe.model, phase.optimizer, begin, mesh)
     if latest > phase.steps:
         raise ConfigError(f"{checkpoints.directory}: is at step {latest}, beyond {phase_name}.steps = {phase.steps}")
-    return checkpoints.restore(abstract_state(recipe.model, phase.optimizer))
+    return checkpoints.restore(abstract_state(recipe.model, phase.optimizer, mesh))
 
 
-def _batches(loader: Loader, first: int, last: int) -> Iterator:
-    batches = loader.iterate(first)
+def _batches(loader: Loader, first: int, last: int, own: tuple[list[int], int] | None) -> Iterator:
+    batches = loader.iterate(first, rows=None if own is None else own[0])
     for _ in range(first, last):
         yield next(batches)
 
 
-def _after_step(state: State, values: dict, log_every: int, last: int, metrics: MetricsWriter, bar: "_Bar") -> None:
+def _after_step(
+    state: State, values: dict, log_every: int, last: int, metrics: MetricsWriter | None, bar: "_Bar"
+) -> None:
     step = int(state.step)  # waits for the device
     if step % log_every == 0 or step == last:
         numbers = {name: float(value) for name, value in values.items()}
-        metrics.write(step, {**numbers, "skipped": int(state.skipped)})
-        bar.show(step, numbers)
+        if metrics is not None:
+            metrics.write(step, {**numbers, "skipped": int(state.skipped)})
+            bar.show(step, numbers)
     if int(state.skipped) > MAX_SKIPPED:
         raise PolymathError(
             f"step {step}: {MAX_SKIPPED} updates were skipped because the loss or the gradient was not finite; "
             "lower optimizer.peak_learning_rate, or look at the data with `polymath data inspect`"
         )
+
+
+def _curves(run: Run, phase_name: str, first: int) -> AbstractContextManager[MetricsWriter | None]:
+    """Of several processes the first one writes."""
+    return MetricsWriter(run.path, phase_name, first) if is_first() else nullcontext()
 
 
 class _Bar:
@@ -88,5 +112,6 @@ class _Bar:
 
 def _progress(title: str, first: int, last: int) -> _Bar:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TaskProgressColumn())
-    progress = Progress(*columns, TextColumn("{task.fields[status]}"), TimeRemainingColumn())
+    console = Console(stderr=True)  # standard output is for the result
+    progress = Progress(*columns, TextColumn("{task.fields[status]}"), TimeRemainingColumn(), console=console)
     return _Bar(progress, progress.add_task(title, total=last, completed=first, status=""))

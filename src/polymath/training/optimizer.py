@@ -7,8 +7,9 @@ as in Pax's ShardedAdafactor; statistics are float32 whatever the weights' dtype
 """
 
 import re
+import zlib
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,12 +22,17 @@ from polymath.model.specs import named
 
 @dataclass(frozen=True)
 class Config:
-    """groups: (regex, learning-rate factor) pairs that together cover every weight exactly once; factor 0 freezes."""
+    """groups: (regex, learning-rate factor) pairs that together cover every weight exactly once; factor 0 freezes.
+
+    decay_kind: "power" forgets the second moments with 1 - t^-decay (arXiv:1804.04235, section 7.2), "adam" with
+    decay (1 - decay^(t-1)) / (1 - decay^t), Adam's bias correction folded into the average (Praxis).
+    """
 
     peak_learning_rate: float = 2e-4
     warmup_steps: int = 1_000
     cooldown_steps: int = 0  # linear to zero over the last steps
-    decay: float = 0.8  # of the second moments: 1 - t^-decay (arXiv:1804.04235, section 7.2)
+    decay: float = 0.8  # of the second moments, see decay_kind
+    decay_kind: Literal["power", "adam"] = "power"
     momentum: float | None = None
     update_clip: float = 1.0  # RMS of a layer's update (section 6)
     parameter_scale: bool = False
@@ -35,6 +41,16 @@ class Config:
     spike_sigma: float | None = None  # leave out steps so many standard deviations above the last ones
     spike_window: int = 128  # steps
     groups: tuple[tuple[str, float], ...] = ((".*", 1.0),)
+
+
+# The two settings that are published under the name of Adafactor. They differ by a factor of about fifty in the step:
+#              decay of v         step                                    momentum    from
+# PAX          adam 0.99          learning rate                           0.9         praxis ShardedAdafactor's template
+# T5X          power 0.8          learning rate x RMS of the weight       none        t5x/adafactor.py, PaLM
+# Praxis and T5X average the update after its multiplication by the learning rate, ours before (as big_vision): equal
+# while the rate is constant, and the average keeps its meaning when the schedule changes.
+PAX = Config(peak_learning_rate=2.5e-4, decay=0.99, decay_kind="adam", momentum=0.9, parameter_scale=False)
+T5X = Config(peak_learning_rate=1e-2, warmup_steps=10_000, decay=0.8, momentum=None, parameter_scale=True)
 
 
 class State(NamedTuple):
@@ -89,9 +105,24 @@ def update(
         if config.momentum:
             momentum[name] = config.momentum * state.momentum[name] + (1 - config.momentum) * direction
             direction = momentum[name]
-        direction = direction + config.weight_decay * weight
-        weights[name] = (weight - factors[name] * rate * direction).astype(weight.dtype)
+        weight32 = weight.astype(jnp.float32)
+        stepped = weight32 - factors[name] * rate * (direction + config.weight_decay * weight32)
+        weights[name] = rounded(stepped, weight.dtype, name, state.step)
     return weights, State(state.step + 1, factored, momentum or None)
+
+
+def rounded(value: Float[Array, "..."], dtype: Any, name: str, step: Int[Array, ""]) -> Float[Array, "..."]:
+    """float32 as it is; bfloat16 up or down at random, so that on average no update is lost.
+
+    Late in training an update is far below half a unit in the last place of a bfloat16 weight; rounded to the nearest,
+    such a weight never moves again. (Gupta et al. 2015, arXiv:1502.02551, section 3.1.)
+    """
+    if dtype != jnp.bfloat16:
+        return value.astype(dtype)
+    key = jax.random.fold_in(jax.random.key(zlib.crc32(name.encode())), step)
+    noise = jax.random.bits(key, value.shape, jnp.uint16).astype(jnp.uint32)
+    bits = jax.lax.bitcast_convert_type(value.astype(jnp.float32), jnp.uint32) + noise
+    return jax.lax.bitcast_convert_type(bits & jnp.uint32(0xFFFF0000), jnp.float32).astype(dtype)
 
 
 def split(params: Any, specs: Any, config: Config) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -110,7 +141,14 @@ def merge(trainable: dict[str, Any], frozen: dict[str, Any], specs: Any) -> Any:
 
 
 def _second_moments(config: Config) -> optax.GradientTransformation:
-    return optax.scale_by_factored_rms(decay_rate=config.decay)
+    if config.decay_kind == "power":
+        return optax.scale_by_factored_rms(decay_rate=config.decay)
+    return optax.scale_by_factored_rms(decay_rate=config.decay, decay_rate_fn=_adam_decay)
+
+
+def _adam_decay(step: Any, decay: float) -> Float[Array, ""]:
+    t = jnp.asarray(step + 1, jnp.float32)
+    return decay * (1.0 - decay ** (t - 1.0)) / (1.0 - decay**t)
 
 
 def _direction(config: Config, gradient: Any, state: Any, weight: Any) -> tuple[Any, Any]:

@@ -50,15 +50,31 @@ def statistic_place(shape: tuple[int, ...], place: tuple[Any, ...], statistic: t
     return (*place[: without[-1]], *place[without[-1] + 1 :]) if without else ()
 
 
-def batch_on_mesh(batch: Batch, partitioner: Partitioner | None) -> Batch:
-    """The host's batch on the devices, rows spread. Every process passes the rows of its own devices.
+def own_rows(rows: int, partitioner: Partitioner | None) -> tuple[list[int], int] | None:
+    """The rows of a batch of `rows` that this process' devices hold, and `rows`; None: all of them."""
+    if partitioner is None or jax.process_count() == 1:
+        return None
+    places = partitioner.batch_sharding().addressable_devices_indices_map((rows,))
+    return sorted({row for index in places.values() if index for row in range(*index[0].indices(rows))}), rows
 
-    Raises ConfigError if the rows do not divide.
-    """
+
+def batch_on_mesh(batch: Batch, partitioner: Partitioner | None, own: tuple[list[int], int] | None = None) -> Batch:
+    """The host's batch on the devices, rows spread; `own`: which rows it has, and of how many, if not all."""
     if partitioner is None:
         return jax.device_put(batch)
     sharding = partitioner.batch_sharding()
-    return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, np.asarray(x)), batch)
+    if own is None:
+        return jax.device_put(batch, sharding)
+    rows, total = own
+
+    def place(x: np.ndarray) -> jax.Array:
+        def part(index: tuple[slice, ...] | None) -> np.ndarray:
+            numbers = range(*(index or (slice(None),))[0].indices(total))
+            return x[rows.index(numbers[0]) : rows.index(numbers[-1]) + 1]
+
+        return jax.make_array_from_callback((total, *x.shape[1:]), sharding, part)
+
+    return jax.tree.map(place, batch)
 
 
 def check_rows(rows: int, micro_batches: int, partitioner: Partitioner | None) -> None:

@@ -11,6 +11,7 @@ from polymath.data.transforms import Ablation
 from polymath.errors import ConfigError
 from polymath.model import polymath_v
 from polymath.model.execution import Execution
+from polymath.sharding import mesh as meshes
 from polymath.training import losses, optimizer
 
 
@@ -47,6 +48,7 @@ class Recipe:
     alignment: Phase
     robot: Phase
     execution: Execution = field(default_factory=Execution)
+    mesh: meshes.Config = field(default_factory=meshes.Config)
     augmentation: Augmentation = field(default_factory=Augmentation)
     ablation: Ablation = field(default_factory=Ablation)
     seed: int = 0

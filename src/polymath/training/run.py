@@ -10,7 +10,7 @@ RUN/metrics.jsonl                one line a logged step; RUN/tensorboard holds t
 RUN/checkpoints/PHASE/STEP/      weights and optimizer state (orbax)
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from polymath.data.transforms import RobotTransform
 from polymath.errors import ConfigError
 from polymath.files import atomic_write
 from polymath.tokenizer import Tokenizer
+from polymath.training.processes import is_first, wait_for_file
 from polymath.training.recipe import Recipe
 from polymath.types import Batch, Embodiment
 
@@ -72,13 +73,16 @@ def create_or_open(
 ) -> Run:
     """A new run directory, or the existing one if it belongs to the very same recipe.
 
-    Raises ConfigError naming the first field that differs otherwise: a run directory belongs to one recipe.
+    Raises ConfigError naming the first field that differs otherwise: a run directory belongs to one recipe; the mesh
+    alone may change.
     """
     path = Path(path)
     check_tokenizer(recipe, tokenizer, path / "tokenizer.json")
+    if not is_first():
+        wait_for_file(path / "config.json")
     if (path / "config.json").exists():
         _check_same_recipe(path / "config.json", config.load(Recipe, path / "config.json"), recipe)
-        return open_run(path)
+        return replace(open_run(path), recipe=recipe)
     tokenizer.save(path / "tokenizer.json")
     config.save(embodiment, path / "embodiment.json")
     config.save(statistics, path / "statistics.json")
@@ -111,7 +115,7 @@ def load_example_batch(path: Path) -> Batch:
 
 
 def _check_same_recipe(path: Path, found: Recipe, wanted: Recipe) -> None:
-    difference = _first_difference(config.to_dict(found), config.to_dict(wanted), "")
+    difference = _first_difference(config.to_dict(replace(found, mesh=wanted.mesh)), config.to_dict(wanted), "")
     if difference:
         name, old, new = difference
         raise ConfigError(

@@ -115,6 +115,19 @@ def _on_mesh(model: polymath_v.Config, config: optimizer.Config, partitioner: Pa
     return {"out_shardings": (places, None), "compiler_options": options}
 
 
-def place_state(state: State, model: polymath_v.Config, partitioner: Partitioner) -> State:
-    """The same state on the mesh, every process with its own part."""
-    return jax.jit(lambda x: x, out_shardings=state_places(model, state, partitioner))(state)
+def state_on_mesh(
+    model: polymath_v.Config,
+    config: optimizer.Config,
+    start: polymath_v.Params | PRNGKeyArray,
+    partitioner: Partitioner | None,
+) -> State:
+    """A fresh state around given weights or a draw; on a mesh every device makes its own part and no more."""
+
+    def make(start: polymath_v.Params | PRNGKeyArray) -> State:
+        params = start if isinstance(start, polymath_v.Params) else init_params(model, start)
+        return init_state(model, config, params)
+
+    if partitioner is None:
+        return make(start)
+    places = jax.tree.map(lambda leaf: leaf.sharding, abstract_state(model, config, partitioner))
+    return jax.jit(make, out_shardings=places)(start)
