@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import tyro
 from tyro.extras import SubcommandApp
 
-from polymath import cli_data, cli_demo, cli_eval, cli_models, cli_record, cli_runs, cli_tokenizer
+from polymath import cli_data, cli_demo, cli_eval, cli_models, cli_plan, cli_record, cli_runs, cli_tokenizer
 from polymath.cli_output import print_json
 from polymath.errors import PolymathError
 
@@ -28,6 +28,7 @@ GO_ON = (
 app = SubcommandApp()
 app.command(cli_demo.demo)
 app.command(cli_runs.presets)
+app.command(cli_plan.plan)
 app.command(
     cli_record.app, name="record", help="Scripted experts make episodes; the same simulator makes captioned pictures."
 )

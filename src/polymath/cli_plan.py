@@ -1,0 +1,71 @@
+"""`polymath plan`."""
+
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from polymath.cli_output import print_json
+
+
+def plan(
+    preset: Positional[str],
+    topology: str = "v4:8x8x8",
+    mesh: str | None = None,
+    batch: int | None = None,
+    context: int | None = None,
+    images: int | None = None,
+    remat: str | None = None,
+    accumulation: int | None = None,
+    days: float = 28.0,
+    price: float | None = None,
+    search: bool = False,
+    top: int = 10,
+    compile: bool = False,
+    json: bool = False,
+    html: Path | None = None,
+) -> None:
+    """Before a chip is rented: does it fit, how long is a step, how far do the days go, what does it cost.
+
+    An estimate in closed forms, at once; --compile puts what the compiler makes of the real step beside it. It needs no
+    TPU, only libtpu, and minutes of one core.
+
+    Example: polymath plan polymath_v_30b --topology v4:8x8x8 --images 4 --search
+
+    Example: polymath plan polymath_v_1b --topology h100:8 --price 2.5 --html plan.html
+
+    Example: polymath plan polymath_v_30b --topology v4:8x8x8 --compile --json
+
+    Args:
+        preset: The name of a recipe, see `polymath presets`.
+        topology: CHIP:SIZES, as v4:8x8x8, v5e:16x16, 2*v4:4x4x4 (two slices), h100:4x8 (four nodes), cpu:8.
+        mesh: replica,data,model, one of them -1 for what is left; by default all chips of a slice on the data axis.
+        batch: Sequences a step, instead of the recipe's.
+        context: Tokens a sequence, instead of the recipe's.
+        images: Images a sequence, instead of the recipe's.
+        remat: What the backward pass computes again: full, attention, projections, minimal, offload, none.
+        accumulation: Micro-batches a step.
+        days: Of computation without a pause.
+        price: Of one chip and hour, in any currency.
+        search: Rank meshes, remat and micro-batches (those not given); the estimate is then of the fastest.
+        top: How many ranks to show.
+        compile: Compile the real step for the topology.
+        json: Print one JSON object instead of tables.
+        html: Write a page with pictures of memory and of the step to this file.
+    """
+    from polymath.errors import ConfigError
+    from polymath.planning.answer import answer
+    from polymath.planning.page import write_page
+    from polymath.planning.request import Request
+    from polymath.planning.tables import show
+    from polymath.presets import preset as find_preset
+
+    if days <= 0 or top < 1 or (price is not None and price < 0):
+        raise ConfigError("--days must be above 0, --top at least 1, --price not negative")
+    request = Request(topology, mesh, batch, context, images, remat, accumulation)
+    found = answer(find_preset(preset), request, days, price, search=top if search else 0, compile=compile)
+    if html is not None:
+        write_page(found, html)
+    if json:
+        print_json(found)
+    else:
+        show(found)

@@ -1,0 +1,41 @@
+"""The whole answer of `polymath plan`: estimate, ranking, compiled step."""
+
+from dataclasses import replace
+from typing import Any
+
+from polymath.errors import ConfigError
+from polymath.planning.compiled import analyse, compile_for
+from polymath.planning.estimate import estimate
+from polymath.planning.request import Request, prepare
+from polymath.planning.search import Found, row
+from polymath.planning.search import search as find
+from polymath.training.recipe import Recipe
+
+
+def answer(
+    recipe: Recipe, request: Request, days: float, price: float | None, search: int = 0, compile: bool = False
+) -> dict[str, Any]:
+    """JSON values. `search`: how many ranks to list, 0 for no search; with it the estimate is of the fastest plan."""
+    ranked = find(recipe, request) if search else None
+    if ranked:
+        request = fastest(request, ranked)
+    recipe, plan = prepare(recipe, request)
+    found = estimate(plan, days, price)
+    if ranked:
+        plans = [row(plan) for plan in ranked.plans[:search]]
+        found["search"] = {"plans": plans, "feasible": len(ranked.plans), "infeasible": ranked.infeasible}
+    if compile:
+        step, seconds = compile_for(recipe, plan, request.phase)
+        found["compiled"] = {**analyse(step, plan), "compile_seconds": seconds}
+        found["fits"] = found["compiled"]["fits"]
+    return found
+
+
+def fastest(request: Request, ranked: Found) -> Request:
+    """The request of the first plan. Raises ConfigError if there is none."""
+    if not ranked.plans:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in ranked.infeasible.items())
+        raise ConfigError(f"--search: no plan fits {request.topology} ({reasons}); take more chips")
+    best = ranked.plans[0]
+    mesh = f"{best.mesh.replica},{best.mesh.data},{best.mesh.model}"
+    return replace(request, mesh=mesh, remat=best.remat, accumulation=best.accumulation)

@@ -1,0 +1,34 @@
+"""The answer of `polymath plan` as one HTML file that needs nothing else."""
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from polymath.files import atomic_write
+from polymath.planning.pictures import memory_bar, timeline
+
+GIB = 2**30
+
+
+def write_page(found: dict[str, Any], path: Path) -> None:
+    """Write the page to `path`, whole or not at all."""
+    page = render(found)
+    with atomic_write(Path(path)) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def render(found: dict[str, Any]) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["gib"] = lambda size: f"{size / GIB:,.2f}"
+    environment.filters["percent"] = lambda share: f"{100 * share:.1f}"
+    pictures = {name: timeline(found, name) for name in found["scenarios"]}
+    return environment.get_template("plan.html.j2").render(
+        found=found, memory=memory_bar(found["memory"]), timelines=pictures
+    )

@@ -1,0 +1,133 @@
+"""The estimate for a person, as rich tables."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+GIB = 2**30
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print an estimate, and what was searched and compiled if it holds them."""
+    Console().print(as_text(found))
+
+
+def as_text(found: dict[str, Any]) -> RenderableType:
+    parts: list[RenderableType] = [headline(found), memory(found), times(found), communication(found), formulas(found)]
+    if found.get("search"):
+        parts.append(ranking(found["search"]))
+    if found.get("compiled"):
+        parts.append(compiled(found))
+    return Group(*parts)
+
+
+def headline(found: dict[str, Any]) -> RenderableType:
+    size = found["parameters"]["total"] / 1e9
+    peak, usable = found["memory"]["peak_bytes"] / GIB, found["memory"]["usable_bytes"] / GIB
+    verdict = "fits" if found["fits"] else "DOES NOT FIT"
+    return Text(
+        f"{found['preset']}: {size:.2f} B parameters on {found['topology']}, {found['devices']:,} chips, mesh "
+        f"{found['mesh']}\n{found['batch']:,} x {found['context']:,} tokens, {found['images']} images a sequence, "
+        f"remat {found['remat']}, {found['accumulation']} micro-batch(es): {verdict}, {peak:.2f} of {usable:.2f} "
+        "GiB a chip",
+        style="bold" if found["fits"] else "bold red",
+    )
+
+
+def memory(found: dict[str, Any]) -> RenderableType:
+    table = _table("memory of a chip at the peak", "category", "GiB")
+    for name, size in found["memory"]["categories"].items():
+        table.add_row(name, f"{size / GIB:.2f}")
+    table.add_row("peak", f"{found['memory']['peak_bytes'] / GIB:.2f}", style="bold")
+    if found["memory"]["host_bytes"]:
+        table.add_row("in the host's memory", f"{found['memory']['host_bytes'] / GIB:.2f}")
+    return table
+
+
+def times(found: dict[str, Any]) -> RenderableType:
+    table = _table("time", "", *found["scenarios"])
+    scenarios = list(found["scenarios"].values())
+    rows: list[tuple[str, list[str]]] = [
+        (f"{phase} s", [f"{s['phases'][phase]['total']:.2f}" for s in scenarios]) for phase in scenarios[0]["phases"]
+    ]
+    rows += [
+        ("step s", [f"{s['step_seconds']:.2f}" for s in scenarios]),
+        ("MFU %", [f"{100 * s['mfu']:.1f}" for s in scenarios]),
+        ("HFU %", [f"{100 * s['hfu']:.1f}" for s in scenarios]),
+        (f"steps in {found['days']:g} days", [f"{s['steps']:,}" for s in scenarios]),
+        ("tokens, 1e12", [f"{s['tokens'] / 1e12:.3f}" for s in scenarios]),
+        ("days per 1e12 tokens", [f"{s['days_per_trillion_tokens']:.1f}" for s in scenarios]),
+    ]
+    for name, cells in rows:
+        table.add_row(name, *cells, style="bold" if name.startswith(("step s", "MFU")) else None)
+    return table
+
+
+def communication(found: dict[str, Any]) -> RenderableType:
+    table = _table("communication of a chip in a step", "tensor", "kind", "over", "phase", "count", "GiB", "s")
+    for move in found["communication"]:
+        cells = (move["tensor"], move["kind"], move["axis"], move["phase"], f"{move['count']:,}")
+        table.add_row(*cells, f"{move['bytes'] / GIB:.2f}", f"{move['seconds']:.2f}")
+    return table
+
+
+def formulas(found: dict[str, Any]) -> RenderableType:
+    kept, used = found["checkpoint"], found["scenarios"]["middle"]["efficiencies"]
+    lines = [
+        f"FLOPs of a step  {found['flops']['model']:.3e} = {found['flops']['formula']}",
+        f"computed         {found['flops']['hardware']:.3e}, of the layers' products "
+        f"{100 * found['flops']['recomputed_share']:.1f} % again",
+        "middle           " + ", ".join(f"{name} {value:g}" for name, value in used.items()),
+        f"checkpoint       {kept['bytes'] / 1e9:.1f} GB, {kept['bytes_per_host'] / 1e9:.2f} GB a host: waits "
+        f"{kept['stall_seconds']:.2f} s, written in {kept['write_seconds']:.1f} s at an assumed "
+        f"{kept['assumed_write_bytes_per_second_per_host'] / 1e9:g} GB/s a host",
+    ]
+    if found["money"]:
+        price = found["money"]
+        lines.append(
+            f"money            {price['run']:,.0f} for {found['days']:g} days, {price['per_trillion_tokens']:,.0f} per "
+            f"1e12 tokens, at {price['price_per_chip_hour']:g} a chip and hour"
+        )
+    return Text("\n".join(lines))
+
+
+def ranking(search: dict[str, Any]) -> RenderableType:
+    table = _table("search", "mesh", "remat", "micro-batches", "peak GiB", "step s", "MFU % low", "middle", "high")
+    for row in search["plans"]:
+        cells = (str(row["mesh"]), row["remat"], str(row["accumulation"]), f"{row['peak_bytes'] / GIB:.2f}")
+        table.add_row(*cells, f"{row['step_seconds']:.2f}", *(f"{100 * mfu:.1f}" for mfu in row["mfu"].values()))
+    reasons = ", ".join(f"{reason} {count}" for reason, count in search["infeasible"].items()) or "none"
+    return Group(table, Text(f"{search['feasible']} plans are feasible; not feasible: {reasons}"))
+
+
+def compiled(found: dict[str, Any]) -> RenderableType:
+    step = found["compiled"]
+    table = _table("compiled, beside the estimate", "", "XLA", "estimate")
+    table.add_row("peak GiB", f"{step['peak_bytes'] / GIB:.2f}", f"{step['estimate']['peak_bytes'] / GIB:.2f}")
+    table.add_row("arguments GiB", f"{step['argument_bytes'] / GIB:.2f}", "")
+    table.add_row("temporaries GiB", f"{step['temp_bytes'] / GIB:.2f}", "")
+    wire = sum(row["wire_bytes"] for row in step["collectives"].values())
+    table.add_row("received GiB", f"{wire / GIB:.1f}", f"{step['estimate']['wire_bytes'] / GIB:.1f}")
+    counted = step["flops"]
+    table.add_row("FLOPs, as XLA says", f"{counted['xla']:.3e}", "")
+    table.add_row("  + loops' repetitions", f"{counted['loops']:.3e}", "")
+    table.add_row("  + attention kernels", f"{counted['kernels']:.3e}", "")
+    table.add_row("  matrix products in all", f"{counted['total']:.3e}", f"{step['estimate']['flops']:.3e}")
+    for name, seconds in step["step_seconds"].items():
+        table.add_row(f"step s, {name}", f"{seconds:.2f}", f"{found['scenarios'][name]['step_seconds']:.2f}")
+    kinds = _table("its collectives", "kind", "count", "GiB", "asynchronous", "with work beside it")
+    for kind, row in sorted(step["collectives"].items(), key=lambda item: -item[1]["bytes"]):
+        shares = (f"{100 * row[part] / max(row['bytes'], 1):.0f} %" for part in ("async_bytes", "overlapped_bytes"))
+        kinds.add_row(kind, f"{row['count']:,}", f"{row['bytes'] / GIB:.2f}", *shares)
+    return Group(table, kinds)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    words: Sequence[str] = ("", "category", "tensor", "kind", "over", "phase", "mesh", "remat")
+    for column in columns:
+        table.add_column(column, justify="left" if column in words else "right", no_wrap=True)
+    return table
