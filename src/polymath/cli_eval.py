@@ -31,6 +31,7 @@ def metaworld(
     episodes: int = 10,
     seed: int = 0,
     execute: int = 2,
+    int8: bool = False,
     renderer: Renderer = "ray",
     allow_mixed_renderers: bool = False,
     workers: int = os.cpu_count() or 1,
@@ -49,6 +50,7 @@ def metaworld(
         episodes: For each task and split.
         seed: Chooses a block of held-out layouts.
         execute: Actions executed of each chunk before the policy is asked again.
+        int8: Hold the policy's weights in 8 bits; it then goes by NAME-int8.
         renderer: That of the training data, or see the next option.
         allow_mixed_renderers: Let the pictures be drawn otherwise than in the training data.
         workers: Simulator processes; they change the speed, never the results.
@@ -62,7 +64,7 @@ def metaworld(
         if not policy.is_dir():
             raise ConfigError(f"--policy {policy}: no such run directory; a policy without one needs --out")
         out = policy / "evaluation"
-    player, checkpoint, trained_on, image_size, cameras = _open_policy(policy, name)
+    player, checkpoint, trained_on, image_size, cameras = _open_policy(policy, name, int8)
     config = MetaWorldConfig(
         tasks or tuple(TASKS), splits, episodes, execute, seed, renderer, image_size, cameras, workers
     )
@@ -104,7 +106,7 @@ def _row(found: "Comparison") -> list[object]:
     return [found.split, *rates, found.pairs, found.only_a, found.only_b, p_value]
 
 
-def _open_policy(path: Path, name: str | None) -> "tuple[Policy, str, str | None, int, tuple[str, ...]]":
+def _open_policy(path: Path, name: str | None, int8: bool) -> "tuple[Policy, str, str | None, int, tuple[str, ...]]":
     """Who plays, its checkpoint, the renderer identity of its training data, and the pictures that it wants."""
     if str(path) == "random":
         from polymath.evaluation.baselines import RandomPolicy
@@ -115,9 +117,11 @@ def _open_policy(path: Path, name: str | None) -> "tuple[Policy, str, str | None
     from polymath.policy import Policy as RunPolicy
 
     loaded = RunPolicy.load(path, name)
+    if int8:
+        loaded = loaded.in_int8()
     run = loaded.run
     step = max((int(p.name) for p in run.checkpoints("robot").iterdir() if p.name.isdigit()), default=0)
-    checkpoint = f"{run.path.resolve().name}/robot/{step}"
+    checkpoint = f"{run.path.resolve().name}/robot/{step}" + ("/int8" if int8 else "")
     return loaded, checkpoint, run.data.renderer, run.recipe.layout.image_size, run.embodiment.cameras
 
 

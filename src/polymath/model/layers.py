@@ -6,26 +6,33 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from polymath.model.int8 import Quantised
 from polymath.model.lora import Adapted
 
+Weight = Array | Adapted | Quantised
 
-def project(x: Float[Array, "*tokens D"], weight: Float[Array, "*out D"] | Adapted) -> Float[Array, "..."]:
-    """Contract the width of every token with the last axis of `weight`: [*tokens, *out].
+
+def project(x: Float[Array, "*tokens D"], weight: Weight) -> Float[Array, "..."]:
+    """Contract the width of every token with the last axis of `weight` [*out, D]: [*tokens, *out].
 
     The tokens are flattened to one axis first: the weight's gradient is then a single matrix product that needs no
     transposed copy of the activations (2.5 times faster on XLA's CPU backend than the einsum over [B, S, D]).
     """
     if isinstance(weight, Adapted):
         return project(x, weight.base) + weight.scale * project(project(x, weight.lora_down), weight.lora_up)
+    if isinstance(weight, Quantised):
+        weight = weight.whole()
     y = x.reshape(-1, x.shape[-1]) @ weight.reshape(-1, weight.shape[-1]).T
     return y.reshape(*x.shape[:-1], *weight.shape[:-1])
 
 
-def project_back(x: Float[Array, "..."], weight: Float[Array, "*inner D"] | Adapted) -> Float[Array, "*tokens D"]:
-    """Contract every axis of `weight` but the last with the last axes of x, [*tokens, *inner]: the way back."""
+def project_back(x: Float[Array, "..."], weight: Weight) -> Float[Array, "*tokens D"]:
+    """The way back: contract all axes of `weight` [*inner, D] but the last with the last of x [*tokens, *inner]."""
     if isinstance(weight, Adapted):
         low = project_back(x, weight.lora_up)
         return project_back(x, weight.base) + weight.scale * project_back(low, weight.lora_down)
+    if isinstance(weight, Quantised):
+        weight = weight.whole()
     inner, tokens = math.prod(weight.shape[:-1]), x.shape[: x.ndim - weight.ndim + 1]
     return (x.reshape(-1, inner) @ weight.reshape(inner, -1)).reshape(*tokens, weight.shape[-1])
 

@@ -22,7 +22,7 @@ from polymath.model.specs import Constant, Normal, Spec, draw, is_spec, name_of,
 from polymath.sharding.spread import cast
 
 # Looked up or added, not projected with: an adapter has no place there.
-UNPROJECTED = r".*(embedding|output|latents|positions|class_token)"
+UNPROJECTED = r".*(embedding|output|latents|positions|class_token|bias)"
 
 
 @dataclass(frozen=True)

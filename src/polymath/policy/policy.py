@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from polymath.data.packing import collate
 from polymath.data.sequence import Document
-from polymath.model import polymath_v
+from polymath.model import int8, polymath_v
 from polymath.training.checkpoints import load_params
 from polymath.training.run import Run, open_run
 from polymath.types import ActionChunk, Batch, Observation
@@ -40,6 +40,11 @@ class Policy:
         run = open_run(path)
         params = load_params(run.checkpoints("robot"), run.recipe.model, run.recipe.robot.optimizer)
         return cls(run, params, name or Path(path).name)
+
+    def in_int8(self) -> "Policy":
+        """The same policy with its matrices in 8 bits, named so. Raises ConfigError where qwix is not installed."""
+        params = int8.quantise(self.params, polymath_v.specs(self.run.recipe.model))
+        return type(self)(self.run, params, f"{self.name}-int8", self._largest_group)
 
     def act(self, observations: Sequence[Observation]) -> list[ActionChunk]:
         """One action chunk per observation. Raises DataError for a wrong robot, camera, picture or state."""

@@ -1,0 +1,61 @@
+"""Weights in 8 bits for inference: a quarter of float32's memory, at the same speed or below.
+
+Every row of a projected matrix is an int8 row with one float32 scale (absolute maximum / 127.5), found by qwix. Where a
+layer runs, its rows are multiplied out again, one layer at a time; activations stay in the execution's dtype, so the
+arithmetic is that of the unquantised model on rounded weights. Embeddings, norms and biases stay as they are.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from polymath.errors import ConfigError
+from polymath.model.lora import UNPROJECTED
+from polymath.model.specs import is_spec, name_of
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Quantised:
+    """values: int8 [*rows, D] (in the compute dtype once a layer has been cast); scale: float32 [*rows, 1]."""
+
+    values: Any
+    scale: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.values.shape
+
+    def whole(self) -> Float[Array, "..."]:
+        return self.values * self.scale
+
+    def astype(self, dtype: Any) -> Float[Array, "..."]:
+        return self.values.astype(dtype) * self.scale.astype(dtype)
+
+    def __getitem__(self, row: int) -> "Quantised":
+        return Quantised(self.values[row], self.scale[row])
+
+    def __iter__(self) -> Iterator["Quantised"]:
+        return (self[row] for row in range(len(self.values)))
+
+
+def quantise(params: Any, specs: Any) -> Any:
+    """The parameters with every projected matrix in int8. Raises ConfigError where qwix is not installed."""
+    try:
+        import qwix
+    except ModuleNotFoundError:
+        raise ConfigError("weights in int8 need qwix: pip install 'polymath-v[int8]'") from None
+
+    def eight_bits(path: tuple[Any, ...], spec: Any, weight: Any) -> Any:
+        layered, name = int(spec.axes[:1] == ("layers",)), name_of(path)
+        if len(spec.shape) - layered < 2 or ".lora_" in name or re.fullmatch(UNPROJECTED, name.removesuffix(".base")):
+            return weight
+        found = jax.jit(lambda w: qwix.quantize(w, jnp.int8, channelwise_axes=range(w.ndim - 1)))(weight)
+        return Quantised(found.qvalue, found.scale)
+
+    return jax.tree_util.tree_map_with_path(eight_bits, specs, params, is_leaf=is_spec)
