@@ -138,6 +138,7 @@ def _setting(plan: Plan) -> dict[str, Any]:
         "mesh": [plan.mesh.replica, plan.mesh.data, plan.mesh.model],
         "remat": plan.remat,
         "accumulation": plan.accumulation,
+        "gradient_bytes": plan.gradient_bytes,
         "batch": work.sequences,
         "context": work.length,
         "images": work.images,

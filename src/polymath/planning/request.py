@@ -20,6 +20,7 @@ class Request:
     images: int | None = None
     remat: str | None = None
     accumulation: int | None = None
+    gradients: str | None = None  # dtype of their reduction
     phase: str = "robot"
 
 
@@ -31,14 +32,21 @@ def prepare(recipe: Recipe, request: Request) -> tuple[Recipe, Plan]:
     mesh = requested_mesh(request, topology)
     check_model_axis(recipe, mesh)
     recipe = resized(recipe, request.batch, request.context, request.images, request.phase)
-    execution = replace(
-        recipe.execution,
-        remat=request.remat or recipe.execution.remat,  # type: ignore[arg-type]
-        micro_batches=request.accumulation or recipe.execution.micro_batches,
-    )
-    recipe = replace(recipe, execution=execution)
+    recipe = executed(recipe, request)
     work = of_recipe(recipe, request.phase)
     return recipe, plan_of(recipe, work, topology, mesh, request.phase)
+
+
+def executed(recipe: Recipe, request: Request) -> Recipe:
+    """The recipe with the requested execution."""
+    given = recipe.execution
+    execution = replace(
+        given,
+        remat=request.remat or given.remat,  # type: ignore[arg-type]
+        micro_batches=request.accumulation or given.micro_batches,
+        gradient_dtype=request.gradients or given.gradient_dtype,  # type: ignore[arg-type]
+    )
+    return replace(recipe, execution=execution)
 
 
 def plan_of(recipe: Recipe, work: Workload, topology: Topology, mesh: Mesh, phase: str) -> Plan:

@@ -11,7 +11,7 @@ from polymath.model.execution import Execution
 from polymath.planning import flops, memory
 from polymath.planning.plan import Plan
 from polymath.planning.remat import policy_name
-from polymath.planning.request import Request, check_model_axis, plan_of
+from polymath.planning.request import Request, check_model_axis, executed, plan_of
 from polymath.planning.roofline import EFFICIENCIES, step_seconds
 from polymath.planning.topology import Mesh, Topology, factorisations, parse, parse_mesh
 from polymath.planning.workload import Workload, of_recipe, resized
@@ -41,8 +41,8 @@ def search(recipe: Recipe, request: Request) -> Found:
     ranked: list[tuple[float, int, Plan]] = []
     reasons: Counter[str] = Counter()
     for mesh, remat, accumulation in _candidates(meshes, request):
-        execution = replace(recipe.execution, remat=remat, micro_batches=accumulation)  # type: ignore[arg-type]
-        plan = _plan(replace(recipe, execution=execution), work, topology, mesh, request.phase)
+        tried = replace(request, remat=remat, accumulation=accumulation)
+        plan = _plan(executed(recipe, tried), work, topology, mesh, request.phase)
         if isinstance(plan, str):
             reasons[plan] += 1
         elif not memory.fits(plan):

@@ -1,0 +1,39 @@
+"""The days of a run, one by one: what is lost every day, what remains, and which phase it goes to.
+
+Every day loses, by assumption, one interruption (half of a checkpoint interval of work, and the restart: scheduling,
+the compiled step from its cache, restoring), and the stalls of the checkpoints. The first day loses the start on top
+(bringing up the hosts, importing weights, checking data), the last one the final evaluation and export.
+"""
+
+from typing import Any
+
+DAY = 86_400.0
+CHECKPOINT_EVERY = 600.0  # seconds
+RESTART = 600.0
+START = 7_200.0
+END = 7_200.0
+
+
+def working_seconds(day: int, days: int, stall: float) -> float:
+    """Seconds of day 1, 2, … that go into steps; `stall`: seconds that training waits for a checkpoint."""
+    lost = RESTART + CHECKPOINT_EVERY / 2 + stall * DAY / CHECKPOINT_EVERY
+    return DAY - lost - (START if day == 1 else 0) - (END if day == days else 0)
+
+
+def by_day(
+    step_seconds: float, tokens_per_step: int, stall: float, phases: dict[str, int], days: int
+) -> list[dict[str, Any]]:
+    """Steps of each day and in all, the phases that it works on, tokens so far; days after the last step are empty."""
+    left, done, carried, found = dict(phases), 0, 0.0, []
+    for day in range(1, days + 1):
+        carried += working_seconds(day, days, stall) / step_seconds
+        room = int(carried)
+        carried -= room
+        worked: dict[str, int] = {}
+        for phase in phases:
+            taken = min(room, left[phase])
+            left[phase], room, done = left[phase] - taken, room - taken, done + taken
+            if taken:
+                worked[phase] = taken
+        found.append({"day": day, "steps": worked, "steps_so_far": done, "tokens_so_far": done * tokens_per_step})
+    return found
