@@ -21,9 +21,12 @@ TFDS_STAMP := $(TFDS_VENV)/.installed
 FIXTURES := tests/fixtures/data
 RIVALS_VENV := .venv-rivals
 RIVALS_STAMP := $(RIVALS_VENV)/.installed
+CORPUS_VENV := .venv-corpus
+CORPUS_STAMP := $(CORPUS_VENV)/.installed
+CORPUS := runs/tokenizer
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format docs lock oracles vit-g lerobot-check fixtures rivals benchmarks clean
+.PHONY: help install demo test lint format docs lock oracles vit-g lerobot-check fixtures rivals tokenizer benchmarks clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -86,6 +89,18 @@ $(RIVALS_STAMP): | $(STAMP)
 	$(PYTHON) -m venv --without-pip $(RIVALS_VENV)
 	VIRTUAL_ENV=$(RIVALS_VENV) $(BIN)/uv pip install --quiet 'lerobot[smolvla]>=0.4.4,<0.5' 'gemma>=3.3,<5'
 	VIRTUAL_ENV=$(RIVALS_VENV) $(BIN)/uv pip install --quiet --no-deps 'protobuf>=7.36,<8'
+	@touch $@
+
+tokenizer: install $(CORPUS_STAMP)  ## 256,000 entries from documentation in 90 languages (Debian's packages; half an hour)
+	$(CORPUS_VENV)/bin/python examples/tokenizer_256k/corpus.py $(CORPUS)
+	$(BIN)/polymath tokenizer train $(CORPUS)/text/*.txt $(CORPUS)/text/*.tsv --alpha 0.5 --min-word-count 2 --memory-gb 6 \
+	  --out $(CORPUS)/tokenizer.json
+	POLYMATH_TOKENIZER=$(CORPUS)/tokenizer.json $(BIN)/pytest -q tests/tokenizer/test_lossless.py
+	$(BIN)/polymath tokenizer stats $(CORPUS)/tokenizer.json --text $(CORPUS)/heldout/*.txt --compare
+
+$(CORPUS_STAMP): examples/tokenizer_256k/requirements.txt | $(STAMP)
+	$(PYTHON) -m venv --without-pip $(CORPUS_VENV)
+	VIRTUAL_ENV=$(CORPUS_VENV) $(BIN)/uv pip install --quiet -r examples/tokenizer_256k/requirements.txt
 	@touch $@
 
 benchmarks: install  ## what the parts cost on this machine: every script of benchmarks/

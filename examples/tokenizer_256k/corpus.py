@@ -3,7 +3,7 @@
     python examples/tokenizer_256k/corpus.py OUT [--debs DIR]      (needs apt-get, dpkg-deb and requirements.txt)
 
     OUT/text/LANG.txt            lines of manual pages, help pages, books and translated programs, each line once
-    OUT/text/LANG.words.tsv      word <TAB> count, as if WORDS running words had been read
+    OUT/text/LANG.words.tsv      word <TAB> count, as if WORDS running words had been read, ENGLISH_WORDS of English
     OUT/heldout/LANG.*.txt       quotations, jokes (quotes), small talk (dialogs): no documentation, never trained on
 
 The list of packages is packages.txt, beside this file. `apt-get download` fetches what DIR does not hold yet.
@@ -22,10 +22,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 PACKAGES = Path(__file__).with_name("packages.txt")
-WORDS = 20_000_000
+WORDS, ENGLISH_WORDS = 20_000_000, 80_000_000  # most captions and instructions are English
 CAP = 60_000_000  # bytes of one language
 HELD_OUT = "fortunes-"
-NAMES = {"br": "pt", "C": "en", "dev": "en", "doc": "en", "min": "en"}  # fortunes-br is Portuguese
+NAMES = {"br": "pt", **dict.fromkeys(("C", "c", "dev", "doc", "faq", "min"), "en")}  # fortunes-br is Portuguese
 DIALOGS = {
     **{
         "bengali": "bn",
@@ -151,7 +151,7 @@ def write_words(out: Path) -> None:
         frequencies = wordfreq.get_frequency_dict(language, "best")
         with (out / f"{language}.words.tsv").open("w", encoding="utf-8") as file:
             for word, frequency in frequencies.items():
-                count = frequency * WORDS
+                count = frequency * (ENGLISH_WORDS if language == "en" else WORDS)
                 forms = [(word, 1.0)] if language in NO_SPACES else variants(word)
                 for form, share in forms:
                     if round(count * share):

@@ -20,7 +20,7 @@ def train(
     shipped: bool = False,
     alpha: float = 1.0,
     sample_gb: float | None = None,
-    memory_gb: float = 2.0,
+    memory_gb: float = 4.0,
     min_word_count: int = 1,
     json: bool = False,
 ) -> None:
@@ -38,8 +38,9 @@ def train(
         alpha: 1 learns from the text as it is; less gives small languages more weight, 0 gives all the same. A path's
             name up to its first dot is its language.
         sample_gb: How much text to learn from, in 10^9 bytes; all of it by default.
-        memory_gb: What the counts of words may take before they go to disk (beside OUT).
-        min_word_count: Words that occur less often are not learned from; 2 halves the memory of the training.
+        memory_gb: What counting may take before counts go to disk (beside OUT), and what learning may take: the rarest
+            words are left out until it fits.
+        min_word_count: Words that occur less often are left out in any case.
         json: Print one JSON object instead of a line.
     """
     from polymath.tokenizer import ControlTokens

@@ -1,6 +1,6 @@
 """Ten thousand random strings come back, and their ids are those of Hugging Face's own engine, never a control token.
 
-POLYMATH_TOKENIZER=tokenizer.json tries another tokenizer than the little one (`make tokenizer-256k` does).
+POLYMATH_TOKENIZER=tokenizer.json tries another tokenizer than the little one (`make tokenizer` does).
 """
 
 import os

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer as HFTokenizer
 
 from polymath.errors import ConfigError
 from polymath.tokenizer import ControlTokens, corpus, train
-from polymath.tokenizer.training import Gathering, train_on_paths
+from polymath.tokenizer.training import LEARNING, Gathering, train_on_paths
 from polymath.tokenizer.vocabulary import PATTERN
 
 CONTROL = ControlTokens(512)
@@ -63,9 +63,12 @@ def test_the_file_is_hugging_faces_own(texts: list[str], vocab_size: int, min_fr
 
 
 def test_spilling_to_disk_changes_nothing(tmp_path: Path) -> None:
-    (tmp_path / "text.txt").write_text("\n".join(made_up(9)), encoding="utf-8")
+    """2,197 words of three letters, of which a budget of 650 kB counts 1,625 in memory, and learns from all."""
+    words = [f" {a}{b}{c}" for a in "abcdefghijklm" for b in "nopqrstuvwxyz" for c in "aeioubcdfghjk"]
+    shuffled = np.random.default_rng(0).permutation(words * 2 + words[:700])
+    (tmp_path / "text.txt").write_text("\n".join(shuffled), encoding="utf-8")
     made = []
-    for memory in (2**30, 40_000):
+    for memory in (2**30, 650_000):
         tokenizer = train_on_paths(
             [tmp_path / "text.txt"], 1150, CONTROL, gathering=Gathering(memory=memory), scratch=tmp_path
         )
@@ -73,6 +76,13 @@ def test_spilling_to_disk_changes_nothing(tmp_path: Path) -> None:
         made.append((tmp_path / "tokenizer.json").read_text())
     assert made[0] == made[1]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["text.txt", "tokenizer.json"], "no spill is left"
+
+
+def test_too_little_memory_leaves_out_the_rarest_words(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(" cube" * 9 + " door" * 5 + " xylophone" * 2)
+    small = Gathering(memory=15 * LEARNING)
+    tokenizer = train_on_paths([tmp_path / "text.txt"], 768 + 8, CONTROL, gathering=small)
+    assert [len(tokenizer.encode(word)) for word in (" cube", " door", " xylophone")] == [1, 1, 10]
 
 
 def test_a_weighted_language_gets_its_words_first(tmp_path: Path) -> None:

@@ -67,3 +67,11 @@ def test_rare_words_are_left_out(tmp_path: Path) -> None:
     counts.add(["a b a\n"])
     assert dict(counts.words(min_count=2)) == {}
     assert dict(counts.words()) == {"a": 1, " b": 1, " a": 1, "\n": 1}
+
+
+def test_the_rarest_words_go_first_until_the_rest_fits(tmp_path: Path) -> None:
+    """Bytes by count: 5 once, 4 twice, 2 thrice."""
+    counts = WordCounts(tmp_path)
+    counts.add_words([("sechs", 1), ("dré", 2), ("zz", 3)])
+    assert [counts.min_count(largest) for largest in (100, 11, 10, 6, 5, 2)] == [1, 1, 2, 2, 3, 3]
+    assert dict(counts.words(counts.min_count(6))) == {"dré": 2, "zz": 3}

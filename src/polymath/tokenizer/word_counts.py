@@ -8,6 +8,7 @@ A word is what PATTERN cuts out; no merge spans two of them, so their counts are
 """
 
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from polymath.tokenizer.vocabulary import PATTERN
 PARTITIONS = 64
 BYTES_PER_WORD = 400  # of a counter at the moment when it is written out: the native table, Python's copy, Arrow's
 BATCH = 4096  # texts counted between two looks at the budget
+RAREST_EXACT = 1_000_000  # no larger count is ever left out
 UNIT = 1024  # counts are kept in this fraction, so that weights add up exactly whatever the order
 SCHEMA = pa.schema([("word", pa.large_string()), ("count", pa.int64())])
 
@@ -51,6 +53,18 @@ class WordCounts:
             self._weighted[word] = self._weighted.get(word, 0) + count * unit
             if len(self._weighted) >= self._capacity:
                 self._spill()
+
+    def min_count(self, largest: int) -> int:
+        """The smallest `min_count` whose words are together at most `largest` bytes long."""
+        lengths: Counter[int] = Counter()
+        for word, count in self.words():
+            lengths[min(count, RAREST_EXACT)] += len(word.encode())
+        total = sum(lengths.values())
+        threshold = 1
+        while total > largest and threshold < RAREST_EXACT:
+            total -= lengths[threshold]
+            threshold += 1
+        return threshold
 
     def words(self, min_count: int = 1) -> Iterator[tuple[str, int]]:
         """Every word that occurs at least `min_count` times (weighted, rounded down), once, in no particular order."""
