@@ -1,7 +1,10 @@
 """Where a run begins: another run's phase, published parts, adapters; and what does not fit."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -150,6 +153,19 @@ def test_a_public_language_model_under_our_vocabulary(language: Path, tokenizer:
     assert pieces_of(tokenizer, language / "tokenizer.json")[token] == pieces
     for mine, published in ((ours.embedding, theirs.embedding), (ours.output, theirs.output)):
         np.testing.assert_allclose(mine[token], jnp.mean(published[jnp.asarray(pieces)], axis=0), rtol=1e-5, atol=1e-6)
+
+
+def test_on_a_mesh_every_weight_is_put_in_its_place(language: Path, data: TrainingData) -> None:
+    """Published, translated and drawn weights are those of a single device, cut as the sharding table says."""
+    program, flamingo = Path(__file__).with_name("start_on_mesh.py"), FIXTURES / "flamingo"
+    arguments = [data.tokenizer, language, flamingo / "picture.json", flamingo / "picture.safetensors"]
+    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, str(program), *map(str, arguments)]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads(ran.stdout)
+    assert (found["devices"], found["different"], found["misplaced"]) == (2, [], [])
+    assert found["cut"] > 10
 
 
 def test_rows_without_a_text_are_drawn_alike() -> None:

@@ -81,6 +81,12 @@ class Partitioner:
             lambda path, spec: self.place(name_of(path), spec), specs, is_leaf=is_spec
         )
 
+    def shardings(self, specs: Tree) -> Tree:
+        """The NamedSharding of every weight."""
+        return jax.tree_util.tree_map_with_path(
+            lambda path, spec: self.sharding(self.place(name_of(path), spec)), specs, is_leaf=is_spec
+        )
+
     def place(self, name: str, spec: Spec) -> PartitionSpec:
         """Raises ConfigError with the remedy if an axis does not divide."""
         entries: list[tuple[str, ...]] = []

@@ -12,7 +12,7 @@ from polymath.data.sources.opening import open_source
 from polymath.data.statistics import of_episodes
 from polymath.errors import ConfigError
 from polymath.training.fitting import find_tokenizer, for_robot
-from polymath.training.loop import train_phase
+from polymath.training.loop import train_phase, training_mesh
 from polymath.training.recipe import PHASES, Phase, Recipe
 from polymath.training.run import DataRecord, Run, create_or_open
 from polymath.training.start import Start, starting_weights
@@ -44,7 +44,7 @@ def train(
     renderer = getattr(episodes, "recording", {}).get("renderer")
     record = DataRecord(tuple(map(str, data.pairs)), (str(data.robot),), renderer)
     run = create_or_open(out, recipe, tokenizer, episodes.embodiment, of_episodes(episodes), record)
-    params = starting_weights(recipe, start or Start(), tokenizer)
+    params = starting_weights(recipe, start or Start(), tokenizer, training_mesh(recipe.mesh))
     for name in phases:
         params = train_phase(run, name, phase_loader(run, name, data, episodes), params)
     return run

@@ -9,14 +9,16 @@ draw of the same mean and spread.
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jaxtyping import Float
 from tokenizers import Tokenizer as HFTokenizer
 
 from polymath.errors import CheckpointError
 from polymath.model import decoder
+from polymath.model.specs import is_spec
 from polymath.model.weights import decoder_config, load_decoder
 from polymath.tokenizer import Tokenizer
 from polymath.training.recipe import Recipe
@@ -32,16 +34,26 @@ def with_decoder_of(recipe: Recipe, folder: Path) -> Recipe:
     return replace(recipe, model=replace(recipe.model, decoder=language, action_head=head))
 
 
-def load_language(folder: Path, config: decoder.Config, tokenizer: Tokenizer, seed: int = 0) -> decoder.Params:
+def load_language(
+    folder: Path, config: decoder.Config, tokenizer: Tokenizer, seed: int = 0, shardings: decoder.Params | None = None
+) -> decoder.Params:
     """The weights of `config`: the folder's blocks, and its embeddings translated to `tokenizer`.
 
+    shardings: a tree like `decoder.specs(config)`; the published embeddings pass through the host, one at a time.
     Raises CheckpointError for weights or a tokenizer.json that are missing or do not fit.
     """
     published = replace(config, vocabulary=decoder_config(folder / "config.json").vocabulary)
-    params = load_decoder(folder, published)
+    here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    places = jax.tree.map(lambda _: here, decoder.specs(config), is_leaf=is_spec) if shardings is None else shardings
+    passing = replace(places, embedding=here, output=None if config.tied else here)
+    params = load_decoder(folder, published, shardings=passing)
     pieces = pieces_of(tokenizer, folder / "tokenizer.json")
-    output = None if params.output is None else jnp.asarray(translate(np.asarray(params.output), pieces, seed))
-    return replace(params, embedding=jnp.asarray(translate(np.asarray(params.embedding), pieces, seed)), output=output)
+
+    def translated(matrix: Any, place: Any) -> Any:
+        return None if matrix is None else jax.device_put(translate(np.asarray(matrix), pieces, seed), place)
+
+    embedding, output = translated(params.embedding, places.embedding), translated(params.output, places.output)
+    return replace(params, embedding=embedding, output=output)
 
 
 def pieces_of(tokenizer: Tokenizer, path: Path) -> list[list[int]]:
