@@ -91,7 +91,7 @@ $(RIVALS_STAMP): | $(STAMP)
 	VIRTUAL_ENV=$(RIVALS_VENV) $(BIN)/uv pip install --quiet --no-deps 'protobuf>=7.36,<8'
 	@touch $@
 
-tokenizer: install $(CORPUS_STAMP)  ## 256,000 entries from documentation in 90 languages (Debian's packages; half an hour)
+tokenizer: install $(CORPUS_STAMP)  ## 256,000 entries from documentation in 87 languages (on Debian; half an hour)
 	$(CORPUS_VENV)/bin/python examples/tokenizer_256k/corpus.py $(CORPUS)
 	$(BIN)/polymath tokenizer train $(CORPUS)/text/*.txt $(CORPUS)/text/*.tsv --alpha 0.5 --min-word-count 2 --memory-gb 6 \
 	  --out $(CORPUS)/tokenizer.json
