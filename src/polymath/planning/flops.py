@@ -47,11 +47,11 @@ def model(workload: Workload, *, causal: bool = True) -> int:
 
 
 def again(plan: Plan) -> int:
-    """What the backward pass computes a second time under the plan's policy; the logits' tiles are among it."""
+    """What the backward pass computes a second time under the plan's policy; the logits are not among it."""
     decoder, policy = plan.workload.decoder, remat.policy(plan.remat)
     products = 2 * plan.workload.tokens * decoder.depth * remat.recomputed(decoder, plan.remat)
     scores = attention(plan.workload) if "attention" in policy.again else 0
-    return products + scores + logits(plan.workload)
+    return products + scores
 
 
 def hardware(plan: Plan) -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 _HEADER = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\) -> .*\{$")
+_STARTS = re.compile(r"^\s+(ROOT )?%?[\w.\-]+ = ")
 _ARRAY = re.compile(r"\b([a-z]\w*)\[([\d,]*)\]")
 _CALLED = re.compile(r"\b(?:calls|to_apply|body|condition)=%?([\w.\-]+)")
 _BRANCHES = re.compile(r"branch_computations=\{([^}]*)\}|(?:true|false)_computation=%?([\w.\-]+)")
@@ -88,20 +89,22 @@ class Module:
 
 def parse(text: str) -> Module:
     """Read `jax.stages.Compiled.as_text()`. Raises ValueError if it holds no program."""
-    computations: dict[str, list[Instruction]] = {}
+    written: dict[str, list[str]] = {}
     entry, lines = "", None
     for line in text.splitlines():
         header = _HEADER.match(line)
         if header:
-            lines = computations.setdefault(header[2], [])
+            lines = written.setdefault(header[2], [])
             entry = header[2] if header[1] else entry
-        elif line.startswith("}"):
+        elif line == "}":
             lines = None
-        elif lines is not None and " = " in line:
-            lines.append(_instruction(line.strip()))
+        elif lines is not None and _STARTS.match(line):
+            lines.append(line.strip())
+        elif lines:  # the attributes of a kernel go on over several lines
+            lines[-1] += line
     if not entry:
         raise ValueError("the text holds no ENTRY computation: it is no HLO")
-    return Module(computations, entry)
+    return Module({name: [_instruction(line) for line in lines] for name, lines in written.items()}, entry)
 
 
 def trip_count(module: Module, loop: Instruction, inside: str) -> int:

@@ -9,7 +9,7 @@ n parameters of a layer, t tokens of a micro-batch on one group of `model` = m c
     activations         2 t L kept / m (`remat.kept`; what a policy offloads is in the host's memory)
     working set         2 t (2 matrices of F x 3 + 2 D) / m: the feed-forward layer's values and their gradients
     gathered sequence   4 copies of 2 t D (m - 1) / m: activations whole along the model axis
-    logits              8 tile V / m and the gathered embedding 2 V D / m: not while a layer is computed
+    logits              8 tile V / m and the gathered embedding with its gradient 6 V D / (m ring): not beside a layer
 
 The peak is the state and the activations, and the larger one of a layer's backward pass and of the loss. The factors
 "two layers", 3 and 4 were read off ahead-of-time compiled programs (`tests/planning/test_memory.py`).
@@ -37,7 +37,7 @@ def by_category(plan: Plan) -> dict[str, int]:
         "working set": 2 * t * (3 * hidden + 2 * decoder.width) // m,
         "gathered sequence": 4 * 2 * t * decoder.width * (m - 1) // m,
         "logits": 8 * tile * decoder.vocabulary // m,
-        "gathered embedding": 2 * decoder.vocabulary * decoder.width // m,
+        "gathered embedding": 6 * decoder.vocabulary * decoder.width // (m * plan.ring),
     }
 
 

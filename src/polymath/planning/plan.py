@@ -12,7 +12,8 @@ from polymath.planning.workload import Workload
 class Plan:
     """accumulation: micro-batches a step; gradient_bytes: 2 or 4, of the reduction over the data axis; tile: tokens of
     one tile of the cross-entropy; frozen_bytes: of a frozen weight in storage; rings: of the torus that one reduction
-    of gradients spans at once (the compiler makes a reduce-scatter over three rings of v4 an all-reduce).
+    of gradients spans at once (the compiler makes a reduce-scatter over three rings of v4 an all-reduce); ring: chips
+    that divide the vocabulary among them in the lookup and the loss and share their tokens instead.
     """
 
     workload: Workload
@@ -24,6 +25,7 @@ class Plan:
     frozen_bytes: int = 4
     tile: int = 1024
     rings: int = 2
+    ring: int = 1
 
     def __post_init__(self) -> None:
         policies.policy(self.remat)

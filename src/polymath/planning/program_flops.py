@@ -49,7 +49,7 @@ def kernel_flops(module: Module, where: str, line: Instruction) -> int:
 
     The queries are the widest floating operand [..., H, S, E]. 0 for a kernel that is not splash attention.
     """
-    operation = (line.attribute(r'op_name="([^"]*)"') or "") + line.attributes[:4000]
+    operation = line.name + (line.attribute(r'op_name="([^"]*)"') or "")
     if "splash" not in operation and "flash" not in operation:
         return 0
     names = module.by_name[where]

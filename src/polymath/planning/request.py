@@ -6,6 +6,7 @@ from polymath.errors import ConfigError
 from polymath.planning.plan import Plan
 from polymath.planning.topology import Mesh, Topology, check, parse, parse_mesh
 from polymath.planning.workload import Workload, of_recipe, resized
+from polymath.sharding.mesh import Config, data_split
 from polymath.training.recipe import Recipe
 
 
@@ -60,7 +61,15 @@ def plan_of(recipe: Recipe, work: Workload, topology: Topology, mesh: Mesh, phas
         execution.micro_batches,
         gradient_bytes=2 if execution.gradient_dtype == "bfloat16" else 4,
         tile=recipe.phase(phase).loss.tile,
+        rings=1,  # the step reduces ring by ring
+        ring=vocabulary_ring(topology, mesh),
     )
+
+
+def vocabulary_ring(topology: Topology, mesh: Mesh) -> int:
+    """Chips that divide the vocabulary in our own step: the last ring of the data axis."""
+    extents = topology.shape if topology.chip.axes else None
+    return data_split(Config(mesh.replica, mesh.data, mesh.model, topology.slices), extents)[-1]
 
 
 def requested_mesh(request: Request, topology: Topology) -> Mesh:

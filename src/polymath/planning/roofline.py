@@ -68,6 +68,8 @@ def seconds(operation: Operation, plan: Plan, efficiency: Efficiency) -> float:
 def transfer_seconds(transfer: Transfer, plan: Plan, efficiency: Efficiency) -> float:
     if transfer.hides == "reductions" and transfer.axis == "data":
         bandwidth = reduction_bandwidth(plan.topology, plan.mesh, plan.rings)
+    elif transfer.axis == "ring":
+        bandwidth = reduction_bandwidth(plan.topology, plan.mesh, 1)
     else:
         bandwidth = bandwidths(plan.topology, plan.mesh)[transfer.axis]
     return transfer.bytes / (bandwidth * efficiency.links)
@@ -114,7 +116,7 @@ def _matrices(plan: Plan) -> list[Operation]:
         Operation("layers forward", "forward", "matmul", forward, weights),
         Operation("layers again", "backward", "matmul", again, weights if again else 0.0),
         Operation("layers backward", "backward", "matmul", 2 * forward, 2 * weights),
-        Operation("logits", "loss", "matmul", 4 * logits, 3 * table + 3 * scores),
+        Operation("logits", "loss", "matmul", 3 * logits, 3 * table + 3 * scores),
     ]
 
 

@@ -126,7 +126,8 @@ def compiled(found: dict[str, Any]) -> RenderableType:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    heading = {"title": title, "title_justify": "left", "title_style": "bold", "min_width": len(title)}
+    table = Table(box=None, pad_edge=False, **heading)
     words: Sequence[str] = ("", "category", "tensor", "kind", "over", "phase", "mesh", "remat")
     for column in columns:
         table.add_column(column, justify="left" if column in words else "right", no_wrap=True)

@@ -3,7 +3,9 @@
 n parameters of a layer, k micro-batches, t tokens of a micro-batch on one group of m chips, d shards of the data axis:
 
     weights       gathered over data in bf16, once a pass and micro-batch:     2 passes k  L 2 n/m (d-1)/d
-    embedding     likewise, once for the lookup and the logits of a pass
+    embedding     likewise, once for the lookup and once for the loss, of a slice of V/ring
+    shared tokens within the ring, k times: found rows and their gradients, hidden states of the loss in bf16, the
+                  gradient of these in float32:                                k (ring - 1) t D (2 + 2 + 2 + 4)
     parts         likewise; a frozen part has no backward pass
     gradients     reduce-scattered over data, every micro-batch:               k  L b n/m (d-1)/d      b bytes each
     replicas      all-reduce of the shards over replica, once a step:          2 b trainable/(d m) (r-1)/r
@@ -23,6 +25,7 @@ from polymath.planning.plan import Plan
 
 Phase = Literal["forward", "loss", "backward", "optimizer"]
 Kind = Literal["all-gather", "reduce-scatter", "all-reduce", "all-gather + reduce-scatter", "copy"]
+Hides = Literal["gathers", "reductions", "activations"]
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,11 @@ class Transfer:
 
     tensor: str
     kind: Kind
-    axis: Literal["replica", "data", "model", "host"]
+    axis: Literal["replica", "data", "model", "ring", "host"]
     phase: Phase
     count: int
     bytes: float
-    hides: Literal["gathers", "reductions", "activations"]
+    hides: Hides
 
 
 def transfers(plan: Plan) -> list[Transfer]:
@@ -56,12 +59,38 @@ def _weights(plan: Plan) -> list[Transfer]:
 
     phases: tuple[Phase, Phase] = ("forward", "backward")
     found = [gather("layers", phase, k * decoder.depth, decoder.layer) for phase in phases]
-    found += [gather("embedding", phase, k, decoder.embedding) for phase in phases]
+    found += _embedding(plan)
     for part in work.parts:
         found.append(gather(part.name, "forward", k, part.parameters))
         if not part.frozen:
             found.append(gather(part.name, "backward", k, part.parameters))
     return found
+
+
+def _embedding(plan: Plan) -> list[Transfer]:
+    shared = (plan.ring - 1) * plan.accumulation * plan.tokens * plan.workload.decoder.width / plan.mesh.model
+    tiles = plan.accumulation * -(-plan.tokens // plan.tile)
+
+    def share(tensor: str, phase: Phase, kind: Kind, count: int, width: int) -> Transfer:
+        return Transfer(
+            tensor, kind, "ring", phase, count, width * shared, "gathers" if kind == "all-gather" else "reductions"
+        )
+
+    return [
+        _over_slice(plan, "embedding", "all-gather", "forward", 2, "gathers"),
+        _over_slice(plan, "embedding", "all-gather", "loss", 2, "gathers"),
+        share("found rows", "forward", "reduce-scatter", plan.accumulation, 2),
+        share("found rows' gradients", "backward", "all-gather", plan.accumulation, 2),
+        share("hidden states of the loss", "loss", "all-gather", tiles, 2),
+        share("their gradients", "loss", "reduce-scatter", tiles, 4),
+    ]
+
+
+def _over_slice(plan: Plan, tensor: str, kind: Kind, phase: Phase, width: int, hides: Hides) -> Transfer:
+    """A transfer of the ring's slice of the embedding between the rings of the data axis."""
+    part = plan.workload.decoder.embedding / (plan.mesh.model * plan.ring)
+    others = _others(plan.mesh.data // plan.ring)
+    return Transfer(tensor, kind, "data", phase, plan.accumulation, plan.accumulation * width * part * others, hides)
 
 
 def _gradients(plan: Plan) -> list[Transfer]:
@@ -75,7 +104,7 @@ def _gradients(plan: Plan) -> list[Transfer]:
     shard = plan.gradient_bytes * work.trainable / plan.shards
     return [
         scatter("layers' gradients", k * decoder.depth, decoder.layer),
-        scatter("embedding's gradient", k, decoder.embedding),
+        _over_slice(plan, "embedding's gradient", "reduce-scatter", "loss", plan.gradient_bytes, "reductions"),
         scatter("other gradients", k, beside),
         Transfer(
             "gradient shards",
