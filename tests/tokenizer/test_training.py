@@ -106,6 +106,17 @@ def test_word_lists_count_as_text_does(tmp_path: Path) -> None:
     assert text.encode("the door cube") == words.encode("the door cube")
 
 
+def test_a_hostile_word_list_teaches_no_control_token(tmp_path: Path) -> None:
+    (tmp_path / "words.tsv").write_text("".join(f"{name}\t1000\n" for name in CONTROL.names()))
+    tokenizer = train_on_paths([tmp_path / "words.tsv"], 768 + 12, CONTROL)
+    tokenizer.save(tmp_path / "tokenizer.json")
+    engine = HFTokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    assert engine.get_vocab_size() == 780
+    for name in CONTROL.names():
+        assert min(tokenizer.encode(name)) >= CONTROL.size
+        assert engine.encode(name).ids == tokenizer.encode(name)
+
+
 def test_too_little_text_says_how_far_it_went() -> None:
     with pytest.raises(ConfigError, match=r"gives only 76\d of 900 entries.*add text.*vocab_size=76\d"):
         train(["ab ab"], 900, CONTROL)

@@ -75,3 +75,11 @@ def test_the_rarest_words_go_first_until_the_rest_fits(tmp_path: Path) -> None:
     counts.add_words([("sechs", 1), ("dré", 2), ("zz", 3)])
     assert [counts.min_count(largest) for largest in (100, 11, 10, 6, 5, 2)] == [1, 1, 2, 2, 3, 3]
     assert dict(counts.words(counts.min_count(6))) == {"dré": 2, "zz": 3}
+
+
+def test_words_of_others_are_cut_as_text_is(tmp_path: Path) -> None:
+    """So a list that counts `<a:7>` as a word cannot teach a merge that spells a control token."""
+    counts = WordCounts(tmp_path)
+    counts.add_words([("<a:7>", 4), (" New York", 3), ("1999", 2)])
+    expected = {"<a": 4, ":": 4, "7": 4, ">": 4, " New": 3, " York": 3, "1": 2, "9": 6}
+    assert dict(counts.words()) == expected

@@ -31,7 +31,8 @@ class WordCounts:
 
     def __init__(self, directory: Path, memory: int = 2 * 2**30) -> None:
         self._directory, self._capacity = Path(directory), max(1, memory // BYTES_PER_WORD)
-        self._counter = ffbpe.PreTokenizer([], pat_str=PATTERN).word_counter()
+        self._cutter = ffbpe.PreTokenizer([], pat_str=PATTERN)
+        self._counter = self._cutter.word_counter()
         self._weighted: dict[str, int] = {}
         self._spills: list[Path] = []
 
@@ -47,12 +48,10 @@ class WordCounts:
         self._collect(weight)
 
     def add_words(self, words: Iterable[tuple[str, int]], weight: float = 1.0) -> None:
-        """Add words that somebody else has counted; they are taken as they are, not cut."""
-        unit = round(weight * UNIT)
+        """Add what somebody else has counted. It is cut as text is: a word of ours may be less than one of theirs."""
         for word, count in words:
-            self._weighted[word] = self._weighted.get(word, 0) + count * unit
-            if len(self._weighted) >= self._capacity:
-                self._spill()
+            for part, times in self._cutter.get_words(word).items():
+                self._add(part, count * times, weight)
 
     def min_count(self, largest: int) -> int:
         """The smallest `min_count` whose words are together at most `largest` bytes long."""
@@ -90,7 +89,13 @@ class WordCounts:
         """From the native counter into the weighted counts."""
         counted = self._counter.words()
         self._counter.clear()
-        self.add_words(counted.items(), weight)
+        for word, count in counted.items():
+            self._add(word, count, weight)
+
+    def _add(self, word: str, count: int, weight: float) -> None:
+        self._weighted[word] = self._weighted.get(word, 0) + count * round(weight * UNIT)
+        if len(self._weighted) >= self._capacity:
+            self._spill()
 
     def _spill(self) -> None:
         parts: list[list[str]] = [[] for _ in range(PARTITIONS)]
