@@ -1,6 +1,6 @@
 """Speed of the model beside others, in one run: same machine, same cores, float32, random weights, equal sizes.
 
-    python benchmarks/model.py [--quick] [--json] [--rounds 3] [--steps 5] [--cores 0 1]
+    python benchmarks/model.py [--quick] [--json] [--rounds 3] [--steps 5] [--cores 0 1] [--only decoder policy history]
 
 decoder   one training step (forward, backward, AdamW) at widths 256 and 512, equal parameters to the last one:
           ours, the gemma library, transformers in PyTorch
@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).parents[1]
 RIVALS = ROOT / ".venv-rivals" / "bin" / "python"
 CONTENDERS = ROOT / "benchmarks" / "contenders"
+KINDS = ("decoder", "policy", "history")
 
 
 class Entry(NamedTuple):
@@ -49,7 +50,7 @@ def entries(steps: int) -> list[Entry]:
         Entry("policy: picture and instruction to actions", "lerobot_policies.py", ("act", str(steps)), True),
     ]
     history = [
-        Entry("policy with a history of 8", "polymath_policy.py", (kind, str(steps)), False)
+        Entry("history of 8 control steps: one more answer", "polymath_policy.py", (kind, str(steps)), False)
         for kind in ("recompute", "stream")
     ]
     return [*decoders, *policies, *history]
@@ -74,11 +75,11 @@ def run(entry: Entry, cores: set[int]) -> dict[str, Any]:
     return found
 
 
-def compare(rounds: int, steps: int, cores: set[int]) -> dict[str, dict[str, dict[str, Any]]]:
+def compare(rounds: int, chosen: list[Entry], cores: set[int]) -> dict[str, dict[str, dict[str, Any]]]:
     """group -> contender -> its rounds put together."""
     results: dict[str, dict[str, dict[str, Any]]] = {}
     for _ in range(rounds):
-        for entry in entries(steps):
+        for entry in chosen:
             if entry.rival and not RIVALS.exists():
                 continue
             found = run(entry, cores)
@@ -91,18 +92,18 @@ def compare(rounds: int, steps: int, cores: set[int]) -> dict[str, dict[str, dic
 
 
 def table(group: str, contenders: dict[str, dict[str, Any]]) -> str:
-    """Markdown; the ratio is to the first row, which is ours."""
+    """Markdown; the ratio is to the first row."""
     lines = [
         f"### {group}\n",
-        "| | parameters | median ms | quickest ms | CPU ms | tokens/s | time to ours | peak MB |",
+        "| | parameters | median ms | quickest ms | CPU ms | tokens/s | time to the first | peak MB |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    ours = statistics.median(next(iter(contenders.values()))["seconds"])
+    first = statistics.median(next(iter(contenders.values()))["seconds"])
     for name, found in contenders.items():
         middle, cpu = statistics.median(found["seconds"]), statistics.median(found["cpu_seconds"])
         rate = f"{found['tokens'] / middle:,.0f}" if "tokens" in found else ""
         cells = [name, f"{found['parameters']:,}", f"{1e3 * middle:,.0f}", f"{1e3 * min(found['seconds']):,.0f}"]
-        cells += [f"{1e3 * cpu:,.0f}", rate, f"{middle / ours:.2f}", f"{found['peak_bytes'] / 1e6:,.0f}"]
+        cells += [f"{1e3 * cpu:,.0f}", rate, f"{middle / first:.2f}", f"{found['peak_bytes'] / 1e6:,.0f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -112,11 +113,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=5, help="measured steps of each contender and round")
     parser.add_argument("--cores", type=int, nargs="+", default=sorted(os.sched_getaffinity(0)))
+    parser.add_argument("--only", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--quick", action="store_true", help="one round of one step, to see that everything runs")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     rounds, steps = (1, 1) if arguments.quick else (arguments.rounds, arguments.steps)
-    results = compare(rounds, steps, set(arguments.cores))
+    chosen = [entry for entry in entries(steps) if entry.group.split()[0].strip(":") in arguments.only]
+    results = compare(rounds, chosen, set(arguments.cores))
     abstract = run(Entry("abstract", "polymath_abstract.py", (), False), set(arguments.cores))
     if arguments.json:
         print(json.dumps({"comparisons": results, "abstract": abstract}, indent=2))
