@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -18,9 +19,10 @@ from polymath.model.execution import Execution
 from polymath.sharding import mesh as meshes
 from polymath.sharding.placement import partitioner
 from polymath.training import losses, optimizer
+from polymath.training.checkpoints import Checkpoints
 from polymath.training.placement import batch_on_mesh, own_rows
 from polymath.training.processes import start_processes
-from polymath.training.step import make_step, state_on_mesh
+from polymath.training.step import abstract_state, make_step, state_on_mesh
 from polymath.types import Batch
 
 MODEL = polymath_v.Config(
@@ -63,18 +65,32 @@ def random_batch(seed: int, rows: int = ROWS, layout: Layout = LAYOUT, vocabular
     )
 
 
-def curve(mesh: dict[str, Any], execution: dict[str, Any], steps: int) -> list[float]:
+def curve(
+    mesh: dict[str, Any],
+    execution: dict[str, Any],
+    steps: int,
+    first: int = 0,
+    save: str | None = None,
+    restore: str | None = None,
+) -> list[float]:
+    """Losses of the steps first … first + steps - 1; from the checkpoint in `restore`, and into the one in `save`."""
     spread = partitioner(meshes.Config(**mesh)) if mesh else None
     run = replace(Execution(dtype="float32", remat="none"), **execution)
-    step = make_step(MODEL, OPTIMIZER, losses.Config(tile=64), run, steps, spread)
-    state, values = state_on_mesh(MODEL, OPTIMIZER, jax.random.key(0), spread), []
-    for number in range(steps):
-        own = own_rows(ROWS, spread)
+    step = make_step(MODEL, OPTIMIZER, losses.Config(tile=64), run, 100, spread)
+    if restore is None:
+        state = state_on_mesh(MODEL, OPTIMIZER, jax.random.key(0), spread)
+    else:
+        with Checkpoints(Path(restore), every=1) as checkpoints:
+            state = checkpoints.restore(abstract_state(MODEL, OPTIMIZER, spread))
+    own, values = own_rows(ROWS, spread), []
+    for number in range(first, first + steps):
         batch = random_batch(number)
-        if own is not None:
-            batch = Batch(*(x[own[0]] for x in batch))
+        batch = batch if own is None else Batch(*(x[own[0]] for x in batch))
         state, metrics = step(state, batch_on_mesh(batch, spread, own))
         values.append(float(metrics["loss"]))
+    if save is not None:
+        with Checkpoints(Path(save), every=1) as checkpoints:
+            checkpoints.save(state, now=True)
     return values
 
 

@@ -1,5 +1,7 @@
 """Adafactor against a numpy transcription of the paper's algorithm 4 (arXiv:1804.04235) and against optax itself."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -73,6 +75,68 @@ def test_a_stack_of_layers_is_updated_layer_by_layer() -> None:
     for layer in range(3):
         alone = run(CONSTANT_RATE, (None, None), [g[layer] for g in gradients(layers=3)])
         np.testing.assert_allclose(stacked[layer], alone, rtol=1e-5, atol=1e-7)
+
+
+def test_optax_on_the_whole_stack_is_something_else() -> None:
+    """The reason for the test above: optax clips the update of all layers by one RMS."""
+    theirs = optax.chain(optax.scale_by_factored_rms(decay_rate=0.8), optax.clip_by_block_rms(1.0))
+    config, stack = CONSTANT_RATE, gradients(layers=3)
+    for t in (2, 3):
+        stack[t][2] *= 30.0  # the last layer's gradient jumps, and its own clip must not slow down the first layer
+    weight, state = jnp.zeros((3, *SHAPE)), theirs.init(jnp.zeros((3, *SHAPE)))
+    for t, gradient in enumerate(stack):
+        update, state = theirs.update(jnp.asarray(gradient), state, weight)
+        weight = weight - optimizer.learning_rate(CONSTANT_RATE, t, 1000) * update
+    ours = run(config, ("layers", None, None), stack)
+    alone = run(config, (None, None), [g[0] for g in stack])
+    np.testing.assert_allclose(ours[0], alone, rtol=1e-5, atol=1e-7)
+    assert np.abs(np.asarray(weight)[0] - alone).max() > 0.05 * np.abs(alone).max()  # optax slows it down
+
+
+def test_pax_forgets_like_adam_with_its_bias_corrected() -> None:
+    """Praxis: beta_t = b (1 - b^(t-1)) / (1 - b^t), so v after t steps is the bias-corrected average of g^2."""
+    v, raw = 0.0, 0.0
+    for t in range(1, 6):
+        beta = float(optimizer._adam_decay(t - 1, 0.99))
+        v, raw = beta * v + (1 - beta) * t**2, 0.99 * raw + 0.01 * t**2
+        np.testing.assert_allclose(v, raw / (1 - 0.99**t), rtol=1e-4)
+
+
+def test_the_published_settings_differ_in_the_size_of_a_step() -> None:
+    """Pax' step is the rate, T5X' is the rate times the weight's RMS: here 0.02, so the ratio is 50."""
+    weight = {"w": jnp.full(SHAPE, 0.02)}
+    specs = {"w": Spec(SHAPE, (None, None), Constant(0.02))}
+    gradient = {"w": jnp.asarray(gradients()[0])}
+    moved = []
+    for published in (optimizer.PAX, optimizer.T5X):
+        config = replace(published, peak_learning_rate=1e-3, warmup_steps=0, momentum=None)
+        new, _ = optimizer.update(config, specs, gradient, optimizer.init(config, specs, weight), weight, 10)
+        moved.append(float(jnp.sqrt(jnp.mean(jnp.square(new["w"] - weight["w"])))))
+    np.testing.assert_allclose(moved[0] / moved[1], 50.0, rtol=0.02)
+
+
+def test_bfloat16_weights_and_their_statistics_still_move_after_100_000_steps() -> None:
+    """The rate is 1.4e-5 there, 1/280 of a bfloat16's last place at 1; rounding to the nearest would lose every step.
+
+    Statistics in the weights' dtype, optax' own habit, would not move either: 1 - beta is 1e-4.
+    """
+    config = replace(optimizer.T5X, peak_learning_rate=4.5e-5, warmup_steps=10_000, decay=0.8)
+    specs = {"w": Spec(SHAPE, (None, None), Constant(1.0))}
+    weights = {"w": jnp.ones(SHAPE, jnp.bfloat16)}
+    fresh = optimizer.init(config, specs, weights)
+    late = jnp.asarray(100_000, jnp.int32)
+    settled = fresh.factored["w"]._replace(
+        count=late, v_row=fresh.factored["w"].v_row + 1, v_col=fresh.factored["w"].v_col + 1
+    )
+    state = optimizer.State(late, {"w": settled}, None)
+    assert settled.v_row.dtype == jnp.float32
+    gradient = {"w": jnp.full(SHAPE, 2.0, jnp.bfloat16)}
+    update = jax.jit(lambda s, w: optimizer.update(config, specs, gradient, s, w, 10**6))
+    for _ in range(100):
+        weights, state = update(state, weights)
+    assert float(jnp.mean(state.factored["w"].v_row)) > 1.01
+    expected = 100 * float(optimizer.learning_rate(config, 100_000, 10**6))  # clipped to an RMS of 1, times RMS(w) = 1
+    np.testing.assert_allclose(1.0 - float(jnp.mean(weights["w"].astype(jnp.float32))), expected, rtol=0.15)
 
 
 def test_schedule_is_linear_warmup_then_inverse_square_root() -> None:

@@ -1,7 +1,7 @@
 """The sharding table: logical axis -> mesh axes, one column a way to divide the work.
 
     fsdp          every chip takes its own sequences; weights are spread over all chips and gathered layer by layer.
-                  The best at 16k tokens a chip (X_opt = 591 chips of FSDP for the reference run, see docs/scale.md).
+                  The best at 16k tokens a chip (X_opt = 591 chips of FSDP for the reference run, see docs/sharding.md).
     pax_2d        Pax' canonical 2D rules (praxis/layers/transformer_models.py, set_sharding_params_v1 with
                   training_optimized): w_df (data, mdl), w_dnh (data, mdl, -), w_vd (mdl, data), a_bld ((replica,
                   data), -, mdl). The weights' large axis stays on `model`, the width is gathered over `data`.

@@ -7,7 +7,7 @@ gathers it, and the gather's transpose reduces the gradient back to the part:
     backward   gradient [H, E, D] ─ to `reduce` ─ reduce-scatter over one ring after the other ─► [h, e, D] float32
 
 Cast before the gather: half the bytes. Ring by ring: XLA for TPU v4 turns a reduce-scatter over two rings at once into
-an all-reduce of everything (see docs/scale.md).
+an all-reduce of everything (see docs/sharding.md).
 """
 
 import math

@@ -56,7 +56,10 @@ def from_ring(x: Float[Array, "T ..."], place: Slice) -> Float[Array, "ringT ...
 
 def to_ring(x: Float[Array, "ringT ..."], place: Slice) -> Float[Array, "T ..."]:
     """The sum over the ring of what each member computed for this device's tokens."""
-    return x if place.ring is None else jax.lax.psum_scatter(x, place.ring, scatter_dimension=0, tiled=True)
+    if place.ring is None:
+        return x
+    parts = x.reshape(place.parts, -1, *x.shape[1:])  # written so, XLA for TPU keeps the reduce-scatter
+    return jax.lax.psum_scatter(parts, place.ring, scatter_dimension=0, tiled=False)
 
 
 def own_rows(ids: Int[Array, "..."], rows: int, place: Slice) -> Int[Array, "..."]:

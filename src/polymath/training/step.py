@@ -18,7 +18,7 @@ from polymath.training.gradients import Metrics, make_gradients
 from polymath.training.placement import state_places
 from polymath.types import Batch
 
-# Without it every gather on a TPU waits for its end; the only option that changes a v4's schedule (docs/scale.md).
+# Without it every gather on a TPU waits for its end; the only option that changes a v4's schedule (docs/sharding.md).
 TPU_OPTIONS = {"xla_enable_async_all_gather": "true"}
 
 
