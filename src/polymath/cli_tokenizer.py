@@ -1,11 +1,17 @@
 """`polymath tokenizer train|stats|encode`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 from tyro.extras import SubcommandApp
 
 from polymath.cli_output import print_json, print_table
+
+if TYPE_CHECKING:
+    from polymath.tokenizer.density import Density
+
+OURS = "ours"
 
 app = SubcommandApp()
 
@@ -76,36 +82,32 @@ def stats(tokenizer: Positional[Path], text: tuple[Path, ...], compare: bool = F
         json: Print one JSON object instead of the table.
     """
     from polymath.tokenizer import Tokenizer
-    from polymath.tokenizer.density import Density, measure, others, together
+    from polymath.tokenizer.density import measure, others, together
 
     loaded = Tokenizer.load(tokenizer)
-    counters = {"ours": lambda line: len(loaded.encode(line)), **(others() if compare else {})}
+    counters = {OURS: lambda line: len(loaded.encode(line)), **(others() if compare else {})}
     found = [measure(counters, path) for path in text]
-    every = together(found)
-
-    def report(density: Density) -> dict[str, object]:
-        rates = {name: density.bytes_per_token(name) for name in counters}
-        own = density.tokens["ours"]
-        counts = {"bytes": density.bytes, "words": density.words, "tokens": own}
-        words = {"bytes_per_token": rates.pop("ours"), "tokens_per_word": own / max(density.words, 1)}
-        return {**counts, **words, **({"others": rates} if compare else {})}
-
     if json:
         sizes = {"vocab_size": loaded.vocab_size, "control_tokens": loaded.control.size}
-        print_json({**sizes, **report(every), "texts": [{"path": d.path, **report(d)} for d in found]})
+        print_json({**sizes, **_report(together(found)), "texts": [{"path": d.path, **_report(d)} for d in found]})
         return
     print(f"{tokenizer}: {loaded.vocab_size:,} entries, {loaded.control.size:,} of them control tokens")
-    print(f"bytes per token: {', '.join(counters)}" if compare else "bytes per token, tokens per word")
-    rows = [*found, every] if len(found) > 1 else found
-    header = ["path", "bytes", "words", *counters, *([] if compare else ["tokens/word"])]
-    print_table(
-        header,
-        [
-            [d.path, d.bytes, d.words, *(round(d.bytes_per_token(name), 2) for name in counters)]
-            + ([] if compare else [d.tokens["ours"] / max(d.words, 1)])
-            for d in rows
-        ],
-    )
+    print("bytes per token:")
+    rows = [*found, together(found)] if len(found) > 1 else found
+    header = ["path", "bytes", "words", *counters, "our tokens a word"]
+    rates = [[round(d.bytes_per_token(name), 2) for name in counters] for d in rows]
+    fertility = [d.tokens[OURS] / max(d.words, 1) for d in rows]
+    cells = zip(rows, rates, fertility, strict=True)
+    print_table(header, [[d.path, d.bytes, d.words, *rate, words] for d, rate, words in cells])
+
+
+def _report(density: "Density") -> dict[str, object]:
+    """A row of the table for a script."""
+    rates = {name: density.bytes_per_token(name) for name in density.tokens}
+    own = density.tokens[OURS]
+    counts = {"bytes": density.bytes, "words": density.words, "tokens": own}
+    ours = {"bytes_per_token": rates.pop(OURS), "tokens_per_word": own / max(density.words, 1)}
+    return {**counts, **ours, **({"others": rates} if rates else {})}
 
 
 @app.command

@@ -17,7 +17,9 @@ SMALL = replace(LAYOUT, image_size=1, action_dim=7, state_dim=2)
 
 
 @pytest.mark.parametrize(
-    ("pairs", "windows"), [(16_000, 0), (0, 16_000), (12_800, 3200)], ids=["pairs", "windows", "both"]
+    ("pairs", "windows"),
+    [(8192, 0), (16_000, 0), (0, 12_800), (12_800, 3200)],
+    ids=["a shard of pairs", "pairs", "windows", "both"],
 )
 @pytest.mark.parametrize("seed", range(3))
 def test_rows_of_the_reference_mix_are_full(pairs: int, windows: int, seed: int) -> None:
