@@ -8,11 +8,14 @@ from rich.table import Table
 from rich.text import Text
 
 GIB = 2**30
+WIDTH = 110  # columns; narrower tables would cut numbers
 
 
 def show(found: dict[str, Any]) -> None:
     """Print an estimate, and what was searched and compiled if it holds them."""
-    Console().print(as_text(found))
+    console = Console()
+    console.width = max(console.width, WIDTH)
+    console.print(as_text(found))
 
 
 def as_text(found: dict[str, Any]) -> RenderableType:
@@ -126,8 +129,7 @@ def compiled(found: dict[str, Any]) -> RenderableType:
 
 
 def _table(title: str, *columns: str) -> Table:
-    heading = {"title": title, "title_justify": "left", "title_style": "bold", "min_width": len(title)}
-    table = Table(box=None, pad_edge=False, **heading)
+    table = Table(title=title, title_justify="left", title_style="bold", min_width=len(title), box=None, pad_edge=False)
     words: Sequence[str] = ("", "category", "tensor", "kind", "over", "phase", "mesh", "remat")
     for column in columns:
         table.add_column(column, justify="left" if column in words else "right", no_wrap=True)
