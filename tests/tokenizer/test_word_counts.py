@@ -1,12 +1,15 @@
 """Words are those of the `tokenizers` library's own pre-tokeniser; spilled counts are compared with unspilled ones."""
 
+import itertools
 import string
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pytest
 from tokenizers import Regex, pre_tokenizers
 
+from polymath.errors import PolymathError
 from polymath.tokenizer import corpus
 from polymath.tokenizer.vocabulary import PATTERN
 from polymath.tokenizer.word_counts import BYTES_PER_WORD, WordCounts
@@ -83,3 +86,10 @@ def test_words_of_others_are_cut_as_text_is(tmp_path: Path) -> None:
     counts.add_words([("<a:7>", 4), (" New York", 3), ("1999", 2)])
     expected = {"<a": 4, ":": 4, "7": 4, ">": 4, " New": 3, " York": 3, "1": 2, "9": 6}
     assert dict(counts.words()) == expected
+
+
+def test_a_full_disk_says_so(small_disk: Path) -> None:
+    counts = WordCounts(small_disk, memory=60_000 * BYTES_PER_WORD)
+    words = (("".join(letters), 1) for letters in itertools.product(string.ascii_lowercase, repeat=4))
+    with pytest.raises(PolymathError, match=r"disk is full .*free some space"):
+        counts.add_words(words)

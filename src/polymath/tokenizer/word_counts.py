@@ -16,11 +16,12 @@ import ffbpe
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from polymath.files import disk_errors
 from polymath.tokenizer.vocabulary import PATTERN
 
 PARTITIONS = 64
 BYTES_PER_WORD = 400  # of a counter at the moment when it is written out: the native table, Python's copy, Arrow's
-BATCH = 4096  # texts counted between two looks at the budget
+BATCH, BATCH_LETTERS = 4096, 2**23  # at most as many texts, letters are counted between two looks at the budget
 RAREST_EXACT = 1_000_000  # no larger count is ever left out
 UNIT = 1024  # counts are kept in this fraction, so that weights add up exactly whatever the order
 SCHEMA = pa.schema([("word", pa.large_string()), ("count", pa.int64())])
@@ -39,11 +40,13 @@ class WordCounts:
     def add(self, texts: Iterable[str], weight: float = 1.0) -> None:
         """Count the words of `texts`, each `weight` times (rounded to 1/1024)."""
         batch: list[str] = []
+        letters = 0
         for text in texts:
             batch.append(text)
-            if len(batch) == BATCH:
+            letters += len(text)
+            if len(batch) == BATCH or letters >= BATCH_LETTERS:
                 self._count(batch, weight)
-                batch = []
+                batch, letters = [], 0
         self._count(batch, weight)
         self._collect(weight)
 
@@ -102,7 +105,7 @@ class WordCounts:
         for word in self._weighted:
             parts[zlib.crc32(word.encode()) % PARTITIONS].append(word)
         path = self._directory / f"spill-{len(self._spills):06d}.parquet"
-        with pq.ParquetWriter(path, SCHEMA) as writer:
+        with disk_errors(path), pq.ParquetWriter(path, SCHEMA) as writer:
             for words in parts:
                 counts = [self._weighted[word] for word in words]
                 writer.write_table(pa.table([words, counts], schema=SCHEMA))
