@@ -10,8 +10,10 @@ import pytest
 from polymath.errors import ConfigError
 from polymath.planning.memory import at_peak, by_category, fits, on_host, peak
 from polymath.planning.plan import Plan
+from polymath.planning.request import Request, prepare
 from polymath.planning.topology import Mesh, parse
 from polymath.planning.workload import Decoder, Part, Workload
+from polymath.presets import preset
 
 GIB = 2**30
 DECODER = Decoder(44, 7168, 64, 16, 128, 20_480, 262_144)
@@ -36,6 +38,14 @@ def test_peak_against_compiled_programs(mesh: Mesh, remat: str, accumulation: in
     assert peak(plan) / GIB == pytest.approx(measured, rel=0.06)
     assert peak(plan) == sum(at_peak(plan).values())
     assert fits(plan)
+
+
+def test_peak_against_the_real_step() -> None:
+    """17.50 GiB: the whole training step of `polymath_v_30b` with full rematerialisation, 4 images a sequence, compiled
+    by `polymath plan polymath_v_30b --images 4 --gradients bfloat16 --compile`.
+    """
+    plan = prepare(preset("polymath_v_30b"), Request(images=4, remat="full", gradients="bfloat16"))[1]
+    assert peak(plan) / GIB == pytest.approx(17.50, rel=0.07)
 
 
 def test_state_by_hand() -> None:

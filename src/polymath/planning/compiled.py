@@ -88,6 +88,8 @@ def analyse(step: jax.stages.Compiled, plan: Plan) -> dict[str, Any]:
     found = collectives.collectives(module, plan.topology.devices)
     counted = program_flops.count(module)
     cost = step.cost_analysis() or {}
+    times = {name: step_seconds(found, plan, used) for name, used in roofline.EFFICIENCIES.items()}
+    machine = plan.topology.devices * plan.topology.chip.peak
     return {
         "peak_bytes": peak,
         "temp_bytes": int(stats.temp_size_in_bytes),
@@ -96,7 +98,8 @@ def analyse(step: jax.stages.Compiled, plan: Plan) -> dict[str, Any]:
         "fits": peak <= plan.topology.chip.usable,
         "collectives": collectives.summary(found),
         "flops": {"xla": int(cost.get("flops", 0)), **counted},
-        "step_seconds": {name: seconds(found, plan, used) for name, used in roofline.EFFICIENCIES.items()},
+        "step_seconds": times,
+        "mfu": {name: flops.model(plan.workload) / (time * machine) for name, time in times.items()},
         "estimate": {
             "peak_bytes": memory.peak(plan),
             "wire_bytes": int(sum(move.bytes for move in transfers(plan) if move.axis != "host")),
@@ -106,7 +109,7 @@ def analyse(step: jax.stages.Compiled, plan: Plan) -> dict[str, Any]:
     }
 
 
-def seconds(found: list[collectives.Collective], plan: Plan, efficiency: roofline.Efficiency) -> float:
+def step_seconds(found: list[collectives.Collective], plan: Plan, efficiency: roofline.Efficiency) -> float:
     """A step with the estimate's computation and the program's communication."""
     work = sum(time.compute for time in roofline.phase_times(plan, efficiency).values())
     exposed = 0.0
