@@ -5,6 +5,7 @@ POLYMATH_TOKENIZER=tokenizer.json tries another tokenizer than the little one (`
 
 import os
 import string
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,18 @@ def test_ten_thousand_random_strings(pair: tuple[Tokenizer, HFTokenizer]) -> Non
         assert ours.decode(ids) == text
         assert all(ours.control.size <= i < ours.vocab_size for i in ids)
         assert ids == theirs.encode(text, add_special_tokens=False).ids
+
+
+def test_code_points_of_every_script(pair: tuple[Tokenizer, HFTokenizer]) -> None:
+    """The first 8,000, then every fortieth, beside letters, digits, spaces and itself: where Unicode tables may differ."""
+    ours, theirs = pair
+    points = [chr(i) for i in range(0x110000) if unicodedata.category(chr(i)) not in ("Cn", "Cs", "Co")]
+    points = [*points[:8000], *points[8000::40]]
+    for start in range(0, len(points), 500):
+        text = "|".join(f"a{c}b {c}{c} 1{c}  {c}\n{c}'s" for c in points[start : start + 500])
+        ids = ours.encode(text)
+        assert ids == theirs.encode(text, add_special_tokens=False).ids
+        assert ours.decode(ids) == text
 
 
 def test_every_control_token_said_in_text_stays_text(pair: tuple[Tokenizer, HFTokenizer]) -> None:
