@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from polymath.model.attention import attend, packed_causal_mask
+from polymath.model.attention import attend, packed_causal_mask, splash_attention
 
 
 def textbook(query: np.ndarray, key: np.ndarray, value: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
@@ -57,3 +57,25 @@ def test_large_scores_neither_overflow_nor_leak_into_the_gradient() -> None:
     np.testing.assert_allclose(out[0, :, 0], [[1.0, 2.0, 3.0, 4.0]] * 2)
     gradient = jax.grad(lambda q: jnp.sum(attend(q, key, value, None)))(query)
     assert bool(jnp.isfinite(gradient).all())
+
+
+def test_splash_attention_equals_the_reference_in_value_and_gradient() -> None:
+    """The Pallas kernel of TPUs, interpreted: packed segments with padding, four query heads on two key heads."""
+    rng = np.random.default_rng(2)
+    query, key, value, weight = (
+        jnp.asarray(rng.normal(size=(1, 256, heads, 128)), jnp.float32) for heads in (4, 2, 2, 4)
+    )
+    segments = jnp.asarray(np.repeat([1, 2, 3, 0], [100, 60, 80, 16])[None])
+    mask = packed_causal_mask(segments)
+
+    def ours(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
+        return jnp.sum(weight * splash_attention(q, k, v, segments, interpret=True))
+
+    def reference(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
+        return jnp.sum(weight * attend(q, k, v, mask))
+
+    context = splash_attention(query, key, value, segments, interpret=True)
+    np.testing.assert_allclose(context, attend(query, key, value, mask), atol=2e-5)
+    gradients = (jax.grad(f, argnums=(0, 1, 2))(query, key, value) for f in (ours, reference))
+    for a, b in zip(*gradients, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-4)

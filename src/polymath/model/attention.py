@@ -13,27 +13,51 @@ which never forms the scores and skips what the mask excludes; "cudnn" the kerne
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
 Attend = Callable[[Float[Array, "B S H E"], Float[Array, "B S K E"], Float[Array, "B S K E"]], Float[Array, "B S H E"]]
 SPLASH_BLOCK = 512  # tokens; with a fused backward pass blocks of 1,024 fit a v4's vector memory as well
 
 
-def packed_attention(segment_ids: Int[Array, "B S"], kernel: str, saved_name: str) -> Attend:
+def packed_attention(
+    segment_ids: Int[Array, "B S"], kernel: str, saved_name: str, heads_axis: str | None = None
+) -> Attend:
     """The attention of one packed batch, by a kernel of `polymath.model.execution.Execution`.
 
     `saved_name`: what `jax.checkpoint` knows the kernel's result by, its softmax statistics included, so that a policy
-    which keeps them need not run the kernel again.
+    which keeps them need not run the kernel again. `heads_axis`: the mesh axis that divides the heads, if one does; XLA
+    divides the reference by itself, a Pallas kernel it cannot.
     """
     if kernel == "auto":
         kernel = {"tpu": "splash", "gpu": "cudnn"}.get(jax.default_backend(), "reference")
     if kernel == "splash":
+        if heads_axis is not None:
+            return over_heads(splash_attention, segment_ids, saved_name, heads_axis)
         return partial(splash_attention, segment_ids=segment_ids, saved_name=saved_name)
     mask = packed_causal_mask(segment_ids)
     return partial(cudnn_attention if kernel == "cudnn" else attend, mask=mask)
+
+
+def over_heads(kernel: Callable[..., Any], segment_ids: Int[Array, "B S"], saved_name: str, axis: str) -> Attend:
+    """Every device of `axis` runs the kernel on its own heads."""
+    heads = PartitionSpec(None, None, axis, None)
+
+    def one_device(query: Any, key: Any, value: Any, segment_ids: Any) -> Any:
+        return kernel(query, key, value, segment_ids, saved_name)
+
+    divided = jax.shard_map(
+        one_device,
+        in_specs=(heads, heads, heads, PartitionSpec()),
+        out_specs=heads,
+        axis_names={axis},
+        check_vma=False,
+    )
+    return lambda query, key, value: divided(query, key, value, segment_ids)
 
 
 def splash_attention(

@@ -61,6 +61,12 @@ class Partitioner:
         return (None, sequence, width) if sequence or width else None
 
     @property
+    def heads(self) -> str | None:
+        """The mesh axis over which the compiler divides the attention's heads."""
+        axes = [axis for axis in self.table["query_heads"] if axis not in self.batch_axes]
+        return axes[0] if axes else None
+
+    @property
     def platform(self) -> str:
         """cpu, gpu or tpu."""
         return str(self.mesh.devices.flat[0].platform)

@@ -89,8 +89,8 @@ def on_devices(execution: Execution, partitioner: Partitioner | None) -> Executi
         return execution
     platform = partitioner.platform
     kernel = {"tpu": "splash", "gpu": "cudnn"}.get(platform, "reference")
-    attention = kernel if execution.attention == "auto" else execution.attention
-    return replace(execution, attention=attention, residual=partitioner.residual)  # type: ignore[arg-type]
+    attention: Any = kernel if execution.attention == "auto" else execution.attention
+    return replace(execution, attention=attention, residual=partitioner.residual, heads=partitioner.heads)
 
 
 def abstract_state(model: polymath_v.Config, config: optimizer.Config, partitioner: Partitioner | None = None) -> Any:
