@@ -9,7 +9,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
-EXTRAS = ("sim", "compare", "data", "int8")
+EXTRAS = ("sim", "compare", "data", "look", "int8")
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 
 

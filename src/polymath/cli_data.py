@@ -1,9 +1,10 @@
-"""`polymath data inspect`."""
+"""`polymath data inspect|prepare`."""
 
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from tyro.conf import Positional
+from tyro.conf import Positional, UseAppendAction
 from tyro.extras import SubcommandApp
 
 from polymath.cli_output import print_json, print_table
@@ -12,28 +13,42 @@ app = SubcommandApp()
 
 
 @app.command
-def inspect(path: Positional[Path], sheet: Path | None = None, json: bool = False) -> None:
-    """What is in a data set: counts, lengths, statistics; on request a contact sheet of its pictures.
+def inspect(
+    path: Positional[str], sheet: Path | None = None, rerun: Path | None = None, json: bool = False
+) -> None:
+    """What is in a data set: counts, lengths, statistics, warnings; on request pictures of it.
 
     Example: polymath data inspect episodes --sheet episodes.png
 
     Args:
-        path: A LeRobot data set, a directory of WebDataset shards, or one shard.
+        path: A data set of any format, as lerobot:PATH, calvin:PATH?split=validation, or a path that tells itself.
         sheet: Write a PNG of pictures and their text.
+        rerun: Write a recording of a few episodes, which `rerun FILE` opens.
         json: Print one JSON object instead of the tables.
     """
     from polymath.data.contact_sheet import write_contact_sheet
-    from polymath.data.inspection import open_source, summarise
+    from polymath.data.inspection import is_episodes, open_for_looking, summarise
+    from polymath.data.quarantine import Quarantine
+    from polymath.data.rerun_recording import write_recording
+    from polymath.errors import ConfigError
 
-    source = open_source(path)
-    summary = summarise(source)
+    quarantine = Quarantine()
+    source = open_for_looking(path, quarantine)
+    summary = summarise(source, quarantine)
+    if rerun is not None:
+        if not is_episodes(source):
+            raise ConfigError(f"--rerun {rerun}: {path} holds pairs; Rerun shows episodes, --sheet shows pairs")
+        summary["rerun"] = {"path": str(rerun), "episodes": write_recording(source, rerun)}
     if sheet is not None:
         write_contact_sheet(source, sheet)
         summary["sheet"] = str(sheet)
     if json:
         print_json(summary)
         return
+    notes = summary.pop("warnings")
     _print_facts(summary)
+    for note in notes:
+        print(f"warning       {note}")
     if summary["kind"] == "episodes":
         print()
         print_table(["task", "episodes"], list(summary["tasks"].items()))
@@ -41,6 +56,52 @@ def inspect(path: Positional[Path], sheet: Path | None = None, json: bool = Fals
             columns = list(next(iter(summary[group].values())))
             print()
             print_table([group, *columns], [[name, *row.values()] for name, row in summary[group].items()])
+
+
+@app.command
+def prepare(
+    sources: Positional[tuple[str, ...]],
+    out: Path,
+    tokenizer: Path,
+    preset: str = "demo",
+    layout: UseAppendAction[tuple[tuple[str, ...], ...]] = (),
+    set: UseAppendAction[tuple[tuple[str, ...], ...]] = (),
+    engine: Literal["local", "ray"] = "local",
+    workers: int = os.cpu_count() or 1,
+    json: bool = False,
+) -> None:
+    """Any sources, validated, filtered, tokenised and packed into shards; run again after a kill, it goes on.
+
+    Bad rows are set aside in OUT/quarantine.parquet, OUT/card.html shows what there is and what was left out.
+
+    Example: polymath data prepare pairs lerobot:episodes --tokenizer tokenizer.json --out prepared
+
+    Args:
+        sources: Data sets, as webdataset:PATH, rlds:PATH?split=val, or a path that tells itself.
+        out: The directory to write; one that was begun with the same settings is gone on with.
+        tokenizer: A tokenizer.json.
+        preset: Whose sequence layout is packed for, see `polymath presets`.
+        layout: Fields of that layout to change, as length=4096 max_images=64.
+        set: Settings to change, as filter.min_side=64 max_bad_share=0.01.
+        engine: This machine, or a Ray cluster whose nodes see the same paths.
+        workers: Processes on this machine; they change the speed, never the data.
+        json: Print one JSON object instead of the table.
+    """
+    from polymath.config import apply_overrides
+    from polymath.data.prepare.pipeline import prepare as run
+    from polymath.data.prepare.settings import Settings
+    from polymath.presets import preset as find_preset
+
+    chosen = apply_overrides(find_preset(preset).layout, [field for group in layout for field in group])
+    settings = apply_overrides(Settings(), [field for group in set for field in group])
+    summary = run(sources, tokenizer, chosen, out, settings, engine, workers)
+    if json:
+        print_json({"path": str(out), **summary})
+        return
+    columns = ["rows", "kept", "dropped", "bad", "documents", "records", "tokens"]
+    rows = [[s["name"], *(s[c] for c in columns), f"{s['fill']:.1%}"] for s in summary["sources"].values()]
+    print_table(["source", *columns, "filled"], rows)
+    print(f"\n{out}/card.html")
 
 
 def _print_facts(summary: dict[str, Any]) -> None:

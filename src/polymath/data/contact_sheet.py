@@ -6,13 +6,15 @@ pairs      `columns` pictures a row, each over its caption
 
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from polymath.data.sources.lerobot import LeRobotEpisodes
-from polymath.data.sources.webdataset import WebDatasetPairs
+from polymath.data.inspection import as_pairs, is_episodes
+from polymath.data.sources.interface import EpisodeSet, PairSet
+from polymath.errors import DataError
 from polymath.files import atomic_write
 
 TILE = 160
@@ -25,9 +27,9 @@ FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf")  # where the mac
 INK, PAPER = (30, 30, 30), (255, 255, 255)
 
 
-def write_contact_sheet(source: LeRobotEpisodes | WebDatasetPairs, out: Path, rows: int = 8, columns: int = 8) -> None:
+def write_contact_sheet(source: Any, out: Path, rows: int = 8, columns: int = 8) -> None:
     """Write the sheet of at most `rows` x `columns` pictures, evenly spaced over the data set, to the PNG `out`."""
-    sheet = _episodes(source, rows, columns) if isinstance(source, LeRobotEpisodes) else _pairs(source, rows, columns)
+    sheet = _episodes(source, rows, columns) if is_episodes(source) else _pairs(as_pairs(source), rows, columns)
     with atomic_write(Path(out)) as temporary:
         sheet.save(temporary, format="PNG")
 
@@ -37,21 +39,25 @@ def spaced(count: int, wanted: int) -> list[int]:
     return sorted({round(i) for i in np.linspace(0, count - 1, min(count, wanted)).tolist()})
 
 
-def _episodes(source: LeRobotEpisodes, rows: int, columns: int) -> Image.Image:
+def _episodes(source: EpisodeSet, rows: int, columns: int) -> Image.Image:
     chosen = spaced(len(source), rows)
     sheet, draw = _blank(columns, len(chosen), lines=1)
     for row, episode in enumerate(chosen):
-        steps = spaced(len(source.actions(episode)), columns)
-        length = f"{steps[-1] + 1} control steps"
-        title = f"episode {episode} · {source.task(episode)} · {length} · {source.instruction(episode)}"
         left, top = _corner(0, row, lines=1)
+        try:
+            steps = spaced(len(source.actions(episode)), columns)
+            length = f"{steps[-1] + 1} control steps"
+            title = f"episode {episode} · {source.task(episode)} · {length} · {source.instruction(episode)}"
+            pictures = source.frames(episode, steps)[:, 0]
+        except DataError as error:
+            title, pictures = f"episode {episode} · bad ({error.kind})", np.zeros((0, 1, 1, 3), np.uint8)
         _write(draw, (left, top), title)
-        for column, picture in enumerate(source.frames(episode, steps)[:, 0]):
+        for column, picture in enumerate(pictures):
             sheet.paste(_tile(picture), (_corner(column, row, lines=1)[0], top + LINE))
     return sheet
 
 
-def _pairs(source: WebDatasetPairs, rows: int, columns: int) -> Image.Image:
+def _pairs(source: PairSet, rows: int, columns: int) -> Image.Image:
     chosen = spaced(len(source), rows * columns)
     sheet, draw = _blank(columns, -(-len(chosen) // columns), CAPTION_LINES)
     for place, index in enumerate(chosen):

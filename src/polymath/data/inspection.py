@@ -1,79 +1,150 @@
-"""What is in a data set: counts, lengths, statistics, as plain JSON values for `polymath data inspect`."""
+"""What is in a data set: counts, lengths, statistics and warnings, as plain JSON values for `polymath data inspect`."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 
 from polymath import config
-from polymath.data.sources.lerobot import LeRobotEpisodes
-from polymath.data.sources.webdataset import WebDatasetPairs
+from polymath.data import warnings
+from polymath.data.images import decode
+from polymath.data.prepare.filters import language
+from polymath.data.quarantine import Quarantine
+from polymath.data.sources.interface import EpisodeSet, InterleavedSet, PairSet
+from polymath.data.sources.opening import open_source
 from polymath.data.statistics import Accumulator, FieldStatistics
 from polymath.errors import DataError
 
-
-def open_source(path: Path) -> LeRobotEpisodes | WebDatasetPairs:
-    """A LeRobot data set (meta/info.json), a directory of *.tar, or one *.tar. Raises DataError for anything else."""
-    path = Path(path)
-    if not path.exists():
-        raise DataError(f"{path}: no such file or directory")
-    if (path / "meta" / "info.json").is_file():
-        return LeRobotEpisodes(path)
-    if path.suffix == ".tar" or (path.is_dir() and any(path.glob("*.tar"))):
-        return WebDatasetPairs(path)
-    raise DataError(f"{path}: neither a LeRobot data set (meta/info.json) nor WebDataset shards (*.tar)")
+MIXED_SIZE = 160  # pixels to which pictures of cameras of different sizes are fitted
+LANGUAGE_SAMPLE = 200
 
 
-def summarise(source: LeRobotEpisodes | WebDatasetPairs) -> dict[str, Any]:
-    """Counts, lengths and statistics. Raises DataError if there is nothing in it."""
+def open_for_looking(name: str | Path, quarantine: Quarantine) -> Any:
+    """The source with its bad rows in `quarantine`; cameras of different sizes are fitted to one."""
+    source = open_source(name, on_bad=quarantine.add)
+    if is_episodes(source) and len(source):
+        try:
+            source.frames(0, [0])
+        except DataError:
+            return open_source(name, image_size=MIXED_SIZE, on_bad=Quarantine().add)
+    return source
+
+
+def is_episodes(source: Any) -> bool:
+    return hasattr(source, "embodiment")
+
+
+def as_pairs(source: Any) -> PairSet:
+    """Pairs as they are, documents as their first picture and their text."""
+    return FirstPictures(source) if hasattr(source, "document") else source
+
+
+class FirstPictures:
+    """Documents behind the interface of pairs."""
+
+    def __init__(self, documents: InterleavedSet) -> None:
+        self._documents, self.name = documents, documents.name
+
+    def __len__(self) -> int:
+        return len(self._documents)
+
+    def text(self, index: int) -> str:
+        return " ".join(part for part in self._documents.document(index).parts if isinstance(part, str))
+
+    def image(self, index: int) -> UInt8[np.ndarray, "height width 3"]:
+        """Black if there is none."""
+        pictures = [part for part in self._documents.document(index).parts if isinstance(part, bytes)]
+        blank = np.zeros((MIXED_SIZE, MIXED_SIZE, 3), np.uint8)
+        return decode(pictures[0], f"{self.name}: document {index}") if pictures else blank
+
+
+def summarise(source: Any, quarantine: Quarantine | None = None) -> dict[str, Any]:
+    """Counts, lengths, statistics, warnings. Raises DataError if there is nothing in it.
+
+    Rows that could not be opened are in `quarantine`; those found bad on the way are added to it.
+    """
+    quarantine = quarantine or Quarantine()
     if not len(source):
-        raise DataError(f"{source.path}: holds nothing; record it again")
-    return summarise_episodes(source) if isinstance(source, LeRobotEpisodes) else summarise_pairs(source)
+        raise DataError(f"{source.name}: holds nothing that can be used; record it again\n{quarantine.table()}")
+    found = summarise_episodes(source, quarantine) if is_episodes(source) else summarise_pairs(source)
+    bad = {"bad": quarantine.counts()} if quarantine.rows else {}
+    missing = quarantine.counts().get("instruction", 0)
+    notes = [f"instruction or caption missing in {missing} rows"] if missing else []
+    return {**found, **bad, "warnings": [*notes, *found["warnings"]]}
 
 
-def summarise_episodes(source: LeRobotEpisodes) -> dict[str, Any]:
+def summarise_episodes(source: EpisodeSet, quarantine: Quarantine) -> dict[str, Any]:
     """`control_steps` are lengths of episodes; `state` and `action` are per dimension, in the robot's own units."""
     robot = source.embodiment
-    lengths = [len(source.actions(i)) for i in range(len(source))]
     states, actions = Accumulator(robot.state_dim), Accumulator(robot.action_dim)
+    lengths, tasks, said, good = [], Counter[str](), [], []
     for i in range(len(source)):
-        states.add(source.states(i))
-        actions.add(source.actions(i))
-    height, width = source.frames(0, [0]).shape[2:4]
+        try:
+            task, instruction, state, action = source.task(i), source.instruction(i), source.states(i), source.actions(i)
+        except DataError as error:
+            quarantine.add(source.name, f"episode {i}", error)
+            continue
+        states.add(state)
+        actions.add(action)
+        lengths.append(len(action))
+        tasks[task] += 1
+        said.append(instruction)
+        good.append(i)
+    if not good:
+        raise DataError(f"{source.name}: holds no usable episode\n{quarantine.table()}")
+    height, width = source.frames(good[0], [0]).shape[2:4]
+    hz = getattr(source, "fps", robot.control_hz)
+    state_statistics, action_statistics = states.result(), actions.result()
     return {
         "kind": "episodes",
-        "path": str(source.path),
-        "episodes": len(source),
+        "path": source.name,
+        "episodes": len(good),
         "frames": sum(lengths),
-        "minutes": sum(lengths) / source.fps / 60,
-        "control_hz": source.fps,
+        "minutes": sum(lengths) / hz / 60 if hz else 0.0,
+        "control_hz": hz,
         "robot": robot.name,
         "cameras": list(robot.cameras),
         "picture": [int(height), int(width)],
         "control_steps": _spread(lengths),
-        "tasks": dict(Counter(source.task(i) for i in range(len(source)))),
-        "instructions": len({source.instruction(i) for i in range(len(source))}),
-        "state": _per_dimension(robot.state_names, states.result()),
-        "action": _per_dimension(robot.action_names, actions.result()),
-        "recording": source.recording,
+        "tasks": dict(tasks),
+        "instructions": len(set(said)),
+        "languages": languages(said),
+        "state": _per_dimension(robot.state_names, state_statistics),
+        "action": _per_dimension(robot.action_names, action_statistics),
+        "recording": getattr(source, "recording", {}),
+        "warnings": warnings.of_episodes(source, good, state_statistics, action_statistics),
     }
 
 
-def summarise_pairs(source: WebDatasetPairs) -> dict[str, Any]:
+def summarise_pairs(source: Any) -> dict[str, Any]:
     """`words` are lengths of captions; a word is what white space separates."""
-    texts = [source.text(i) for i in range(len(source))]
-    height, width = source.image(0).shape[:2]
+    pairs = as_pairs(source)
+    texts = [pairs.text(i) for i in range(len(pairs))]
+    height, width = pairs.image(0).shape[:2]
     return {
-        "kind": "pairs",
-        "path": str(source.path),
+        "kind": "documents" if hasattr(source, "document") else "pairs",
+        "path": source.name,
         "pairs": len(texts),
         "captions": len(set(texts)),
         "picture": [int(height), int(width)],
         "words": _spread(len(text.split()) for text in texts),
-        "recording": source.recording,
+        "languages": languages(texts),
+        "recording": getattr(source, "recording", {}),
+        "warnings": warnings.of_texts(texts),
     }
+
+
+def languages(texts: Sequence[str]) -> dict[str, int]:
+    """Guessed ISO 639-1 codes of up to 200 different texts, evenly spaced; {} without py3langid."""
+    different = list(dict.fromkeys(texts))
+    step = max(1, len(different) // LANGUAGE_SAMPLE)
+    try:
+        return dict(Counter(language(text) for text in different[::step]).most_common())
+    except ImportError:
+        return {}
 
 
 def _spread(values: Iterable[int]) -> dict[str, float]:

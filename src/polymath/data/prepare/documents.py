@@ -1,0 +1,138 @@
+"""From a row of a source to its documents: one of a pair or of an interleaved document, one a control step of an episode."""
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from polymath import config
+from polymath.data import sequence
+from polymath.data.documents import WindowDocuments
+from polymath.data.images import decode, fit
+from polymath.data.interleaved import Piece, interleaved
+from polymath.data.prepare import filters
+from polymath.data.prepare.plan import Plan, PlannedSource
+from polymath.data.quarantine import Quarantine
+from polymath.data.sequence import Document, Layout
+from polymath.data.sources.interface import EpisodeSet
+from polymath.data.sources.memory import MemoryEpisodes
+from polymath.data.sources.opening import open_source
+from polymath.data.statistics import Statistics
+from polymath.data.transforms import RobotTransform
+from polymath.errors import DataError
+from polymath.tokenizer import Tokenizer
+from polymath.types import Embodiment, Episode
+
+
+class Dropped(Exception):
+    """A filter leaves the row out; the message is the reason."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """What a row became. Hashes are 0 where there is no picture or text to compare."""
+
+    documents: list[Document]
+    cameras: int
+    characters: int
+    picture_hash: int = 0
+    text_hash: int = 0
+
+
+class Maker:
+    """Makes the documents of one source's rows. Raises DataError for a bad row, Dropped for a filtered one."""
+
+    def __init__(self, plan: Plan, source: PlannedSource, tokenizer: Tokenizer, out: Path) -> None:
+        self._layout, self._bounds, self._tokenizer = plan.layout, plan.settings.filter, tokenizer
+        self._rows = opened(source.name, plan.layout.image_size)
+        self._make = {"pairs": self._pair, "documents": self._interleaved, "episodes": self._episode}[source.kind]
+        if source.kind == "episodes":
+            robot = config.load(Embodiment, out / source.folder / "embodiment.json")
+            statistics = config.load(Statistics, out / source.folder / "statistics.json")
+            self._transform = RobotTransform(plan.layout, tokenizer, robot, statistics)
+
+    def make(self, row: int) -> Made:
+        made = self._make(row)
+        for document in made.documents:
+            self._check_size(document)
+        return made
+
+    def _pair(self, row: int) -> Made:
+        text = self._rows.text(row)
+        self._drop(filters.text_reason(text, self._bounds))
+        image = self._rows.image(row)
+        self._drop(filters.picture_reason(image.shape[0], image.shape[1], self._bounds))
+        fitted = fit(image, self._layout.image_size)
+        document = sequence.pair(self._layout, fitted, self._tokenizer.encode(text))
+        return Made([document], 1, len(text), filters.picture_hash(image), filters.text_hash(text))
+
+    def _interleaved(self, row: int) -> Made:
+        parts = self._rows.document(row).parts
+        text = " ".join(part for part in parts if isinstance(part, str))
+        self._drop(filters.text_reason(text, self._bounds))
+        pieces: list[Piece] = []
+        for number, part in enumerate(parts):
+            if isinstance(part, str):
+                pieces.append(self._tokenizer.encode(part))
+                continue
+            image = decode(part, f"{self._rows.name}: document {row}, part {number}")
+            self._drop(filters.picture_reason(image.shape[0], image.shape[1], self._bounds))
+            pieces.append(fit(image, self._layout.image_size))
+        return Made([interleaved(self._layout, pieces)], 1, len(text), 0, filters.text_hash(text))
+
+    def _episode(self, row: int) -> Made:
+        """Decoded once as a whole, then a window for every control step."""
+        actions = self._rows.actions(row)
+        self._drop(filters.episode_reason(len(actions), self._bounds))
+        robot, instruction = self._transform.embodiment, self._rows.instruction(row)
+        self._drop(filters.text_reason(instruction, self._bounds))
+        frames = self._rows.frames(row, range(len(actions)))
+        images = {camera: frames[:, c] for c, camera in enumerate(robot.cameras)}
+        episode = Episode(images, self._rows.states(row), actions, instruction, self._rows.task(row), robot.name)
+        windows = WindowDocuments(MemoryEpisodes(robot, [episode], f"{self._rows.name}: episode {row}"), self._transform)
+        rng = np.random.default_rng(0)  # nothing is augmented here
+        documents = [windows.document(step, rng) for step in range(len(actions))]
+        return Made(documents, len(robot.cameras), len(instruction))
+
+    def _drop(self, reason: str | None) -> None:
+        if reason:
+            raise Dropped(reason)
+
+    def _check_size(self, document: Document) -> None:
+        for name, size, limit in (
+            ("length", len(document.tokens), self._layout.length),
+            ("max_images", len(document.images), self._layout.max_images),
+            ("max_control_steps", len(document.states), self._layout.max_control_steps),
+        ):
+            if size > limit:
+                raise Dropped(f"longer than layout.{name}")
+
+
+@functools.lru_cache(maxsize=8)
+def opened(name: str, image_size: int) -> Any:
+    """The source with its bad rows left out: the same rows in the same order in every process. Kept open."""
+    return open_source(name, image_size, Quarantine().add)
+
+
+def good_episodes(rows: EpisodeSet) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """States and actions of the episodes that can be read."""
+    for row in range(len(rows)):
+        try:
+            yield rows.states(row), rows.actions(row)
+        except DataError:  # is set aside when its unit is prepared
+            continue
+
+
+def layout_room(layout: Layout, robot: Embodiment) -> str | None:
+    """What the layout lacks for a robot."""
+    for name, have, needed in (
+        ("action_dim", layout.action_dim, robot.action_dim),
+        ("state_dim", layout.state_dim, robot.state_dim),
+        ("max_images", layout.max_images, len(robot.cameras) * layout.window),
+    ):
+        if have < needed:
+            return f"layout.{name} of {needed}, but it has {have}"
+    return None

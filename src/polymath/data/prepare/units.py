@@ -1,0 +1,169 @@
+"""The two units of work, each a function of files alone: the rows of a part as documents, a part's documents as a shard.
+
+A unit writes its result beside its place and renames it, so a unit is finished or it is not there. Both are deterministic,
+so a unit that was killed and begun anew writes the same bytes.
+"""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from polymath import wire
+from polymath.data.packed_index import Shard
+from polymath.data.packing import Sizes, pack
+from polymath.data.prepare import plan as plans
+from polymath.data.prepare import record
+from polymath.data.prepare.documents import Dropped, Maker
+from polymath.data.prepare.plan import Part, Plan
+from polymath.errors import DataError
+from polymath.files import atomic_write
+from polymath.tokenizer import Tokenizer
+
+ROWS = pa.schema(
+    [
+        ("source", pa.int32()),
+        ("row", pa.int64()),
+        ("status", pa.string()),  # kept, dropped, bad
+        ("kind", pa.string()),
+        ("reason", pa.string()),
+        ("documents", pa.int32()),
+        ("tokens", pa.int64()),
+        ("images", pa.int32()),
+        ("characters", pa.int32()),
+        ("picture_hash", pa.int64()),
+        ("text_hash", pa.int64()),
+    ]
+)
+DOCUMENTS = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("tokens", pa.int32()),
+        ("images", pa.int32()),
+        ("control_steps", pa.int32()),
+        ("data", pa.large_binary()),
+    ]
+)
+GROUP_ROWS = 256  # documents of a Parquet row group
+ZSTD_LEVEL = 3
+
+
+def work_file(out: Path, part: Part, kind: str) -> Path:
+    return out / ".work" / f"{part.source:02d}-{part.number:06d}.{kind}"
+
+
+def shard_file(out: Path, plan: Plan, part: Part) -> Path:
+    return out / plan.sources[part.source].folder / f"shard-{part.number:06d}.array_record"
+
+
+def make_documents(out: str, number: int) -> int:
+    """Unit 1: read, validate, filter, re-encode and tokenise the rows of a part. Gives the number of documents."""
+    place = Path(out)
+    plan = _plan(out)
+    part = plan.parts()[number]
+    target = work_file(place, part, "rows.parquet")
+    if not target.is_file():
+        maker = _maker(out, part.source)
+        rows: list[dict[str, Any]] = []
+        with (
+            atomic_write(work_file(place, part, "documents.parquet")) as temporary,
+            pq.ParquetWriter(temporary, DOCUMENTS, compression="none") as writer,
+        ):
+            pending: list[dict[str, Any]] = []
+            for row in range(part.start, part.stop):
+                facts, documents = _row(maker, row, plan.settings.jpeg_quality)
+                rows.append({"source": part.source, "row": row, **facts})
+                pending += documents
+                while len(pending) >= GROUP_ROWS:
+                    writer.write_table(pa.Table.from_pylist(pending[:GROUP_ROWS], DOCUMENTS))
+                    pending = pending[GROUP_ROWS:]
+            if pending:
+                writer.write_table(pa.Table.from_pylist(pending, DOCUMENTS))
+        with atomic_write(target) as temporary:  # last: its presence says that the unit is finished
+            pq.write_table(pa.Table.from_pylist(rows, ROWS), temporary)
+    return pq.read_metadata(work_file(place, part, "documents.parquet")).num_rows
+
+
+def _row(maker: Maker, row: int, quality: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    try:
+        made = maker.make(row)
+    except Dropped as reason:
+        return _facts("dropped", str(reason), str(reason)), []
+    except DataError as error:
+        return _facts("bad", error.kind, str(error)), []
+    documents: list[dict[str, Any]] = [
+        {
+            "row": row,
+            "tokens": len(document.tokens),
+            "images": len(document.images),
+            "control_steps": len(document.states),
+            "data": wire.encode(record.to_fields(record.store(document, made.cameras, quality))),
+        }
+        for document in made.documents
+    ]
+    facts = {
+        **_facts("kept", "", ""),
+        "documents": len(documents),
+        "tokens": sum(document["tokens"] for document in documents),
+        "images": sum(document["images"] for document in documents),
+        "characters": made.characters,
+        "picture_hash": made.picture_hash,
+        "text_hash": made.text_hash,
+    }
+    return facts, documents
+
+
+def _facts(status: str, kind: str, reason: str) -> dict[str, Any]:
+    empty = dict.fromkeys(("documents", "tokens", "images", "characters", "picture_hash", "text_hash"), 0)
+    return {"status": status, "kind": kind, "reason": reason, **empty}
+
+
+def write_shard(out: str, number: int) -> int:
+    """Unit 2: pack the documents of a part, without those of duplicate rows, into its shard. Gives its records."""
+    from array_record.python.array_record_module import ArrayRecordWriter
+
+    place, plan = Path(out), _plan(out)
+    part = plan.parts()[number]
+    facts = work_file(place, part, "shard.parquet")
+    if facts.is_file():
+        return int(pq.read_table(facts)["records"][0].as_py())
+    table = pq.read_table(work_file(place, part, "documents.parquet"))
+    duplicates = np.array(_duplicates(out).get(part.source, ()), np.int64)
+    table = table.filter(pa.array(~np.isin(table["row"].to_numpy(), duplicates)))
+    sizes = Sizes(*(table[name].to_numpy().astype(np.int64) for name in ("tokens", "images", "control_steps")))
+    rows = pack(sizes, plan.layout, plan.sources[part.source].name)
+    rows = rows.shuffled(np.random.default_rng((plan.settings.seed, part.source, part.number)))
+    with atomic_write(shard_file(place, plan, part)) as temporary:
+        writer = ArrayRecordWriter(str(temporary), f"group_size:1,zstd:{ZSTD_LEVEL}")
+        for index in range(len(rows)):
+            documents = [wire.decode(table["data"][int(d)].as_py()) for d in rows.row(index)]
+            writer.write(wire.encode({"documents": documents}))
+        writer.close()
+    shard = Shard(shard_file(place, plan, part).name, len(rows), len(table), int(sizes.tokens.sum()))
+    with atomic_write(facts) as temporary:
+        pq.write_table(pa.table({name: [value] for name, value in vars(shard).items()}), temporary)
+    return len(rows)
+
+
+@functools.lru_cache(maxsize=2)
+def _plan(out: str) -> Plan:
+    return plans.load(Path(out))
+
+
+@functools.lru_cache(maxsize=4)
+def _maker(out: str, source: int) -> Maker:
+    plan = _plan(out)
+    return Maker(plan, plan.sources[source], Tokenizer.load(Path(out) / "tokenizer.json"), Path(out))
+
+
+@functools.lru_cache(maxsize=2)
+def _duplicates(out: str) -> dict[int, list[int]]:
+    """Source -> rows that occurred before."""
+    table = pq.read_table(Path(out) / ".work" / "duplicates.parquet")
+    found: dict[int, list[int]] = {}
+    for source, row in zip(table["source"].to_pylist(), table["row"].to_pylist(), strict=True):
+        found.setdefault(source, []).append(row)
+    return found
