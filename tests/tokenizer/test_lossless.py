@@ -85,7 +85,7 @@ def test_ten_thousand_random_strings(pair: tuple[Tokenizer, HFTokenizer]) -> Non
 
 
 def test_code_points_of_every_script(pair: tuple[Tokenizer, HFTokenizer]) -> None:
-    """The first 8,000, then every fortieth, beside letters, digits, spaces and itself: where Unicode tables may differ."""
+    """The first 8,000, then every fortieth, beside letters, digits, spaces, itself: where Unicode tables may differ."""
     ours, theirs = pair
     points = [chr(i) for i in range(0x110000) if unicodedata.category(chr(i)) not in ("Cn", "Cs", "Co")]
     points = [*points[:8000], *points[8000::40]]
