@@ -67,6 +67,7 @@ def train_on_paths(
         if shipped:
             counts.add(corpus.shipped())
         _count(counts, paths, gathering)
+        counts.spill()
         fitting = counts.min_count(gathering.memory // LEARNING)
         return learn(counts.words(max(gathering.min_word_count, fitting)), vocab_size, control, min_frequency)
 

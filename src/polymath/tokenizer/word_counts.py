@@ -73,7 +73,7 @@ class WordCounts:
         if not self._spills:
             yield from ((word, n // UNIT) for word, n in self._weighted.items() if n >= min_count * UNIT)
             return
-        self._spill()
+        self.spill()
         files = [pq.ParquetFile(path) for path in self._spills]
         for part in range(PARTITIONS):
             table = pa.concat_tables([file.read_row_group(part) for file in files])
@@ -86,7 +86,7 @@ class WordCounts:
         self._counter.add_batch(batch)
         if self._counter.len + len(self._weighted) >= self._capacity:
             self._collect(weight)
-            self._spill()
+            self.spill()
 
     def _collect(self, weight: float) -> None:
         """From the native counter into the weighted counts."""
@@ -98,9 +98,10 @@ class WordCounts:
     def _add(self, word: str, count: int, weight: float) -> None:
         self._weighted[word] = self._weighted.get(word, 0) + count * round(weight * UNIT)
         if len(self._weighted) >= self._capacity:
-            self._spill()
+            self.spill()
 
-    def _spill(self) -> None:
+    def spill(self) -> None:
+        """Move all counts to disk, which leaves the memory to others."""
         parts: list[list[str]] = [[] for _ in range(PARTITIONS)]
         for word in self._weighted:
             parts[zlib.crc32(word.encode()) % PARTITIONS].append(word)
