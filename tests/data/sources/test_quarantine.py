@@ -96,7 +96,8 @@ def test_a_truncated_tar_keeps_what_is_whole(tmp_path: Path) -> None:
 def test_a_decompression_bomb_is_told_from_a_damaged_picture() -> None:
     """A PNG whose header says 60,000 x 60,000; nothing of it is decoded."""
     header = b"IHDR" + (60_000).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"
-    picture = b"\x89PNG\r\n\x1a\n\0\0\0\r" + header + zlib.crc32(header).to_bytes(4, "big") + bytes(20)
+    picture = b"\x89PNG\r\n\x1a\n\0\0\0\r" + header + zlib.crc32(header).to_bytes(4, "big")
+    picture += b"\0\0\0\0IDAT" + zlib.crc32(b"IDAT").to_bytes(4, "big")
     with pytest.raises(DataError, match="cannot decode") as caught:
         decode(picture, "here")
     assert caught.value.kind == "dimensions"
