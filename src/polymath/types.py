@@ -125,7 +125,7 @@ class Pointing:
 class Batch(NamedTuple):
     """Packed sequences, ready for the device. The same pytree holds numpy arrays on the host and jax arrays on devices.
 
-    tokens             token ids; the ids at <img>, <state> and <act> positions only mark the place
+    tokens             token ids; the ids at <img>, <state> and <act:i> positions only mark the place
     segment_ids        0 on padding, 1, 2, … for the documents packed into the sequence; nothing attends across segments
     positions          position inside the segment, for rotary embeddings
     loss_weights       weight of token s as a target of the cross-entropy, predicted from s-1 of the same segment
@@ -135,7 +135,7 @@ class Batch(NamedTuple):
     state_index        m where the state of slot m stands, -1 elsewhere
     actions            normalised action chunk of each slot
     action_mask        1 where that action dimension of that chunk step is real (padded dims and steps are 0)
-    readout_positions  sequence index of the W <act> tokens of each slot; 0 in empty slots (their mask is 0)
+    readout_positions  sequence index of the W <act:i> tokens of each slot; 0 in empty slots (their mask is 0)
     """
 
     tokens: Int[Leaf, "B S"]

@@ -30,7 +30,7 @@ def test_only_pairs_with_a_question_become_documents(tmp_path, tokenizer):
     assert len(document.tokens) == documents.sizes.tokens[0]
     control = tokenizer.control
     expected = [control.bos, control.robot(POINTER_SLOT), *tokenizer.encode("the cup"), *[control.img] * 3]
-    assert document.tokens.tolist() == [*expected, control.state, control.act, control.act]
+    assert document.tokens.tolist() == [*expected, control.state, *control.readouts[:2]]
     assert not document.loss_weights.any()
     np.testing.assert_allclose(document.actions[0], [[0.5, -0.5, 0, 0], [1, 0, 0, 0]])
     assert document.action_mask.sum() == 2

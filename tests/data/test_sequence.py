@@ -10,7 +10,8 @@ from polymath.errors import ConfigError, DataError
 from polymath.tokenizer import ControlTokens
 
 CONTROL = ControlTokens(512)
-PAD, BOS, EOS, IMG, STATE, ACT = range(6)
+PAD, BOS, EOS, IMG, STATE = range(5)
+ACT = [64, 65]
 ROBOT = CONTROL.robot(7)
 LAYOUT = Layout(
     length=64,
@@ -51,8 +52,8 @@ def test_an_image_text_pair() -> None:
 def test_a_window_of_two_steps_shows_the_executed_actions_of_the_first() -> None:
     steps = [step(1, [[0.1, 0.2], [0.3, 0.4]]), step(2, [[0.5, 0.6], [0.7, 0.8]], real=1)]
     document = trajectory(LAYOUT, CONTROL, 7, [700, 701], steps)
-    first = [IMG, IMG, IMG, STATE, ACT, ACT, *bins(0.1, 0.2)]
-    second = [IMG, IMG, IMG, STATE, ACT, ACT, *bins(0.5, 0.6, 0.7, 0.8)]
+    first = [IMG, IMG, IMG, STATE, *ACT, *bins(0.1, 0.2)]
+    second = [IMG, IMG, IMG, STATE, *ACT, *bins(0.5, 0.6, 0.7, 0.8)]
     assert document.tokens.tolist() == [BOS, ROBOT, 700, 701, *first, *second, EOS]
     #                                    the second action of the last chunk lies beyond the end of the episode
     weights = [0] * 4 + [0] * 6 + [1, 1] + [0] * 6 + [1, 1, 0, 0] + [0]
@@ -71,7 +72,7 @@ def test_past_actions_can_be_hidden() -> None:
     layout = dataclasses.replace(LAYOUT, past_actions=False)
     steps = [step(1, [[0.1, 0.2], [0.3, 0.4]]), step(2, [[0.5, 0.6], [0.7, 0.8]])]
     document = trajectory(layout, CONTROL, 7, [700], steps)
-    first, second = [IMG, IMG, IMG, STATE, ACT, ACT], [IMG, IMG, IMG, STATE, ACT, ACT, *bins(0.5, 0.6, 0.7, 0.8)]
+    first, second = [IMG, IMG, IMG, STATE, *ACT], [IMG, IMG, IMG, STATE, *ACT, *bins(0.5, 0.6, 0.7, 0.8)]
     assert document.tokens.tolist() == [BOS, ROBOT, 700, *first, *second, EOS]
     assert document.action_mask.any(axis=(1, 2)).all()  # the action head still learns at both steps
     assert len(document.tokens) == trajectory_length(layout, 1, steps=2, cameras=1, action_dim=2)
@@ -91,7 +92,7 @@ def test_a_prompt_is_the_training_sequence_up_to_the_readouts(past_actions: bool
     whole = trajectory(layout, CONTROL, 7, [700], [step(1, past), step(2, now)])
     prompt = trajectory(layout, CONTROL, 7, [700], [step(1, past), step(2, None)])
     assert prompt.tokens.tolist() == whole.tokens.tolist()[:-5]  # two actions of two dimensions, and <eos>
-    assert prompt.tokens[-1] == ACT
+    assert prompt.tokens[-1] == ACT[-1]
     assert not prompt.loss_weights.any()
     assert not prompt.action_mask.any()
     for name in ("images", "image_starts", "states", "state_positions", "readout_positions"):

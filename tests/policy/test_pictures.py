@@ -31,7 +31,7 @@ def test_every_token_is_a_cell_in_its_kinds_colour(run: Run) -> None:
 
 def test_labels_name_control_tokens_and_show_text(run: Run) -> None:
     control = run.tokenizer.control
-    assert pictures.label(run.tokenizer, control.act) == "<act>"
+    assert pictures.label(run.tokenizer, control.readouts[1]) == "<act:1>"
     assert pictures.kind(run.tokenizer, control.actions[7]) == "action"
     (press,) = run.tokenizer.encode("a")
     assert (pictures.label(run.tokenizer, press), pictures.kind(run.tokenizer, press)) == ("a", "text")

@@ -146,12 +146,12 @@ def test_places_in_captions_are_true(monkeypatch):
         return made
 
     monkeypatch.setattr(captions, "_pair", make_and_check)
-    for seed in range(120):
-        photograph(simulation, Job(tuple(TASKS), seed, 3))
+    for seed in range(480):
+        photograph(simulation, Job(tuple(TASKS), seed))
     kinds = ("offset", "cell", "height", "distractor", "all cells", "all offsets")
     counts = {kind: checked.count(kind) for kind in kinds}
     assert min(counts.values()) >= 3, counts
-    assert counts["all cells"] + counts["all offsets"] >= 120 * 3 * DENSE_SHARE
+    assert counts["all cells"] + counts["all offsets"] >= 480 * DENSE_SHARE
     assert languages == set(LANGUAGE_SHARES)
 
 

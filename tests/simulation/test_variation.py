@@ -59,12 +59,12 @@ def test_held_out_environments_are_never_drawn_in_training(family, seed):
     assert novel.shape == STANDARD
     assert novel.accent in v.TRAIN_ACCENTS
     assert novel.table in v.NOVEL_TABLES
-    assert not 0.85 <= novel.light <= 1.15
+    assert not 0.8 <= novel.light <= 1.2
     assert {d.kind for d in train.distractors} <= set(v.TRAIN_DISTRACTORS)
     assert {d.kind for d in novel.distractors} <= set(v.NOVEL_DISTRACTORS)
     for name, nominal in CAMERAS.items():
         moved = np.abs(np.subtract(novel.cameras[name].position, nominal.position))
-        assert (moved > 0.02).all()  # training cameras move by at most 2 cm on an axis
+        assert (moved > 0.029).all()  # training cameras move by at most 2.9 cm on an axis
         assert (moved <= 0.05).all()
 
 

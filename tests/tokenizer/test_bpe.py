@@ -51,7 +51,7 @@ def test_text_never_gives_a_control_token(text: str) -> None:
 
 
 def test_control_tokens_decode_to_their_names() -> None:
-    assert shipped().decode([CONTROL.bos, CONTROL.act, 256]) == "<bos><act><a:0>"
+    assert shipped().decode([CONTROL.bos, CONTROL.readouts[0], 256]) == "<bos><act:0><a:0>"
 
 
 def test_training_is_repeatable() -> None:
@@ -65,7 +65,7 @@ def test_saved_and_loaded_by_us_and_by_huggingface(tmp_path: Path) -> None:
     shipped().save(path)
     loaded, foreign = Tokenizer.load(path), HFTokenizer.from_file(str(path))
     assert (loaded.vocab_size, loaded.control) == (2048, CONTROL)
-    for text in ("push <act> the größte 方块 <a:3>", "", "  \r\n\t"):
+    for text in ("push <act:0> the größte 方块 <a:3>", "", "  \r\n\t"):
         assert loaded.encode(text) == shipped().encode(text)
         assert foreign.encode(text).ids == shipped().encode(text)
         assert foreign.decode(foreign.encode(text).ids) == text
@@ -94,8 +94,8 @@ def test_files_that_are_no_tokenizer_of_ours(tmp_path: Path) -> None:
 def test_a_renamed_control_token_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.json"
     shipped().save(path)
-    path.write_text(path.read_text().replace('"<act>": 5', '"<ACT>": 5'))
-    with pytest.raises(ConfigError, match="id 5 is not <act>"):
+    path.write_text(path.read_text().replace('"<state>": 4', '"<STATE>": 4'))
+    with pytest.raises(ConfigError, match="id 4 is not <state>"):
         Tokenizer.load(path)
 
 

@@ -15,7 +15,15 @@ def test_names_fill_the_block_without_repeating(size: int) -> None:
     control = ControlTokens(size)
     names = control.names()
     assert len(names) == len(set(names)) == size
-    assert [names[i] for i in (0, 1, 2, 3, 4, 5)] == ["<pad>", "<bos>", "<eos>", "<img>", "<state>", "<act>"]
+    assert [names[i] for i in (0, 1, 2, 3, 4, 64, 127)] == [
+        "<pad>",
+        "<bos>",
+        "<eos>",
+        "<img>",
+        "<state>",
+        "<act:0>",
+        "<act:63>",
+    ]
     assert names[control.robot(0)] == "<robot:0>"
     assert names[control.robot(31)] == "<robot:31>"
     assert names[256] == "<a:0>"

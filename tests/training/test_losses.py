@@ -1,13 +1,18 @@
 """The objective against closed forms: the plain cross-entropy over all logits, and a mean by hand."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from polymath.data.packing import collate
+from polymath.data.sequence import ControlStep, trajectory
 from polymath.model import decoder
 from polymath.model import specs as weights
 from polymath.presets.demo import TINY
+from polymath.tokenizer import ControlTokens
 from polymath.training import losses
 from polymath.training.cross_entropy import tiled_cross_entropy
 
@@ -55,6 +60,21 @@ def test_action_error_counts_only_the_dimensions_that_exist() -> None:
     mask = jnp.asarray([[[[True, True, False]], [[False, False, False]]]])
     np.testing.assert_allclose(losses.action_error(predicted, target, mask), 1.0 + 4.0)
     assert float(losses.action_error(predicted, target, jnp.zeros_like(mask))) == 0.0
+
+
+def test_places_are_read_off_the_last_image_before_the_state() -> None:
+    """Two images of a control step: reading n is n + 1, so the error says which image it belongs to."""
+    layout = replace(TINY.layout, length=64, max_control_steps=1)
+    step = ControlStep(
+        images=np.zeros((2, 64, 64, 3), np.uint8),
+        state=np.zeros(4, np.float32),
+        actions=np.zeros((layout.chunk_length, 4), np.float32),
+        mask=np.ones(layout.chunk_length, bool),
+    )
+    batch = collate([[trajectory(layout, ControlTokens(512), 0, [600], [step])]], layout)
+    readings = jnp.arange(1.0, 4.0)[None, :, None] * jnp.ones((1, 3, 16))
+    error = losses.places_error(readings, batch, layout.latents_per_image)
+    np.testing.assert_allclose(error, 16 * 2.0**2)
 
 
 def test_the_z_loss_has_its_gradient_as_well() -> None:

@@ -7,17 +7,18 @@ Q = 3 latents an image, W = 2 steps a chunk, A = 2 action dimensions, one camera
     weight     0     0     0     0    1     1    1     1
 
     trajectory window
-    token    <bos> <robot:0> push it  <img> <img> <img> <state> <act> <act> a00 a01  <img> … <act> a10 a11 a20 a21 <eos>
-    weight     0       0      0   0     0     0     0      0      0     0    1   1     0  …   0    1   1   1   1    0
-    step                             └──────────────── t - stride ───────────────┘  └──────────── t ────────────┘
+    token    <bos> <robot:0> push it  <img> <img> <img> <state> <act:0> <act:1> a00 a01  <img> … a10 a11 a20 a21 <eos>
+    weight     0       0      0   0     0     0     0      0       0       0     1   1     0  …  1   1   1   1    0
+    step                             └─────────────────── t - stride ────────────────┘  └─────────── t ─────────┘
 
     pointing (a question about a picture; the readouts regress the answer's numbers)
-    token    <bos> <robot:31> the red puck <img> <img> <img> <state> <act> <act>
-    weight     0       0       0   0   0    0     0     0      0       0     0
+    token    <bos> <robot:31> the red puck <img> <img> <img> <state> <act:0> <act:1>
+    weight     0       0       0   0   0    0     0     0      0       0       0
 
-`<img>` positions take the resampler's latents, `<state>` a projection of the whole proprioception vector, the W `<act>`
-positions are read out by the action head. `a…` are the same actions as control tokens, step by step, A of each, where
-A is the width of the robot's own action. Attention is causal, so nothing an `<act>` position sees tells its targets.
+`<img>` positions take the resampler's latents, `<state>` a projection of the whole proprioception vector, the W
+`<act:i>` positions are read out by the action head. `a…` are the same actions as control tokens, step by step, A of
+each, where A is the width of the robot's own action. Attention is causal, so nothing an `<act:i>` position sees tells
+its targets.
 
 A step that is not the last of its window shows only the `stride` actions that were executed before the next picture:
 the rest of its chunk would give the next step's targets away. With `past_actions=False` it shows none of them.
@@ -33,6 +34,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from polymath.errors import ConfigError, DataError
 from polymath.tokenizer import ControlTokens
+from polymath.tokenizer.control_tokens import READOUTS
 
 POINTER_SLOT = 31
 
@@ -62,6 +64,8 @@ class Layout:
         for name in ("length", "latents_per_image", "image_size", "max_images", "chunk_length", "window", "stride"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"layout.{name}: must be at least 1, is {getattr(self, name)}")
+        if self.chunk_length > READOUTS:
+            raise ConfigError(f"layout.chunk_length: {self.chunk_length}, but there are {READOUTS} readout tokens")
         if self.stride > self.chunk_length:
             raise ConfigError(
                 f"layout.stride: {self.stride} actions between control steps, but a chunk has {self.chunk_length}; "
@@ -136,7 +140,7 @@ def trajectory(
         state_positions.append(len(tokens))
         tokens.append(control.state)
         readouts.append(range(len(tokens), len(tokens) + layout.chunk_length))
-        tokens += [control.act] * layout.chunk_length
+        tokens += control.readouts[: layout.chunk_length]
         shown = shown_actions(layout, is_last=number == len(steps) - 1)
         if step.actions is not None and step.mask is not None and shown:
             ids = control.encode_actions(step.actions[:shown])

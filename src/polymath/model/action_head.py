@@ -1,4 +1,4 @@
-"""Action head: the hidden states at the W `<act>` readout positions -> a chunk of W normalised actions."""
+"""Action head: the hidden states at the W `<act:i>` readout positions -> a chunk of W normalised actions."""
 
 from dataclasses import dataclass
 from typing import Any

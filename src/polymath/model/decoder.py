@@ -129,7 +129,7 @@ def forward(
         return execution.place_residual(forward_block(block, config, x, angles, attend)), None
 
     x = execution.place_residual(x)
-    x, _ = jax.lax.scan(execution.rematerialise(layer, params.blocks), x, params.blocks)
+    x, _ = jax.lax.scan(execution.rematerialise(layer, params.blocks), x, params.blocks, unroll=execution.unroll)
     return rms_norm(x, params.norm, config.epsilon)
 
 

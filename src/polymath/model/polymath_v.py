@@ -2,7 +2,7 @@
 
 images ─► ViT ─► resampler ─► projection ─► latents at <img> ┐
 proprioception ─► state encoder ──────────► vector at <state> ├─► decoder ─► hidden ─┬─► logits (tied embedding)
-tokens ─► embedding ──────────────────────► everywhere else  ┘                      └─► action head at <act>
+tokens ─► embedding ──────────────────────► everywhere else  ┘                      └─► action head at <act:i>
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, UInt8
 
 from polymath.model import action_head, decoder, lora, resampler, vit
 from polymath.model.execution import PLAIN, Execution
-from polymath.model.layers import project_back
+from polymath.model.layers import project, project_back
 from polymath.model.specs import Constant, Normal, Spec
 from polymath.types import Batch
 
@@ -26,6 +26,7 @@ class Config:
     decoder: decoder.Config
     action_head: action_head.Config
     state_dim: int
+    localizer: int = 0  # numbers read off each image's latents by a linear map, for `losses.Config.places`
     adapters: lora.Config | None = None
 
 
@@ -39,11 +40,13 @@ class Params:
     state_bias: Any
     decoder: decoder.Params
     action_head: action_head.Params
+    localizer: Any  # None where the model has none
 
 
 class Outputs(NamedTuple):
     hidden: Float[Array, "B S D"]
     actions: Float[Array, "B M W A"]
+    places: Float[Array, "B N localizer"] | None
 
 
 def specs(config: Config) -> Params:
@@ -56,26 +59,39 @@ def specs(config: Config) -> Params:
         state_bias=Spec((D,), (None,), Constant(0.0)),
         decoder=decoder.specs(config.decoder),
         action_head=action_head.specs(config.action_head),
+        localizer=_localizer(config) if config.localizer else None,
     )
     return plain if config.adapters is None else lora.specs(plain, config.adapters)
 
 
+def _localizer(config: Config) -> Spec:
+    size = config.resampler.latents * config.resampler.width
+    return Spec((config.localizer, size), (None, None), Normal(size))
+
+
 def forward(params: Params, config: Config, batch: Batch, execution: Execution) -> Outputs:
     """Hidden states of every token and the predicted (normalised) action chunk of every control-step slot."""
-    x = embed_sequence(params, config, batch, execution)
+    latents = resampled(params, config, batch.images, execution)
+    x = _embed(params, config, batch, latents)
     hidden = decoder.forward(params.decoder, config.decoder, x, batch.positions, batch.segment_ids, execution)
     readouts = jax.vmap(lambda h, index: h[index])(hidden, batch.readout_positions)
-    return Outputs(hidden, action_head.forward(params.action_head, readouts))
+    places = None if params.localizer is None else localise(params, latents)
+    return Outputs(hidden, action_head.forward(params.action_head, readouts), places)
 
 
-def encode_images(
-    params: Params, config: Config, images: UInt8[Array, "B size size 3"], execution: Execution = PLAIN
-) -> Float[Array, "B Q D"]:
-    """The latents that stand at the Q `<img>` positions of each image."""
-    dtype = execution.activation_dtype
-    features = vit.forward(params.vit, config.vit, images, dtype)
+def resampled(
+    params: Params, config: Config, images: UInt8[Array, "*B size size 3"], execution: Execution = PLAIN
+) -> Float[Array, "*B Q D_vision"]:
+    """The resampler's latents of each image."""
+    flat = images.reshape(-1, *images.shape[-3:])
+    features = vit.forward(params.vit, config.vit, flat, execution.activation_dtype, execution.unroll)
     latents = resampler.forward(params.resampler, config.resampler, features, execution)
-    return project_back(latents, params.projection.astype(dtype))
+    return latents.reshape(*images.shape[:-3], *latents.shape[1:])
+
+
+def localise(params: Params, latents: Float[Array, "B N Q D_vision"]) -> Float[Array, "B N localizer"]:
+    """Numbers read off each image's latents by one linear map."""
+    return project(latents.reshape(*latents.shape[:2], -1).astype(jnp.float32), params.localizer)
 
 
 def latent_attention(params: Params, config: Config, images: UInt8[Array, "B size size 3"]) -> Float[Array, "B Q P"]:
@@ -85,11 +101,16 @@ def latent_attention(params: Params, config: Config, images: UInt8[Array, "B siz
 
 def embed_sequence(params: Params, config: Config, batch: Batch, execution: Execution = PLAIN) -> Float[Array, "B S D"]:
     """Token embeddings, with latents at `<img>` positions and encoded proprioception at `<state>` positions."""
-    dtype = execution.activation_dtype
+    return _embed(params, config, batch, resampled(params, config, batch.images, execution))
+
+
+def _embed(
+    params: Params, config: Config, batch: Batch, latents: Float[Array, "B N Q D_vision"]
+) -> Float[Array, "B S D"]:
+    dtype = latents.dtype
     x = decoder.embed(params.decoder, config.decoder, batch.tokens, dtype)
-    size, images = len(batch.tokens), batch.images
-    latents = encode_images(params, config, images.reshape(-1, *images.shape[2:]), execution)
-    latents = latents.reshape(size, -1, latents.shape[-1])  # [B, N*Q, D]
+    latents = project_back(latents, params.projection.astype(dtype))  # [B, N, Q, D]
+    latents = latents.reshape(len(x), -1, latents.shape[-1])
     states = project_back(batch.states.astype(dtype), params.state.astype(dtype)) + params.state_bias.astype(dtype)
     x = _place(x, latents, batch.image_index)
     return _place(x, states, batch.state_index)

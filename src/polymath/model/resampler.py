@@ -98,7 +98,8 @@ def forward(
     def step(latents: Float[Array, "B Q D"], block: Block) -> tuple[Float[Array, "B Q D"], None]:
         return forward_block(block, config, latents, media), None
 
-    latents, _ = jax.lax.scan(execution.rematerialise(step, params.blocks), latents, params.blocks)
+    step = execution.rematerialise(step, params.blocks)
+    latents, _ = jax.lax.scan(step, latents, params.blocks, unroll=execution.unroll)
     return layer_norm(latents, params.scale, params.bias, config.epsilon)
 
 

@@ -111,7 +111,7 @@ def specs(config: Config) -> Params:
 
 
 def forward(
-    params: Params, config: Config, images: UInt8[Array, "B size size 3"], dtype: Any = jnp.float32
+    params: Params, config: Config, images: UInt8[Array, "B size size 3"], dtype: Any = jnp.float32, unroll: int = 1
 ) -> Float[Array, "B P D"]:
     """Patch features, class token dropped, in `dtype`. Raises DataError for images of another size or type."""
     x = project_back(patchify(normalise(images, config), config).astype(dtype), params.patch.astype(dtype))
@@ -121,7 +121,7 @@ def forward(
     x = x + params.positions.astype(dtype)
     if config.norm_before_blocks:
         x = layer_norm(x, params.pre_scale, params.pre_bias, config.epsilon)
-    x, _ = jax.lax.scan(lambda x, block: (forward_block(block, config, x), None), x, params.blocks)
+    x, _ = jax.lax.scan(lambda x, block: (forward_block(block, config, x), None), x, params.blocks, unroll=unroll)
     if config.final_norm:
         x = layer_norm(x, params.post_scale, params.post_bias, config.epsilon)
     return x[:, config.class_token :]

@@ -50,9 +50,11 @@ def draw_tokens(tokenizer: Tokenizer, batch: Batch, row: int = 0) -> Image.Image
 def kind(tokenizer: Tokenizer, token: int) -> str:
     """The key of COLOURS."""
     control = tokenizer.control
-    special = {control.img: "picture", control.state: "state", control.act: "readout"}
+    special = {control.img: "picture", control.state: "state"}
     if token in special:
         return special[token]
+    if token in control.readouts:
+        return "readout"
     if token in control.actions:
         return "action"
     return "structure" if token < control.size else "text"

@@ -12,23 +12,24 @@ from polymath.training.recipe import Phase, Recipe
 MODEL = polymath_v.Config(
     vit=vit.Config(
         image_size=64,
-        patch=16,
-        width=128,
-        depth=3,
-        heads=4,
-        mlp=384,
+        patch=8,
+        width=64,
+        depth=2,
+        heads=2,
+        mlp=192,
         class_token=False,
         norm_before_blocks=False,
         position_scale=1.0,
         mean=(0.5, 0.5, 0.5),
         std=(0.25, 0.25, 0.25),
     ),
-    resampler=resampler.Config(width=128, latents=8, depth=1, heads=3, head_width=32, mlp=192),
+    resampler=resampler.Config(width=64, latents=8, depth=1, heads=2, head_width=32, mlp=192),
     decoder=decoder.Config(
         vocabulary=2048, width=96, depth=3, heads=3, kv_heads=1, head_width=32, mlp=256, rope_theta=1_000.0
     ),
     action_head=action_head.Config(width=96, mlp=192, action_dim=4),
     state_dim=4,
+    localizer=16,
 )
 
 # Learning from text alone, the cheapest descent at first is to silence the pictures: the scales of the norms in front
@@ -51,40 +52,42 @@ RECIPE = Recipe(
     ),
     control_tokens=512,
     alignment=Phase(
-        steps=500,
-        rows=24,
-        pairs=0.1,
-        pointing=0.9,
+        steps=3_300,
+        rows=4,
+        pairs=0.05,
+        pointing=0.95,
         robot=0.0,
         max_images=6,
         max_control_steps=6,
         optimizer=optimizer.Config(
-            peak_learning_rate=7e-4,
-            warmup_steps=60,
-            cooldown_steps=150,
+            peak_learning_rate=1.5e-3,
+            warmup_steps=150,
+            cooldown_steps=1_000,
             momentum=0.9,
             groups=((NORMS_AND_BIASES, 0.0), (f"(?!{NORMS_AND_BIASES}$).*", 1.0)),
         ),
-        loss=losses.Config(action=10.0),
-        checkpoint_every=200,
+        loss=losses.Config(action=10.0, places=10.0),
+        checkpoint_every=1_000,
     ),
     robot=Phase(
-        steps=300,
-        rows=32,
+        steps=1_500,
+        rows=8,
         pairs=0.05,
         robot=0.95,
         optimizer=optimizer.Config(
-            peak_learning_rate=1e-3,
-            warmup_steps=60,
-            cooldown_steps=100,
+            peak_learning_rate=2e-3,
+            warmup_steps=100,
+            cooldown_steps=600,
             momentum=0.9,
-            groups=((r"vit\..*", 0.0), (r"(?!vit\.).*", 1.0)),
+            groups=((r"(vit\.|localizer).*", 0.0), (r"(?!vit\.|localizer).*", 1.0)),
         ),
         loss=losses.Config(action=10.0),
-        checkpoint_every=200,
+        checkpoint_every=500,
     ),
-    execution=Execution(remat="none"),
-    augmentation=Augmentation(shift=0),  # captions name places, so the picture must not move
+    execution=Execution(remat="none", unroll=3),
+    augmentation=Augmentation(
+        shift=0, brightness=0.15, contrast=0.3, saturation=0.3
+    ),  # captions name places, so the picture must not move
 )
 
 TINY = replace(

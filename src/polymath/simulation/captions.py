@@ -1,6 +1,6 @@
 """Image-text pairs from the simulator: pictures of the training scenes at many moments, captions that are true of them.
 
-One job plays one scene, with the scripted expert or toward random points of the workspace, and gives a few pairs.
+One job plays one scene, with the scripted expert or toward a random point of the workspace, and gives one pair.
 """
 
 import dataclasses
@@ -24,21 +24,19 @@ from polymath.simulation.pointing import point
 from polymath.simulation.renderer import renderer_identity
 from polymath.simulation.sentences import caption
 from polymath.simulation.tasks import TASKS, task
+from polymath.simulation.variation import draw
 from polymath.types import ImageText
 
-PAIRS_PER_SCENE = 2
-_LONGEST = 36
+LONGEST = 16  # control steps before a picture; an expert needs 5 to 25
 _WORKSPACE = np.array([[-0.38, 0.42, 0.10], [0.38, 0.88, 0.36]])
-_WAYPOINT_STEPS = 8
 
 
 @dataclass(frozen=True)
 class Job:
-    """One scene to photograph `count` times; everything is drawn from `seed`."""
+    """One scene to photograph; everything is drawn from `seed`."""
 
     tasks: tuple[str, ...]
     seed: int
-    count: int
 
 
 @dataclass(frozen=True)
@@ -70,10 +68,7 @@ def write_pairs(
         raise ConfigError(f"pairs: {count}; ask for at least 1")
     names = tuple(task(name).name for name in tasks)
     first = (seed * 100_000) % len(seeds.RECORDING)
-    jobs = [
-        Job(names, first + index, min(PAIRS_PER_SCENE, count - index * PAIRS_PER_SCENE))
-        for index in range(-(-count // PAIRS_PER_SCENE))
-    ]
+    jobs = [Job(names, (first + index) % len(seeds.RECORDING)) for index in range(count)]
     metadata = {
         "simulator": f"metaworld-{version('metaworld')}",
         "renderer": renderer_identity(renderer),
@@ -82,36 +77,34 @@ def write_pairs(
         "tasks": list(names),
     }
     with WebDatasetWriter(out, samples_per_shard, metadata=metadata) as writer:
-        for pairs in simulate_in_parallel(
+        for made in simulate_in_parallel(
             _photograph, jobs, workers, "captioned pictures", renderer, image_size, tuple(cameras)
         ):
-            for made in pairs:
-                writer.add(made.pair, made.facts)
+            writer.add(made.pair, made.facts)
     return count
 
 
-def photograph(simulation: Simulator, job: Job) -> list[Pair]:
-    """Play the job's scene and take its pictures at `count` different control steps."""
+def photograph(simulation: Simulator, job: Job) -> Pair:
+    """Place the job's scene, play up to LONGEST control steps and take the picture.
+
+    Half of the time the scripted expert plays from the hand's usual start, else the hand starts anywhere in the
+    workspace and moves toward a random point of it.
+    """
     rng = np.random.default_rng([job.seed, 2])
     name = job.tasks[rng.integers(len(job.tasks))]
-    simulation.reset(name, "train", job.seed % len(seeds.RECORDING))
+    variation = draw(task(name).family, "train", job.seed)
     aiming = bool(rng.random() < 0.5)
-    moments = set(rng.choice(_LONGEST, size=job.count, replace=False).tolist())
-    if aiming:  # the expert needs 5 to 25 steps
-        moments = set(rng.choice(24, size=job.count, replace=False).tolist())
-    pairs: list[Pair] = []
-    goal = rng.uniform(*_WORKSPACE)
-    for step in range(max(moments) + 1):
-        if step % _WAYPOINT_STEPS == 0:
-            goal = rng.uniform(*_WORKSPACE)
+    steps = int(rng.integers(LONGEST if aiming else LONGEST // 4))
+    start, goal = rng.uniform(*_WORKSPACE), rng.uniform(*_WORKSPACE)
+    simulation.place(name, variation if aiming else dataclasses.replace(variation, hand=tuple(start.tolist())))
+    for step in range(steps + 1):
         action = _expert(simulation, rng) if aiming else _toward(goal, simulation.state, rng)
-        if step in moments:
-            pairs.append(_pair(simulation, action, aiming, rng))
-        simulation.step(action)
-    return pairs
+        if step < steps:
+            simulation.step(action)
+    return _pair(simulation, action, aiming, rng)
 
 
-def _photograph(job: Job) -> list[Pair]:
+def _photograph(job: Job) -> Pair:
     return photograph(simulator(), job)
 
 

@@ -100,13 +100,17 @@ class Simulator:
 
         Raises ConfigError for an unknown task or split.
         """
+        self.place(task_name, draw(task(task_name).family, split, seed))
+        return self.observe()
+
+    def place(self, task_name: str, variation: Variation) -> None:
+        """Start an episode on a scene drawn elsewhere, without a picture. Raises ConfigError for an unknown task."""
         self.task: Task = task(task_name)
-        self.variation: Variation = draw(self.task.family, split, seed)
+        self.variation = variation
         self.instruction = self.task.instructions[self.variation.instruction % len(self.task.instructions)]
         self._stage = self._find_stage(self.task, self.variation.shape)
         self._place()
         self.control_step = 0
-        return self.observe()
 
     def step(self, action: Float[np.ndarray, "4"]) -> StepResult:
         """Hold `action`, clipped to [-1, 1], for one control step of 50 ms.

@@ -2,7 +2,7 @@
 
 A `Variation` is a pure function of (task's family, split, seed): the two tasks of a family draw the same scenes.
 
-    train               training colours, standard shape; mild change of table, light and cameras (2 cm, 1 degree)
+    train               training colours, standard shape; mild change of table, light and cameras (2.9 cm, 1.15 degrees)
     novel_objects       colours, sizes and shapes of the manipulated object that training never draws
     novel_environments  table texture, light, camera poses (5 cm, 2 degrees) and distractors never drawn in training
 """
@@ -139,8 +139,8 @@ def _surroundings(family: Family, split: str, places: tuple[XYZ, XYZ], rng: np.r
     table = str(rng.choice(list(NOVEL_TABLES if novel else TRAIN_TABLES)))
     tones = NOVEL_TABLES[table] if novel else (TRAIN_TABLES[table],) * 2
     shades = tuple(_shade_of(tone, rng) for tone in dict.fromkeys(tones))
-    light = rng.choice([rng.uniform(0.62, 0.75), rng.uniform(1.25, 1.35)]) if novel else rng.uniform(0.85, 1.15)
-    shift, turn = (0.05, 2.0) if novel else (0.02, 1.0)  # metres; degrees
+    light = rng.choice([rng.uniform(0.62, 0.75), rng.uniform(1.25, 1.35)]) if novel else rng.uniform(0.8, 1.2)
+    shift, turn = (0.05, 2.0) if novel else (0.029, 1.15)  # metres; degrees
     return {
         "table": table,
         "table_rgb": (shades[0], shades[-1]),

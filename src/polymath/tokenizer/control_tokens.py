@@ -1,7 +1,7 @@
 """The control-token block: ids [0, size) of every vocabulary, which text can never produce.
 
-    id        0     1     2     3     4       5      6..15   16..47        48..255   256..511      512..size-1
-    name      <pad> <bos> <eos> <img> <state> <act>  spare   <robot:0..31> spare     <a:0..255>    spare
+    id        0     1     2     3     4        5..15   16..47         48..63  64..127       128..255  256..511    512..
+    name      <pad> <bos> <eos> <img> <state>  spare   <robot:0..31>  spare   <act:0..63>   spare     <a:0..255>  spare
 
 The positions are the same at every size (512 at demo size, 4,096 beside 256,000 entries), so that a model moves from
 one to the other by copying rows. Actions are 256 uniform bins over [-1, 1] of the normalised action, after RT-2
@@ -19,6 +19,8 @@ from polymath.errors import ConfigError, DataError
 ROBOT_SLOTS = 32
 ACTION_BINS = 256
 FIRST_ROBOT = 16
+READOUTS = 64
+FIRST_READOUT = 64
 FIRST_ACTION = 256
 SMALLEST_BLOCK = 512
 
@@ -34,7 +36,7 @@ class ControlTokens:
     eos: ClassVar[int] = 2
     img: ClassVar[int] = 3
     state: ClassVar[int] = 4
-    act: ClassVar[int] = 5
+    readouts: ClassVar[range] = range(FIRST_READOUT, FIRST_READOUT + READOUTS)
     actions: ClassVar[range] = range(FIRST_ACTION, FIRST_ACTION + ACTION_BINS)
 
     def __post_init__(self) -> None:
@@ -57,8 +59,9 @@ class ControlTokens:
         word, so no merge of text can ever spell a control token.
         """
         names = [f"<spare:{i}>" for i in range(self.size)]
-        names[:6] = ["<pad>", "<bos>", "<eos>", "<img>", "<state>", "<act>"]
+        names[:5] = ["<pad>", "<bos>", "<eos>", "<img>", "<state>"]
         names[FIRST_ROBOT : FIRST_ROBOT + ROBOT_SLOTS] = [f"<robot:{i}>" for i in range(ROBOT_SLOTS)]
+        names[FIRST_READOUT : FIRST_READOUT + READOUTS] = [f"<act:{i}>" for i in range(READOUTS)]
         names[FIRST_ACTION : FIRST_ACTION + ACTION_BINS] = [f"<a:{i}>" for i in range(ACTION_BINS)]
         return names
 

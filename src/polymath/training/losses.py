@@ -18,9 +18,15 @@ from polymath.types import Batch
 
 @dataclass(frozen=True)
 class Config:
-    """z_loss: weight of log(Z)^2 (Chowdhery et al. 2022, arXiv:2204.02311, section 5); action: weight of the MSE."""
+    """z_loss: weight of log(Z)^2 (Chowdhery et al. 2022, arXiv:2204.02311, section 5); action: weight of the MSE.
+
+    places: weight of the MSE of the model's localizer, which reads the same W*A numbers of a control step straight off
+    its image's latents. A vision transformer that starts from nothing learns to see by it: the gradient that comes back
+    through a fresh decoder is too faint for that.
+    """
 
     action: float = 1.0
+    places: float = 0.0
     z_loss: float = 1e-4
     tile: int = 1024  # tokens whose logits exist at a time
 
@@ -62,7 +68,11 @@ def objective(
         "z_loss": sums.z_loss / of_tokens,
         "token_accuracy": sums.correct / of_tokens,
     }
-    return token_loss / of_tokens + config.action * mse, parts
+    loss = token_loss / of_tokens + config.action * mse
+    if outputs.places is not None:
+        parts["places"] = places_error(outputs.places, batch, model.resampler.latents) / of_actions
+        loss = loss + config.places * parts["places"]
+    return loss, parts
 
 
 def next_tokens(batch: Batch) -> tuple[Int[Array, "B S"], Float[Array, "B S"]]:
@@ -72,6 +82,14 @@ def next_tokens(batch: Batch) -> tuple[Int[Array, "B S"], Float[Array, "B S"]]:
     same = jnp.roll(batch.segment_ids, -1, axis=1) == batch.segment_ids
     inside = jnp.arange(batch.tokens.shape[1]) < batch.tokens.shape[1] - 1
     return targets, weights * (same & inside)
+
+
+def places_error(places: Float[Array, "B N G"], batch: Batch, latents: int) -> Float[Array, ""]:
+    """`action_error` of what is read off a control step's own image, the last one before its `<state>`."""
+    last = jnp.maximum(batch.readout_positions[..., 0] - 2, 0)  # <img> <state> <act:0>
+    image = jnp.take_along_axis(batch.image_index, last, axis=1) // latents
+    own = jnp.take_along_axis(places, jnp.maximum(image, 0)[..., None], axis=1)  # [B, M, G]
+    return action_error(own.reshape(batch.actions.shape), batch.actions, batch.action_mask)
 
 
 def action_error(

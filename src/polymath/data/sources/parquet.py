@@ -45,8 +45,9 @@ class DataFile:
         self.path = path
         self.table = read_table(path, columns)
         with pq.ParquetFile(readable(path)) as file:
-            groups = file.metadata
-        self._ends = np.cumsum([groups.row_group(i).num_rows for i in range(groups.num_row_groups)])
+            self._metadata = file.metadata  # read once: it is longer than a row group of small pictures
+        groups = range(self._metadata.num_row_groups)
+        self._ends = np.cumsum([self._metadata.row_group(i).num_rows for i in groups])
 
     def locate(self, row: int) -> tuple[int, int]:
         """(row group, row in it)."""
@@ -56,7 +57,7 @@ class DataFile:
     def pictures(self, group: int, key: str) -> pa.Array:
         """The encoded pictures of a row group, as an array of bytes."""
         try:
-            with pq.ParquetFile(readable(self.path)) as file:
+            with pq.ParquetFile(readable(self.path), metadata=self._metadata) as file:
                 column = file.read_row_group(group, columns=[f"{key}.bytes"]).column(0)
         except (pa.ArrowException, OSError) as error:
             message = f"{self.path}: row group {group}, {key}: {error}; copy the data set again"
