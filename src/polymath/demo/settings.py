@@ -11,7 +11,7 @@ class DemoSettings:
 
     preset: str = "demo"
     tasks: tuple[str, ...] = tuple(name for name in TASKS if not name.startswith(("coffee", "reach")))
-    episodes: int = 50
+    episodes: int = 90
     pairs: int = 10_000
     eval_episodes: int = 8
     execute: int = 2  # actions of each chunk that are executed before the policy looks again
