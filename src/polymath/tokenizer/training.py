@@ -1,4 +1,4 @@
-"""Learning merges from word counts with ffbpe, exactly as Hugging Face's trainer does, in less time and memory.
+"""Learning merges from word counts with ffbpe, exactly as Hugging Face's trainer does from text.
 
 The most frequent pair is merged first; of equally frequent ones that of the smaller ids. The merges are those of
 `tokenizers.trainers.BpeTrainer` on the same text, to the last one (the tests compare); ffbpe also takes counts, so that
