@@ -32,7 +32,7 @@ data = tfds.builder_from_directory(sys.argv[1]).as_dataset(split="train", shuffl
 def run():
     return sum(1 for episode in data for step in episode["steps"] if step["is_first"] is not None)
 run()
-before = os.times(); steps = run(); after = os.times()
+before = os.times(); steps = sum(run() for _ in range(int(sys.argv[2]))); after = os.times()
 print(json.dumps({"count": steps, "seconds": sum(after[:2]) - sum(before[:2])}))
 """
 
@@ -64,8 +64,8 @@ def other(python: str | None, program: str, *arguments: str) -> dict[str, float]
     return json.loads(ran.stdout.splitlines()[-1])
 
 
-def rlds(directory: Path) -> int:
-    """Every step of the set with every camera that the data set has, as tfds decodes them all."""
+def rlds(directory: Path, passes: int) -> int:
+    """Every step of the set, so many times, with every camera that the data set has, as tfds decodes them all."""
     from polymath.data.images import decode
     from polymath.data.sources.rlds import RldsEpisodes
     from polymath.data.sources.rlds_schema import generic
@@ -74,7 +74,7 @@ def rlds(directory: Path) -> int:
     fields = generic(source._features, "benchmark")
     source = RldsEpisodes(directory, fields=fields)
     steps = 0
-    for episode in range(len(source)):
+    for episode in list(range(len(source))) * passes:
         for camera in fields.images:
             for encoded in source.field(episode, camera):
                 decode(encoded, camera)
@@ -83,18 +83,27 @@ def rlds(directory: Path) -> int:
     return steps
 
 
-def lerobot(directory: Path, count: int) -> int:
-    """Random control steps with their pictures and vectors, from a cache that cannot hold the set."""
+def lerobot(directory: Path, count: int) -> dict[str, float]:
+    """Random control steps with their pictures and vectors, from an opened set whose cache cannot hold it."""
     from polymath.data.sources.lerobot import LeRobotEpisodes
 
-    source = LeRobotEpisodes(directory, cache_bytes=1 << 20)
+    source = LeRobotEpisodes(directory, cache_bytes=1)  # no picture is kept
     ends = np.cumsum([len(source.actions(e)) for e in range(len(source))])
-    for index in np.random.default_rng(0).integers(0, ends[-1], count):
+    order = np.random.default_rng(0).integers(0, ends[-1], count)
+
+    def read(index: int) -> None:
         episode = int(np.searchsorted(ends, index, side="right"))
-        step = int(index) - (int(ends[episode - 1]) if episode else 0)
+        step = index - (int(ends[episode - 1]) if episode else 0)
         source.frames(episode, [step])
-        source.states(episode)[step], source.actions(episode)[step]
-    return count
+        _ = source.states(episode)[step], source.actions(episode)[step]
+
+    def work() -> int:
+        for index in order:
+            read(int(index))
+        return count
+
+    read(0)
+    return measured(work)
 
 
 def loader(directory: Path, batches: int) -> int:
@@ -124,18 +133,19 @@ def main() -> None:
     parser.add_argument("--tfds")
     parser.add_argument("--lerobot")
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--passes", type=int, default=1)
     parser.add_argument("--batches", type=int, default=BATCHES)
     given = parser.parse_args()
     if given.kind == "small":
-        rlds(given.directory / RLDS)
-        report("rlds", measured(lambda: rlds(given.directory / RLDS)), None, "steps")
-        report("lerobot", measured(lambda: lerobot(given.directory / LEROBOT_SET, 100)), None, "steps")
+        rlds(given.directory / RLDS, 1)
+        report("rlds", measured(lambda: rlds(given.directory / RLDS, 20)), None, "steps")
+        report("lerobot", lerobot(given.directory / LEROBOT_SET, 100), None, "steps")
     elif given.kind == "rlds":
-        rlds(given.directory)
-        ours = measured(lambda: rlds(given.directory))
-        report("rlds", ours, other(given.tfds, TFDS, str(given.directory)), "steps")
+        rlds(given.directory, 1)
+        ours = measured(lambda: rlds(given.directory, given.passes))
+        report("rlds", ours, other(given.tfds, TFDS, str(given.directory), str(given.passes)), "steps")
     elif given.kind == "lerobot":
-        ours = measured(lambda: lerobot(given.directory, given.steps))
+        ours = lerobot(given.directory, given.steps)
         report("lerobot", ours, other(given.lerobot, LEROBOT, str(given.directory), str(given.steps)), "steps")
     else:
         report("loader", measured(lambda: loader(given.directory, given.batches)), None, "images")

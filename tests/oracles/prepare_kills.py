@@ -27,6 +27,7 @@ from polymath.tokenizer import ControlTokens, corpus, train
 from polymath.types import Embodiment, Episode, ImageText
 
 ROBOT = Embodiment("arm", 1, ("front",), ("x", "y", "z", "g"), ("dx", "dy", "dz", "g"), (3,), 10.0)
+START = 4.0  # seconds until a process begins to work
 WORDS = ("red", "green", "blue", "cup", "cube", "door", "left", "right", "near", "far", "one", "two")
 
 
@@ -79,12 +80,15 @@ def records(out: Path) -> dict[str, list[bytes]]:
 
 
 def run_with_kills(arguments: list[str], kills: int, longest: float) -> int:
-    """Kill at random moments of the first `longest` seconds, then let it finish. Gives the kills that hit."""
+    """Kill after random shares of the whole time, so that every kill hits a part of the work; then let it finish.
+
+    Gives the kills that hit. What starting takes is left out of a share, else a run would never get to its work.
+    """
     rng, hits = random.Random(0), 0
     for number in range(kills):
         child = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         try:
-            child.wait(timeout=rng.uniform(0.1, 1.0) * longest)
+            child.wait(timeout=START + rng.uniform(0.2, 1.0) * max(0.0, longest - START) / kills)
         except subprocess.TimeoutExpired:
             subprocess.run(["kill", "-KILL", "--", f"-{child.pid}"], check=False)  # its worker processes too
             hits += child.wait() == -signal.SIGKILL
