@@ -1,0 +1,56 @@
+"""The collectives of a scanned stack of one weight, compiled by libtpu for 64 TPU v4 chips, as JSON: as written,
+without the compiler's option for asynchronous gathers, and with the gradient scattered over all rings at once.
+"""
+
+import json
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import PartitionSpec as P
+from jaxtyping import Array, Float
+
+from polymath.model.specs import Normal, Spec
+from polymath.planning.collectives import collectives
+from polymath.planning.hlo import parse
+from polymath.sharding import mesh as meshes
+from polymath.sharding import spread
+from polymath.sharding.placement import Partitioner
+from polymath.training.ahead import topology_devices
+from polymath.training.step import TPU_OPTIONS
+
+LAYERS, MLP, WIDTH, CHIPS = 3, 2048, 1024, 64
+
+
+def program(on: Partitioner, options: dict[str, str]) -> list[dict[str, object]]:
+    cut = spread.cut_of(on.place("w", Spec((MLP, WIDTH), ("mlp", "embed"), Normal(WIDTH))), on, "float32")
+
+    def gradient(weights: Float[Array, "L rows D"], x: Float[Array, "T D"]) -> Float[Array, "L rows D"]:
+        def layer(x: Float[Array, "T D"], part: Float[Array, "rows D"]) -> tuple[Float[Array, "T D"], None]:
+            weight = spread.Spread(part, cut).astype(x.dtype)
+            return jnp.tanh(x @ weight.T) @ weight, None
+
+        def loss(weights: Float[Array, "L rows D"]) -> Float[Array, ""]:
+            return jnp.sum(jax.lax.scan(jax.checkpoint(layer, prevent_cse=False), x, weights)[0].astype(jnp.float32))
+
+        return jax.grad(loss)(weights)
+
+    parts, rows = P(None, on.batch_axes), P(on.batch_axes)
+    mapped = jax.shard_map(gradient, mesh=on.mesh, in_specs=(parts, rows), out_specs=parts, check_vma=False)
+    weights = jax.ShapeDtypeStruct((LAYERS, MLP, WIDTH), jnp.float32, sharding=on.sharding(parts))
+    x = jax.ShapeDtypeStruct((CHIPS * 512, WIDTH), jnp.bfloat16, sharding=on.sharding(rows))
+    compiled = jax.jit(mapped, compiler_options=options).lower(weights, x).compile()
+    found = collectives(parse(compiled.as_text() or ""), CHIPS)
+    return [{"kind": c.kind, "bytes": c.bytes, "group": c.group, "async": c.asynchronous} for c in found]
+
+
+def at_once(gradient: Float[Array, "..."], cut: spread.Cut) -> Float[Array, "..."]:
+    """The plain reduce-scatter that `spread.reduced` is not."""
+    parts = spread._take_apart(gradient.astype(cut.reduce), cut)
+    return jax.lax.psum_scatter(parts, cut.axes, scatter_dimension=0, tiled=False).astype(jnp.float32)
+
+
+if __name__ == "__main__":
+    on = Partitioner(meshes.build(meshes.Config(data=CHIPS), topology_devices("v4:4x4x4")))
+    found = {"as written": program(on, TPU_OPTIONS), "without the option": program(on, {})}
+    spread.reduced = at_once
+    print(json.dumps({**found, "at once": program(on, TPU_OPTIONS)}))

@@ -1,0 +1,55 @@
+"""Cutting and gathering are inverse; what the TPU compiler makes of them, and of less."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from polymath.sharding import spread
+
+PROGRAM = Path(__file__).parent / "spread_program.py"
+CUT = spread.Cut(((-3, ("a",), 4), (-2, ("b",), 2)), (("a", 4), ("b", 2)), "float32")
+
+
+def test_parts_are_blocks_of_the_whole_and_put_it_together_again() -> None:
+    whole = jnp.arange(2 * 8 * 6 * 5.0).reshape(2, 8, 6, 5)
+    parts = spread._take_apart(whole, CUT)
+    np.testing.assert_array_equal(parts[2 * 1 + 1], whole[:, 2:4, 3:6])  # device (1, 1)
+    np.testing.assert_array_equal(spread._assemble(parts, CUT), whole)
+
+
+@pytest.fixture(scope="module")
+def programs() -> dict[str, list[dict[str, Any]]]:
+    if importlib.util.find_spec("libtpu") is None:
+        pytest.skip("needs libtpu: pip install 'polymath-v[tpu]'")
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "TPU_SKIP_MDS_QUERY": "1", "ALLOW_MULTIPLE_LIBTPU_LOAD": "1"}
+    done = subprocess.run([sys.executable, str(PROGRAM)], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def kinds(program: list[dict[str, Any]]) -> list[str]:
+    return sorted(c["kind"] for c in program)
+
+
+def test_a_gather_a_pass_and_a_scatter_a_ring(programs: dict[str, list[dict[str, Any]]]) -> None:
+    written = programs["as written"]
+    assert kinds(written) == ["all-gather"] * 2 + ["reduce-scatter"] * 3
+    assert all(c["async"] for c in written if c["kind"] == "all-gather")
+    assert [c["group"] for c in written if c["kind"] == "reduce-scatter"] == [4, 4, 4]
+
+
+def test_without_the_option_gathers_are_synchronous(programs: dict[str, list[dict[str, Any]]]) -> None:
+    assert not any(c["async"] for c in programs["without the option"])
+
+
+def test_scattered_at_once_a_gradient_is_reduced_in_full(programs: dict[str, list[dict[str, Any]]]) -> None:
+    (reduction,) = (c for c in programs["at once"] if c["kind"] != "all-gather")
+    assert (reduction["kind"], reduction["bytes"], reduction["group"]) == ("all-reduce", 4 * 2048 * 1024, 64)
