@@ -51,7 +51,7 @@ def test_a_finished_demo_runs_nothing_again(finished: Path, monkeypatch: pytest.
 
 
 def test_a_demo_of_other_settings_is_refused(finished: Path) -> None:
-    with pytest.raises(ConfigError, match=r"settings\.episodes is 2 there, but 50 is asked for"):
+    with pytest.raises(ConfigError, match=r"settings\.episodes is 2 there, but 90 is asked for"):
         run_demo(finished, DemoSettings(preset="tiny", tasks=SMALL.tasks, pairs=24, eval_episodes=1))
 
 

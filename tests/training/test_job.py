@@ -62,6 +62,13 @@ def test_a_run_stopped_in_the_middle_ends_with_the_same_weights_bit_for_bit(
     assert steps == [1, 2, 3, 4, 1, 2, 3, 4]
 
 
+def test_phases_that_are_trained_by_two_calls_are_one_run(data: TrainingData, finished: Path, tmp_path: Path) -> None:
+    train(TINY, data, tmp_path / "run", phases=["alignment"])
+    train(TINY, data, tmp_path / "run", phases=["robot"])
+    expected, got = weights(finished, "robot"), weights(tmp_path / "run", "robot")
+    assert all(np.array_equal(expected[name], got[name]) for name in expected)
+
+
 def test_the_vit_learns_in_alignment_and_is_frozen_in_robot_fine_tuning(data: TrainingData, finished: Path) -> None:
     fresh = {name: np.asarray(w) for name, w in named(init_params(TINY.model, jax.random.key(TINY.seed)))}
     aligned, tuned = weights(finished, "alignment"), weights(finished, "robot")

@@ -11,6 +11,8 @@ from polymath.data.sources.interface import EpisodeSet
 from polymath.data.sources.opening import open_source
 from polymath.data.statistics import of_episodes
 from polymath.errors import ConfigError
+from polymath.model.polymath_v import Params
+from polymath.training.checkpoints import load_params
 from polymath.training.fitting import find_tokenizer, for_robot
 from polymath.training.loop import train_phase, training_mesh
 from polymath.training.recipe import PHASES, Phase, Recipe
@@ -35,7 +37,7 @@ def train(
 ) -> Run:
     """Train the phases in the run directory `out`; finished phases are left alone, a broken one goes on.
 
-    `start`: what the first phase begins with, instead of a fresh draw.
+    `start`: what the first phase begins with, instead of the phase before it in `out` or a fresh draw.
     Raises ConfigError if `out` belongs to another recipe or `start` to another model.
     """
     episodes: EpisodeSet = open_source(data.robot, image_size=recipe.layout.image_size)
@@ -45,9 +47,21 @@ def train(
     record = DataRecord(tuple(map(str, data.pairs)), (str(data.robot),), renderer)
     run = create_or_open(out, recipe, tokenizer, episodes.embodiment, of_episodes(episodes), record)
     params = starting_weights(recipe, start or Start(), tokenizer, training_mesh(recipe.mesh))
+    if params is None:
+        params = weights_before(run, phases[0])
     for name in phases:
         params = train_phase(run, name, phase_loader(run, name, data, episodes), params)
     return run
+
+
+def weights_before(run: Run, phase_name: str) -> Params | None:
+    """The newest weights of the phase that comes before, if the run has any."""
+    place = PHASES.index(phase_name)
+    if not place or not run.checkpoints(PHASES[place - 1]).exists():
+        return None
+    before, recipe = PHASES[place - 1], run.recipe
+    mesh = training_mesh(recipe.mesh)
+    return load_params(run.checkpoints(before), recipe.model, recipe.phase(before).optimizer, mesh)
 
 
 def phase_loader(run: Run, phase_name: str, data: TrainingData, episodes: EpisodeSet) -> Loader:
