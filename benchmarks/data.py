@@ -1,13 +1,14 @@
 """Our readers against the formats' own loaders, on the same files, per second of CPU of the process that reads.
 
-    python benchmarks/data.py                                         ours on the tests' small fixtures, to see that it runs
+    python benchmarks/data.py                                       ours on the tests' fixtures, to see that it runs
     python benchmarks/data.py rlds DIRECTORY [--tfds PYTHON]          steps with all pictures decoded
     python benchmarks/data.py lerobot DIRECTORY [--lerobot PYTHON]    random control steps, every camera
     python benchmarks/data.py loader PREPARED                         pictures through read, decode, augment, pack
 
-PYTHON is the interpreter of an environment that has the other library (`make fixtures` makes .venv-tfds and .venv-lerobot); without
-it only ours is measured. Each measurement runs in a process of its own after one pass that warms the page cache; the time is user
-and system time of the process and its children, so it is per busy core however loaded the machine is.
+PYTHON is the interpreter of an environment that has the other library (`make fixtures` makes .venv-tfds and
+.venv-lerobot); without it only ours is measured. Each measurement runs in a process of its own after one pass that
+warms the page cache; the time is user and system time of the process and its children, so it is per busy core however
+loaded the machine is.
 """
 
 import argparse
@@ -60,7 +61,9 @@ def measured(work: Callable[[], int]) -> dict[str, float]:
 def other(python: str | None, program: str, *arguments: str) -> dict[str, float] | None:
     if python is None:
         return None
-    ran = subprocess.run([python, "-W", "ignore", "-c", program, *arguments], capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [python, "-W", "ignore", "-c", program, *arguments], capture_output=True, text=True, check=True
+    )
     return json.loads(ran.stdout.splitlines()[-1])
 
 
@@ -123,7 +126,9 @@ def report(kind: str, ours: dict[str, float], theirs: dict[str, float] | None, u
     print(f"{kind:<10} ours   {rate:10.1f} {unit}/core-s ({ours['count']:.0f} in {ours['seconds']:.2f} s)")
     if theirs is not None:
         their_rate = theirs["count"] / theirs["seconds"]
-        print(f"{kind:<10} theirs {their_rate:10.1f} {unit}/core-s ({theirs['count']:.0f}); ratio {rate / their_rate:.2f}")
+        print(
+            f"{kind:<10} theirs {their_rate:10.1f} {unit}/core-s ({theirs['count']:.0f}); ratio {rate / their_rate:.2f}"
+        )
 
 
 def main() -> None:

@@ -13,9 +13,7 @@ app = SubcommandApp()
 
 
 @app.command
-def inspect(
-    path: Positional[str], sheet: Path | None = None, rerun: Path | None = None, json: bool = False
-) -> None:
+def inspect(path: Positional[str], sheet: Path | None = None, rerun: Path | None = None, json: bool = False) -> None:
     """What is in a data set: counts, lengths, statistics, warnings; on request pictures of it.
 
     Example: polymath data inspect episodes --sheet episodes.png

@@ -77,7 +77,9 @@ def test_pairs_are_counted(pairs: Path) -> None:
     assert summarise(open_source(pairs / "shard-000000.tar"))["pairs"] == 3
 
 
-@pytest.mark.parametrize(("name", "message"), [("nothing", "no such file"), ("empty", "holds none of the known formats: lerobot")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("nothing", "no such file"), ("empty", "holds none of the known formats: lerobot")]
+)
 def test_other_paths_are_refused(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=f"{name}: {message}"):

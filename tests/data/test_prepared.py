@@ -70,7 +70,7 @@ def test_an_epoch_holds_every_record_once(out: Path) -> None:
 
 
 def test_eight_hosts_then_four_then_two(out: Path, tmp_path: Path) -> None:
-    """Each host loads its rows alone; the state after 30 steps restores on fewer hosts, and 200 batches follow as one."""
+    """Hosts load their rows alone; the state after 30 steps restores on fewer hosts, and 200 follow as one."""
     whole = open_prepared(out, ROWS, 0)
     step, data = 0, resume.describe(out)
     for hosts, steps in ((8, 30), (4, 57), (2, 143)):

@@ -1,4 +1,4 @@
-"""Warnings about data made wrong on purpose, and none about data that is well; what inspection shows of every format."""
+"""Warnings about data made wrong on purpose, and none about data that is well; what is shown of every format."""
 
 from dataclasses import replace
 from pathlib import Path

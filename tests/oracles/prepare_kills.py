@@ -1,9 +1,9 @@
 """Prepares a large set of three formats, kills it again and again, and compares with an undisturbed run, byte for byte.
 
-    python tests/oracles/prepare_kills.py PLACE [--pairs 20000] [--episodes 500] [--kills 10] [--workers 2] [--engine local]
+  python tests/oracles/prepare_kills.py PLACE [--pairs 20000] [--episodes 500] [--kills 10] [--workers 2] [--engine local]
 
-PLACE gets the sources, `whole` and `killed`. With --engine ray the undisturbed run is local and the other one on Ray, and
-the records are compared instead of the files' bytes. Exits with 1 and names the first file that differs.
+PLACE gets the sources, `whole` and `killed`. With --engine ray the undisturbed run is local and the other one on Ray,
+and the records are compared instead of the files' bytes. Exits with 1 and names the first file that differs.
 """
 
 import argparse
@@ -86,7 +86,9 @@ def run_with_kills(arguments: list[str], kills: int, longest: float) -> int:
     """
     rng, hits = random.Random(0), 0
     for number in range(kills):
-        child = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        child = subprocess.Popen(
+            arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
         try:
             child.wait(timeout=START + rng.uniform(0.2, 1.0) * max(0.0, longest - START) / kills)
         except subprocess.TimeoutExpired:
@@ -107,7 +109,9 @@ def main() -> None:
     given.place.mkdir(parents=True)
     sources = write_sources(given.place, given.pairs, given.episodes)
     start = time.monotonic()
-    subprocess.run(command(given.place, sources, "whole", given.workers, "local"), stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(
+        command(given.place, sources, "whole", given.workers, "local"), stdout=subprocess.DEVNULL, check=True
+    )
     took = time.monotonic() - start
     print(f"undisturbed: {took:.1f} s", flush=True)
     other = command(given.place, sources, "killed", given.workers, given.engine)

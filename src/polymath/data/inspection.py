@@ -83,7 +83,12 @@ def summarise_episodes(source: EpisodeSet, quarantine: Quarantine) -> dict[str, 
     lengths, tasks, said, good = [], Counter[str](), [], []
     for i in range(len(source)):
         try:
-            task, instruction, state, action = source.task(i), source.instruction(i), source.states(i), source.actions(i)
+            task, instruction, state, action = (
+                source.task(i),
+                source.instruction(i),
+                source.states(i),
+                source.actions(i),
+            )
         except DataError as error:
             quarantine.add(source.name, f"episode {i}", error)
             continue

@@ -1,7 +1,7 @@
 """A document of text and pictures in reading order as a sequence of tokens.
 
-    token    <bos> First <img> <img> <img> then stop <eos>
-    weight     0     1     0     0     0    1    1    1
+token    <bos> First <img> <img> <img> then stop <eos>
+weight     0     1     0     0     0    1    1    1
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,9 @@
 """Batches from prepared shards: a permutation computed from the index, a mixture by source, exact resume.
 
-    row r of the stream ─ mixture ─► source s, its place k ─ permutation(seed, s, epoch) ─► record ─► documents ─► collate
+  row r of the stream ─ mixture ─► source s, its place k ─ permutation(seed, s, epoch) ─► record ─► documents ─► collate
 
-The batch at step n is a pure function of (seed, n), whatever the number of hosts, workers or threads. Nothing that grows
-with the number of records is held: an index of shards, and files that are opened when read.
+The batch at step n is a pure function of (seed, n), whatever the number of hosts, workers or threads. Nothing that
+grows with the number of records is held: an index of shards, and files that are opened when read.
 """
 
 import json

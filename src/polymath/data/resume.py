@@ -46,7 +46,9 @@ class LoaderState:
         for name in ("seed", "batch_rows", "data"):
             ours, theirs = getattr(self, name), getattr(other, name)
             if ours != theirs:
-                raise ConfigError(f"{path}, {name}: {theirs!r} there, but {ours!r} is asked for; the order would differ")
+                raise ConfigError(
+                    f"{path}, {name}: {theirs!r} there, but {ours!r} is asked for; the order would differ"
+                )
         return other.step
 
 
@@ -74,7 +76,12 @@ class _HostBatch:
 
 
 def iterate(
-    batches: Batches, start: int = 0, rows: Sequence[int] | None = None, threads: int = 2, ahead: int = 4, workers: int = 0
+    batches: Batches,
+    start: int = 0,
+    rows: Sequence[int] | None = None,
+    threads: int = 2,
+    ahead: int = 4,
+    workers: int = 0,
 ) -> Iterator[Batch]:
     """Batches start, start + 1, … without end, prepared in the background by threads, of `workers` processes if any.
 

@@ -94,4 +94,8 @@ def _dark_cameras(source: EpisodeSet, episodes: Sequence[int]) -> list[str]:
     frames = np.concatenate([source.frames(e, [0]) for e in episodes])
     dark = (frames.mean(axis=(2, 3, 4)) < DARK).mean(axis=0)
     names = source.embodiment.cameras
-    return [f"camera {name!r} is black in {share:.0%} of the episodes" for name, share in zip(names, dark, strict=True) if share]
+    return [
+        f"camera {name!r} is black in {share:.0%} of the episodes"
+        for name, share in zip(names, dark, strict=True)
+        if share
+    ]

@@ -57,9 +57,7 @@ def _model(vision: vit.Config, looking: tuple[int, int, int], language: decoder.
     )
 
 
-_ADAFACTOR = optimizer.Config(
-    peak_learning_rate=2e-4, warmup_steps=2_000, spike_sigma=6.0, groups=LEARN_ALL_BUT_VISION
-)
+_ADAFACTOR = optimizer.Config(peak_learning_rate=2e-4, warmup_steps=2_000, spike_sigma=6.0, groups=LEARN_ALL_BUT_VISION)
 
 # 126,000 steps of 2,048 x 4,096 tokens: four weeks on 512 TPU v4 chips at 55 % of their peak.
 POLYMATH_V_30B = Recipe(

@@ -25,7 +25,7 @@ def noise(seed: int, size: int = 64) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """40 pairs (rows 3 damaged, 5 empty, 7 too small, 9 a copy of 8, resized), documents, LeRobot, RLDS with one unlabelled."""
+    """40 pairs (rows 3 damaged, 5 empty, 7 too small, 9 like 8, resized), documents, LeRobot, RLDS (one unlabelled)."""
     place = tmp_path_factory.mktemp("sources")
     images = [encode_jpeg(noise(i)) for i in range(40)]
     texts = [f"a picture of noise with the number {i}" for i in range(40)]

@@ -1,4 +1,4 @@
-"""Preparation of small sets counted by hand; every row ends in exactly one place; a killed run ends with the same bytes."""
+"""Preparation of small sets counted by hand; a row ends in one place; a killed run ends with the same bytes."""
 
 import hashlib
 import os
@@ -43,7 +43,9 @@ def folder(out: Path, number: int) -> str:
 
 def test_every_row_is_kept_dropped_or_set_aside(prepared: Path, sources: list[str], tokenizer_file: Path) -> None:
     summary = prepare(sources, tokenizer_file, LAYOUT, prepared, SETTINGS)["sources"]
-    counts = {f["kind"] + str(i): (f["rows"], f["kept"], f["dropped"], f["bad"]) for i, f in enumerate(summary.values())}
+    counts = {
+        f["kind"] + str(i): (f["rows"], f["kept"], f["dropped"], f["bad"]) for i, f in enumerate(summary.values())
+    }
     # pairs: row 5 has no text and is not opened, 3 is damaged, 7 too small, 9 a copy of 8; RLDS: one has no instruction
     assert counts == {
         "pairs0": (40, 36, 2, 2),
@@ -62,7 +64,9 @@ def test_documents_are_those_of_the_rows(prepared: Path, tokenizer_file: Path) -
     tokenizer = Tokenizer.load(tokenizer_file)
     found = documents(prepared, folder(prepared, 0))
     said = [tokenizer.decode([int(t) for t in d.document.tokens if t >= tokenizer.control.size]) for d in found]
-    wanted = {f"a picture of noise with the number {i}" for i in range(40)} - {f"a picture of noise with the number {i}" for i in (3, 5, 7, 9)}
+    wanted = {f"a picture of noise with the number {i}" for i in range(40)} - {
+        f"a picture of noise with the number {i}" for i in (3, 5, 7, 9)
+    }
     assert Counter(said) == Counter(wanted)
     assert all(len(d.jpegs) == 1 and d.cameras == 1 for d in found)
     episodes = documents(prepared, folder(prepared, 2))
@@ -97,7 +101,9 @@ def test_another_plan_in_the_same_place_is_refused(prepared: Path, sources: list
         prepare(sources[:1], tokenizer_file, LAYOUT, prepared, SETTINGS)
 
 
-def test_too_many_bad_rows_stop_the_job_with_the_table(sources: list[str], tokenizer_file: Path, tmp_path: Path) -> None:
+def test_too_many_bad_rows_stop_the_job_with_the_table(
+    sources: list[str], tokenizer_file: Path, tmp_path: Path
+) -> None:
     with pytest.raises(DataError, match=r"2 of 40 rows are bad, more than 1\.0%") as caught:
         prepare(sources[:1], tokenizer_file, LAYOUT, tmp_path / "out", replace(SETTINGS, max_bad_share=0.01))
     assert "cannot decode the picture" in str(caught.value)
@@ -165,7 +171,9 @@ prepare(sources, Path(tokenizer), LAYOUT, Path(out), SETTINGS)
 """
 
 
-def test_units_do_nothing_twice(sources: list[str], tokenizer_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_units_do_nothing_twice(
+    sources: list[str], tokenizer_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A finished unit is not made again."""
     out = tmp_path / "out"
     monkeypatch.setattr("polymath.data.prepare.pipeline._finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))

@@ -30,7 +30,9 @@ def change(path: Path, column: str, row: int, value: object) -> None:
     values = table[column].to_pylist()
     values[row] = value
     place = table.schema.get_field_index(column)
-    pq.write_table(table.set_column(place, table.schema.field(column), pa.array(values, table.schema.types[place])), path)
+    pq.write_table(
+        table.set_column(place, table.schema.field(column), pa.array(values, table.schema.types[place])), path
+    )
 
 
 @pytest.mark.parametrize(

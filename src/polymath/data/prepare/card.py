@@ -41,8 +41,10 @@ def write(out: Path, plan: Plan, rows: pa.Table, sources: dict[str, Any]) -> Non
     """Write OUT/card.html, which loads nothing from elsewhere."""
     template = resources.files("polymath.data.prepare").joinpath("card.html.j2").read_text()
     sections = [_section(out, plan, rows, number, sources[s.folder]) for number, s in enumerate(plan.sources)]
-    page = jinja2.Environment(autoescape=True).from_string(template).render(
-        sections=sections, layout=plan.layout, settings=plan.settings
+    page = (
+        jinja2.Environment(autoescape=True)
+        .from_string(template)
+        .render(sections=sections, layout=plan.layout, settings=plan.settings)
     )
     with atomic_write(out / "card.html") as temporary:
         temporary.write_text(page)

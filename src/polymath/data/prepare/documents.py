@@ -1,4 +1,4 @@
-"""From a row of a source to its documents: one of a pair or of an interleaved document, one a control step of an episode."""
+"""From a row of a source to documents: one of a pair or of an interleaved document, one a control step of an episode."""
 
 import dataclasses
 import functools
@@ -92,7 +92,9 @@ class Maker:
         frames = self._rows.frames(row, range(len(actions)))
         images = {camera: frames[:, c] for c, camera in enumerate(robot.cameras)}
         episode = Episode(images, self._rows.states(row), actions, instruction, self._rows.task(row), robot.name)
-        windows = WindowDocuments(MemoryEpisodes(robot, [episode], f"{self._rows.name}: episode {row}"), self._transform)
+        windows = WindowDocuments(
+            MemoryEpisodes(robot, [episode], f"{self._rows.name}: episode {row}"), self._transform
+        )
         rng = np.random.default_rng(0)  # nothing is augmented here
         documents = [windows.document(step, rng) for step in range(len(actions))]
         return Made(documents, len(robot.cameras), len(instruction))

@@ -59,12 +59,11 @@ def run(unit: Callable[[str, int], int], out: Path, numbers: Sequence[int], work
 
 
 def duplicates(files: Sequence[Path], columns: dict[str, int]) -> list[dict[str, Any]]:
-    """Rows (source, row) beyond the allowed number of equal values: `columns` names hashes joined by '+', and the bound.
+    """Rows (source, row) beyond the allowed number of equal values; `columns`: hashes joined by '+', and the bound.
 
     The first rows of a source stay, so that the result does not depend on the engine.
     """
     import daft
-    from daft import col
     from daft.functions import row_number
 
     rows = daft.read_parquet([str(file) for file in files]).where("status = 'kept'")

@@ -141,7 +141,9 @@ def _check_bad(out: Path, planned: Plan) -> None:
     with atomic_write(out / "quarantine.parquet") as temporary:
         pq.write_table(pa.Table.from_pylist(found, OPENING), temporary)
     for source in planned.sources:
-        rows = [BadRow(row["file"], row["row"], row["kind"], row["reason"]) for row in found if row["source"] == source.name]
+        rows = [
+            BadRow(row["file"], row["row"], row["kind"], row["reason"]) for row in found if row["source"] == source.name
+        ]
         opened = sum(1 for row in found if row["source"] == source.name and not row["row"].isdigit())
         try:
             Quarantine(rows).check(source.rows - (len(rows) - opened), planned.settings.max_bad_share)

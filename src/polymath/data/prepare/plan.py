@@ -1,13 +1,13 @@
 """Which rows make which shard: fixed before any work, stored, and the same whenever and wherever the work goes on.
 
-    OUT/prepared.json                     written last: the sources, their sizes, the layout
-    OUT/plan.json                         this plan; another one in the same directory is an error
-    OUT/tokenizer.json
-    OUT/00-NAME/shard-000000.array_record …   index.parquet, and of a robot embodiment.json and statistics.json
-    OUT/quarantine.parquet                bad rows: source, file, row, kind, reason
-    OUT/dropped.parquet                   rows that a filter left out, with the reason
-    OUT/card.html
-    OUT/.work/                            finished units; removed at the end
+OUT/prepared.json                     written last: the sources, their sizes, the layout
+OUT/plan.json                         this plan; another one in the same directory is an error
+OUT/tokenizer.json
+OUT/00-NAME/shard-000000.array_record …   index.parquet, and of a robot embodiment.json and statistics.json
+OUT/quarantine.parquet                bad rows: source, file, row, kind, reason
+OUT/dropped.parquet                   rows that a filter left out, with the reason
+OUT/card.html
+OUT/.work/                            finished units; removed at the end
 """
 
 import hashlib

@@ -2,8 +2,8 @@
 
     record = {"documents": [{"tokens", "loss_weights", "jpegs", "cameras", "image_starts", "states", …}, …]}
 
-What is decoded is the `sequence.Document` that was encoded, but for the loss of JPEG; the batch is laid out by `collate`
-when it is loaded, so a record holds no padding.
+What is decoded is the `sequence.Document` that was encoded, but for the loss of JPEG; the batch is laid out by
+`collate` when it is loaded, so a record holds no padding.
 """
 
 from collections.abc import Sequence

@@ -9,8 +9,8 @@ from polymath.errors import ConfigError
 class Filter:
     """Bounds of what is kept. `languages`: ISO 639-1 codes of captions to keep; empty keeps all and skips the guessing.
 
-    `max_same_caption`, `max_same_picture`: how often a caption, or a picture up to small changes, may occur in a source;
-    a pair whose picture and caption both occurred before is always dropped. 0 sets no bound.
+    `max_same_caption`, `max_same_picture`: how often a caption, or a picture up to small changes, may occur in a
+    source; a pair whose picture and caption both occurred before is always dropped. 0 sets no bound.
     """
 
     min_side: int = 32  # pixels

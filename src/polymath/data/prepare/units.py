@@ -1,7 +1,7 @@
-"""The two units of work, each a function of files alone: the rows of a part as documents, a part's documents as a shard.
+"""The two units of work, functions of files alone: the rows of a part as documents, a part's documents as a shard.
 
-A unit writes its result beside its place and renames it, so a unit is finished or it is not there. Both are deterministic,
-so a unit that was killed and begun anew writes the same bytes.
+A unit writes its result beside its place and renames it, so a unit is finished or it is not there. Both are
+deterministic, so a unit that was killed and begun anew writes the same bytes.
 """
 
 import functools
