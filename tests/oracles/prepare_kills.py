@@ -1,6 +1,6 @@
 """Prepares a large set of three formats, kills it again and again, and compares with an undisturbed run, byte for byte.
 
-  python tests/oracles/prepare_kills.py PLACE [--pairs 20000] [--episodes 500] [--kills 10] [--workers 2] [--engine local]
+  python tests/oracles/prepare_kills.py PLACE [--pairs N] [--episodes N] [--kills 10] [--workers 2] [--engine local]
 
 PLACE gets the sources, `whole` and `killed`. With --engine ray the undisturbed run is local and the other one on Ray,
 and the records are compared instead of the files' bytes. Exits with 1 and names the first file that differs.

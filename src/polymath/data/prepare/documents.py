@@ -1,4 +1,4 @@
-"""From a row of a source to documents: one of a pair or of an interleaved document, one a control step of an episode."""
+"""From a row of a source to documents: one of a pair or an interleaved document, one a control step of an episode."""
 
 import dataclasses
 import functools
