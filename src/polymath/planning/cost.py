@@ -8,7 +8,7 @@ control steps:
     attention     2 S^2 L H E                        causal: each token sees S/2 others on average
     logits        2 S V D
     vision        N (2 P' l (4 d^2 + 2 d f) + 4 P'^2 l d + 6 P patch^2 d)
-    resampler     N (l (4 Q d h e + 4 (P+Q) d h e + 4 Q (P+Q) h e + 4 Q d f) + 2 Q d D)
+    resampler     N (l (4 Q d h e + 4 (P+Q) d h e + 4 Q (P+Q) h e + 4 Q d f) + 2 Q d (D + localizer))
     action_head   2 M (W (D F + F A) + state_dim D)
 
 Training costs three times the forward pass (the backward pass needs two products for each of its own), but frozen
@@ -40,7 +40,7 @@ def forward_flops(model: polymath_v.Config, layout: Layout) -> dict[str, int]:
         "attention": 2 * S**2 * d.depth * inner,
         "logits": 2 * S * d.vocabulary * d.width,
         "vision": N * (v.depth * block + 6 * P * v.patch**2 * v.width),
-        "resampler": N * (r.depth * look + 2 * Q * r.width * d.width),
+        "resampler": N * (r.depth * look + 2 * Q * r.width * (d.width + model.localizer)),
         "action_head": 2 * M * (layout.chunk_length * a.mlp * (a.width + a.action_dim) + model.state_dim * d.width),
     }
 

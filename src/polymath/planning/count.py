@@ -7,14 +7,14 @@ from polymath.model.specs import count
 def count_by_part(config: polymath_v.Config) -> dict[str, int]:
     """`total` and its parts, which add up to it.
 
-    `resampler` includes the projection into the decoder's width, `state` is the encoder of the proprioception;
+    `resampler` includes the projection into the decoder's width and the localizer, `state` encodes the proprioception;
     `embedding` also gives the logits if it is tied, else it includes their matrix.
     """
     specs = polymath_v.specs(config)
     embedding = count(specs.decoder.embedding) + count(specs.decoder.output)
     parts = {
         "vision": count(specs.vit),
-        "resampler": count(specs.resampler) + count(specs.projection),
+        "resampler": count(specs.resampler) + count(specs.projection) + count(specs.localizer),
         "embedding": embedding,
         "state": count(specs.state) + count(specs.state_bias),
         "decoder": count(specs.decoder) - embedding,
