@@ -181,4 +181,62 @@ DROID = Embodiment(
         gripper="-1 closed 1 open",
     ),
 )
-ROBOTS = (WIDOWX, WIDOWX_RAW, CALVIN, GOOGLE_ROBOT, TACO, JACO, UR5, BCZ, FANUC, STRETCH, ROBOMIMIC, ALOHA, DROID)
+# QT-Opt (Kalashnikov et al. 2018): KUKA LBR iiwa at 10 Hz in its Open X-Embodiment build.
+KUKA = arm(
+    "kuka-qtopt",
+    13,
+    {"image": "primary"},
+    (*XYZ, *QUATERNION, "closed"),
+    ("m", "m", "m", "1", "1", "1", "1", "1"),
+    10.0,
+)
+# Language Table (Lynch et al. 2022): xArm6 with a stick at 10 Hz; it moves in the plane of the table.
+LANGUAGE_TABLE = Embodiment(
+    name="xarm-language-table",
+    slot=14,
+    cameras=("rgb",),
+    state_names=("x", "y"),
+    action_names=("dx", "dy"),
+    gripper_dims=(),
+    control_hz=10.0,
+    action_space="pose delta in the plane of the table, base frame; no gripper",
+    state_space="x [m], y [m]",
+    conventions=Conventions(
+        roles=("primary",),
+        state_units=("m", "m"),
+        action_units=("m", "m"),
+        motion="pose delta",
+        rotation="none",
+        frame="base",
+        gripper="none",
+    ),
+)
+# ManiSkill2 (Gu et al. 2023): Panda in simulation at 20 Hz; the quaternion of its tool is w, x, y, z.
+MANISKILL = arm(
+    "panda-maniskill",
+    15,
+    {"image": "primary", "wrist_image": "wrist"},
+    (*XYZ, "qw", *QUATERNION[:3], "opening"),
+    ("m", "m", "m", "1", "1", "1", "1", "m"),
+    20.0,
+    rotation="axis-angle",
+    action_units=(*["0.1 m"] * 3, *["0.1 rad"] * 3, "1"),
+)
+ROBOTS = (
+    WIDOWX,
+    WIDOWX_RAW,
+    CALVIN,
+    GOOGLE_ROBOT,
+    TACO,
+    JACO,
+    UR5,
+    BCZ,
+    FANUC,
+    STRETCH,
+    ROBOMIMIC,
+    ALOHA,
+    DROID,
+    KUKA,
+    LANGUAGE_TABLE,
+    MANISKILL,
+)

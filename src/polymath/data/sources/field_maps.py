@@ -56,7 +56,7 @@ class Part:
 @dataclass(frozen=True)
 class FieldMap:
     """`images` in the order of the robot's cameras. `relabelled`: so many leading actions become the differences of the
-    leading states, and the last step is dropped.
+    leading states, and the last step is dropped. `skipped`: so many first steps are dropped, which command nothing.
     """
 
     robot: Embodiment
@@ -65,6 +65,7 @@ class FieldMap:
     action: tuple[Part, ...]
     instruction: str
     relabelled: int = 0
+    skipped: int = 0
 
 
 OBSERVED_LANGUAGE = "observation/natural_language_instruction"
@@ -86,6 +87,7 @@ FIELD_MAPS: dict[str, FieldMap] = {
         (*WORLD, Part("action/open_gripper", convert=opening)),
         OBSERVED_LANGUAGE,
         relabelled=6,
+        skipped=1,
     ),
     "fractal20220817_data": FieldMap(
         robots.GOOGLE_ROBOT,
@@ -146,6 +148,27 @@ FIELD_MAPS: dict[str, FieldMap] = {
         ("observation/image",),
         (Part("observation/state", 0, 3), Part("observation/state", -1)),
         (Part("action", 0, 6), Part("action", 6, 7, opening)),
+        "language_instruction",
+    ),
+    "kuka": FieldMap(
+        robots.KUKA,
+        ("observation/image",),
+        (Part("observation/clip_function_input/base_pose_tool_reached"), Part("observation/gripper_closed")),
+        (*WORLD, Part("action/gripper_closedness_action", convert=commanded)),
+        OBSERVED_LANGUAGE,
+    ),
+    "language_table": FieldMap(
+        robots.LANGUAGE_TABLE,
+        ("observation/rgb",),
+        (Part("observation/effector_translation"),),
+        (Part("action"),),
+        "observation/instruction",
+    ),
+    "maniskill_dataset_converted_externally_to_rlds": FieldMap(
+        robots.MANISKILL,
+        ("observation/image", "observation/wrist_image"),
+        (Part("observation/tcp_pose"), Part("observation/state", 7, 8)),
+        (Part("action"),),
         "language_instruction",
     ),
     "droid": FieldMap(

@@ -66,24 +66,36 @@ class RldsEpisodes:
         return len(self._records)
 
     def instruction(self, episode: int) -> str:
-        text = self.field(episode, self.fields.instruction)[0].strip()
+        text = self._sentence(episode).strip()
         if not text:
             raise DataError(f"{self._where(episode)}, {self.fields.instruction}: is empty; drop it", "instruction")
         return text
+
+    def _sentence(self, episode: int) -> str:
+        """The text of the first step; code points padded with zeros are text too (Language Table)."""
+        first = self.field(episode, self.fields.instruction)[0]
+        if isinstance(first, str):
+            return first
+        try:
+            return "".join(map(chr, first)).split("\0")[0]
+        except (ValueError, TypeError) as error:
+            where = f"{self._where(episode)}, {self.fields.instruction}"
+            raise DataError(f"{where}: neither text nor code points ({error}); drop it", "schema") from None
 
     def task(self, episode: int) -> str:
         return self.instruction(episode)
 
     def states(self, episode: int) -> Float[np.ndarray, "T state_dim"]:
-        states = self._vectors(episode, self.fields.state)[: self._steps(episode)]
+        states = self._vectors(episode, self.fields.state)[self._kept(episode)]
         check_vectors(states, self.embodiment.state_dim, f"{self._where(episode)}, state", self.embodiment)
         return states
 
     def actions(self, episode: int) -> Float[np.ndarray, "T A"]:
-        actions = self._vectors(episode, self.fields.action)[: self._steps(episode)]
+        actions, kept = self._vectors(episode, self.fields.action), self._kept(episode)
         if self.fields.relabelled:
             moved = euler_difference(self._vectors(episode, self.fields.state)[:, : self.fields.relabelled])
-            actions = np.concatenate([moved, actions[:, self.fields.relabelled :]], axis=1)
+            actions = np.concatenate([moved, actions[:-1, self.fields.relabelled :]], axis=1)
+        actions = actions[kept]
         check_vectors(actions, self.embodiment.action_dim, f"{self._where(episode)}, action", self.embodiment)
         return actions
 
@@ -92,7 +104,7 @@ class RldsEpisodes:
         for path in self.fields.images:
             encoded = self.field(episode, path)
             where = f"{self._where(episode)}, {path}"
-            pictures = [decode(encoded[step], f"{where}, step {step}") for step in steps]
+            pictures = [decode(encoded[step + self.fields.skipped], f"{where}, step {step}") for step in steps]
             columns.append([p if self._image_size is None else fit(p, self._image_size) for p in pictures])
         if len({picture.shape for column in columns for picture in column}) > 1:
             raise DataError(f"{self.name}: cameras of different sizes; open it with an image_size")
@@ -106,8 +118,8 @@ class RldsEpisodes:
             raise DataError(f"{where}: is missing; drop the episode", "schema")
         return rlds_schema.decode_field(self._features[key], example.fields[key], example.steps, where)
 
-    def _steps(self, episode: int) -> int:
-        return self._example(episode).steps - (1 if self.fields.relabelled else 0)
+    def _kept(self, episode: int) -> slice:
+        return slice(self.fields.skipped, self._example(episode).steps - bool(self.fields.relabelled))
 
     def _vectors(self, episode: int, parts: tuple[Part, ...]) -> Float[np.ndarray, "T D"]:
         return np.concatenate([part.of(self.field(episode, part.field)) for part in parts], axis=1)
@@ -119,7 +131,7 @@ class RldsEpisodes:
         payload = self._records[episode].read()
         fields = tf_example.parse(payload, self._where(episode))
         steps = len(fields.get("steps/is_first", ()))
-        if steps < 1 + bool(self.fields.relabelled):
+        if steps < 1 + self.fields.skipped + bool(self.fields.relabelled):
             raise DataError(f"{self._where(episode)}: {steps} steps in steps/is_first; drop the episode", "length")
         return _Example(fields, steps, 2 * len(payload))
 
