@@ -1,10 +1,11 @@
 """Jitter is checked against its three steps one after the other in float64; shifts against hand-moved pictures."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
-from polymath.data.augment import LUMA, Augmentation, augment, jitter, shift
+from polymath.data.augment import LUMA, Augmentation, augment, crop, jitter, shift
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
@@ -45,6 +46,28 @@ def test_one_camera_moves_as_one_and_cameras_apart() -> None:
     assert (found[0] == found[2]).all()
     assert (found[1] == found[3]).all()
     assert (found[0] != found[1]).any()
+
+
+def test_a_crop_is_its_window_stretched() -> None:
+    """The left half of a picture of four grey columns, twice as wide; then the right half."""
+    columns = np.array([0, 100, 200, 250], np.uint8)
+    image = np.broadcast_to(columns[None, :, None], (4, 4, 3)).copy()
+    found = crop(image, np.array([1.0, 0.5]), np.array([0.0, 0.0]))
+    # Bilinear at the centres 0.25, 0.75, 1.25, 1.75 of columns whose centres are 0.5, 1.5 and 2.5
+    assert found[0, :, 0].tolist() == [0, 25, 75, 125]
+    right = crop(image, np.array([1.0, 0.5]), np.array([0.0, 1.0]))
+    assert right[0, :, 0].tolist() == [175, 213, 238, 250]
+    assert (crop(IMAGES[0], np.ones(2), np.zeros(2)) == IMAGES[0]).all()
+
+
+def test_cropping_leaves_the_other_random_numbers_as_they_are() -> None:
+    """Recipes without a crop give the pictures they always gave; a camera is cropped as one."""
+    plain = Augmentation(brightness=0, contrast=0, saturation=0, shift=0)
+    still = np.concatenate([IMAGES[:1]] * 4)
+    found = augment(replace(plain, crop=0.5), still, 2, np.random.default_rng(3))
+    assert (found[0] == found[2]).all()
+    assert (found[0] != found[1]).any()
+    assert (augment(plain, still, 2, np.random.default_rng(3)) == still).all()
 
 
 def test_thousands_of_pictures_a_second() -> None:

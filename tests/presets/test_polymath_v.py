@@ -1,9 +1,12 @@
 """The named sizes: what their names promise, and the whole objective of the 30B on shapes alone."""
 
+from dataclasses import replace
+
 import jax
 import pytest
 
 from polymath.data.packing import collate
+from polymath.data.reference_mix import LAYOUT
 from polymath.model import polymath_v
 from polymath.model import specs as weights
 from polymath.planning.count import count_by_part
@@ -30,6 +33,12 @@ def test_the_30b_sees_with_vit_g() -> None:
     patch_bias = 1664  # ours; CLIP has none and loads as zero
     assert count_by_part(preset("polymath_v_30b").model)["vision"] == published + patch_bias
     assert published == pytest.approx(1.84e9, rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["polymath_v_30b", "polymath_v_8b", "polymath_v_1b", "polymath_v_200m"])
+def test_rows_are_those_of_the_reference_mix(name: str) -> None:
+    """What fills rows to 98.5 % (tests/data/test_reference_mix.py) is what the presets pack into."""
+    assert replace(preset(name).layout, state_dim=LAYOUT.state_dim) == LAYOUT
 
 
 @pytest.mark.parametrize("name", list(PRESETS))

@@ -11,6 +11,7 @@ the logits' work and a mask over the padding in every place that reads logits.)
 
 from dataclasses import replace
 
+from polymath.data.augment import Augmentation
 from polymath.data.sequence import Layout
 from polymath.model import action_head, decoder, polymath_v, resampler, vit
 from polymath.model.execution import Execution
@@ -82,7 +83,7 @@ POLYMATH_V_30B = Recipe(
         length=4096,
         latents_per_image=64,
         image_size=224,
-        max_images=32,
+        max_images=64,
         max_control_steps=32,
         chunk_length=8,
         action_dim=ACTION_DIM,
@@ -92,6 +93,7 @@ POLYMATH_V_30B = Recipe(
     alignment=Phase(steps=90_000, rows=2048, pairs=1.0, robot=0.0, optimizer=_ADAFACTOR),
     robot=Phase(steps=36_000, rows=2048, pairs=0.25, robot=0.75, optimizer=_ADAFACTOR),
     execution=Execution(dtype="bfloat16", remat="full"),
+    augmentation=Augmentation(shift=0, crop=0.1),
 )
 
 POLYMATH_V_8B = replace(
