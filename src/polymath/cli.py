@@ -21,8 +21,8 @@ DESCRIPTION = """Build, train and evaluate vision-language-action models.
 Each verb has --help with an example. POLYMATH_DEBUG=1 shows the traceback of an error."""
 
 GO_ON = (
-    "Nothing half-written was kept. Run the same command again: demo, train and eval go on from where they were, "
-    "the other verbs start anew."
+    "Nothing half-written was kept. Run the same command again: demo, train, eval and data prepare go on from where "
+    "they were, the other verbs start anew."
 )
 
 app = SubcommandApp()

@@ -64,7 +64,7 @@ def write_sources(place: Path, pairs: int, episodes: int) -> list[str]:
 
 def command(place: Path, sources: list[str], out: str, workers: int, engine: str) -> list[str]:
     layout = ["--layout", "length=1024", "max_images=64", "max_control_steps=64"]
-    settings = ["--set", "pairs_per_shard=500", "episodes_per_shard=16"]
+    settings = ["--set", "pairs_per_shard=500", "episodes_per_shard=16", "filter.max_same_picture=1"]
     prepare = [sys.executable, "-m", "polymath.cli", "data", "prepare", *sources, "--out", str(place / out), "--json"]
     return [*prepare, "--tokenizer", str(place / "tokenizer.json"), "--workers", str(workers), "--engine", engine,
             *layout, *settings]  # fmt: skip

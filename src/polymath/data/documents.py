@@ -13,6 +13,7 @@ from polymath.data.sources.interface import EpisodeSet, PairSet, PointingSet
 from polymath.data.transforms import NO_ABLATION, Ablation, RobotTransform, augmented, pad_chunk
 from polymath.errors import DataError
 from polymath.tokenizer import Tokenizer
+from polymath.types import Pointing
 
 
 class Documents(Protocol):
@@ -77,7 +78,8 @@ class PointingDocuments:
         self._asked = [(index, asked, tokenizer.encode(asked.question)) for index, asked in found if asked]
         if not self._asked:
             raise DataError(f"{pairs.name}: no pair carries a pointing question; leave the phase's pointing at 0")
-        self._check_widths()
+        for index, asked, _ in self._asked:
+            check_pointing(asked, layout, f"{self.name}[{index}]")
         tokens = [sequence.pointing_length(layout, len(question)) for _, _, question in self._asked]
         ones = np.ones(len(tokens), np.int64)
         self.sizes = Sizes(np.array(tokens, np.int64), ones, ones)
@@ -91,18 +93,16 @@ class PointingDocuments:
             image = augmented(self._augmentation, self._pairs.image(place)[None, None], size, rng)[0, 0]
         return sequence.pointing(self._layout, self._control, image, question, asked.targets, asked.mask)
 
-    def _check_widths(self) -> None:
-        for index, asked, _ in self._asked:
-            rows, width = asked.targets.shape
-            if (
-                rows != self._layout.chunk_length
-                or width > self._layout.action_dim
-                or not np.isfinite(asked.targets).all()
-            ):
-                raise DataError(
-                    f"{self.name}[{index}].pointing: {rows} x {width} numbers, expected {self._layout.chunk_length} "
-                    f"rows of at most {self._layout.action_dim} finite ones; record the pairs for this layout"
-                )
+
+def check_pointing(asked: Pointing, layout: Layout, where: str) -> None:
+    """Raise DataError unless the answer is finite and of the layout's sizes."""
+    rows, width = asked.targets.shape
+    if rows != layout.chunk_length or width > layout.action_dim or not np.isfinite(asked.targets).all():
+        raise DataError(
+            f"{where}.pointing: {rows} x {width} numbers, expected {layout.chunk_length} rows of at most "
+            f"{layout.action_dim} finite ones; record the pairs for this layout",
+            "width",
+        )
 
 
 class WindowDocuments:

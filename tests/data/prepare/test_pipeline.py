@@ -1,13 +1,16 @@
 """Preparation of small sets counted by hand; a row ends in one place; a killed run ends with the same bytes."""
 
+import errno
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -16,7 +19,7 @@ from polymath.data.prepare import record, units
 from polymath.data.prepare.pipeline import prepare
 from polymath.data.prepare.settings import Filter, Settings
 from polymath.data.sources.array_records import index
-from polymath.errors import ConfigError, DataError
+from polymath.errors import ConfigError, DataError, PolymathError
 from polymath.tokenizer import Tokenizer
 
 from .conftest import LAYOUT
@@ -184,6 +187,30 @@ def test_units_do_nothing_twice(
         units.make_documents(str(out), number)
         units.write_shard(str(out), number)
     assert {file: file.stat().st_mtime_ns for file in out.rglob("*.parquet")} == times
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_full_disk_is_said_and_gone_on_from(
+    workers: int, prepared: Path, sources: list[str], tokenizer_file: Path, small_disk: Path, tmp_path: Path
+) -> None:
+    """1 MiB is too little for the shards beside the documents; what was finished is gone on with on a larger disk."""
+    with pytest.raises(PolymathError, match=r"\.array_record: the disk is full .* then run the same command again"):
+        prepare(sources, tokenizer_file, LAYOUT, small_disk / "out", SETTINGS, workers=workers)
+    assert not list(small_disk.rglob("*.partial"))
+    out = shutil.copytree(small_disk / "out", tmp_path / "out")
+    prepare(sources, tokenizer_file, LAYOUT, out, SETTINGS)
+    assert digests(out) == digests(prepared)
+
+
+def test_a_disk_that_fills_while_a_shard_is_written(small_disk: Path) -> None:
+    from array_record.python.array_record_module import ArrayRecordWriter
+
+    with pytest.raises(OSError, match="No space left on device") as caught, units._full_disk():
+        writer = ArrayRecordWriter(str(small_disk / "shard"), "group_size:1,zstd:3")
+        for seed in range(20):
+            writer.write(np.random.default_rng(seed).bytes(100_000))
+        writer.close()
+    assert caught.value.errno == errno.ENOSPC
 
 
 def test_a_record_that_is_none() -> None:

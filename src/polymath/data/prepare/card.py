@@ -1,7 +1,5 @@
 """The data card: one HTML page of what a prepared set holds, what was left out and why, and how it looks."""
 
-import base64
-import io
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -10,18 +8,16 @@ import jinja2
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from PIL import Image
+from jaxtyping import Int
 
-from polymath import wire
-from polymath.data.prepare import units
+from polymath import config
 from polymath.data.prepare.plan import Plan
+from polymath.data.prepare.samples import samples
 from polymath.files import atomic_write
-from polymath.tokenizer import Tokenizer
+from polymath.types import Embodiment
 
-SAMPLES = 12
 BARS = 24
-THUMBNAIL = 128
+SUMMED = ("rows", "kept", "dropped", "bad", "documents", "records", "tokens")
 
 
 def mark_duplicates(rows: pa.Table, duplicates: pa.Table) -> pa.Table:
@@ -37,65 +33,77 @@ def mark_duplicates(rows: pa.Table, duplicates: pa.Table) -> pa.Table:
     return rows
 
 
-def write(out: Path, plan: Plan, rows: pa.Table, sources: dict[str, Any]) -> None:
-    """Write OUT/card.html, which loads nothing from elsewhere."""
+def write(out: Path, plan: Plan, rows: pa.Table, opening: pa.Table, sources: dict[str, Any]) -> None:
+    """Write OUT/card.html, which loads nothing from elsewhere. `opening`: what could not be opened, of all sources."""
     template = resources.files("polymath.data.prepare").joinpath("card.html.j2").read_text()
-    sections = [_section(out, plan, rows, number, sources[s.folder]) for number, s in enumerate(plan.sources)]
-    page = (
-        jinja2.Environment(autoescape=True)
-        .from_string(template)
-        .render(sections=sections, layout=plan.layout, settings=plan.settings)
+    sections = [_section(out, plan, rows, opening, number, sources[s.folder]) for number, s in enumerate(plan.sources)]
+    total: dict[str, float] = {name: sum(facts[name] for facts in sources.values()) for name in SUMMED}
+    total["fill"] = total["tokens"] / max(1, total["records"] * plan.layout.length)
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True)
+    page = environment.from_string(template).render(
+        sections=sections, total=total, layout=plan.layout, settings=_settings(plan)
     )
     with atomic_write(out / "card.html") as temporary:
         temporary.write_text(page)
 
 
-def _section(out: Path, plan: Plan, rows: pa.Table, number: int, facts: dict[str, Any]) -> dict[str, Any]:
+def _section(
+    out: Path, plan: Plan, rows: pa.Table, opening: pa.Table, number: int, facts: dict[str, Any]
+) -> dict[str, Any]:
     table = rows.filter(pc.equal(rows["source"], number))
-    left_out = table.filter(pc.not_equal(table["status"], "kept"))
     kept = table.filter(pc.equal(table["status"], "kept"))
-    reasons = sorted(pc.value_counts(left_out["kind"]).to_pylist(), key=lambda entry: -entry["counts"])
+    source = plan.sources[number]
+    robot = config.load(Embodiment, out / source.folder / "embodiment.json").name if source.kind == "episodes" else None
+    unopened = opening.filter(pc.equal(opening["source"], source.name)).select(["kind", "reason"])
+    left_out = table.filter(pc.not_equal(table["status"], "kept")).select(["kind", "reason"])
     return {
         "facts": facts,
-        "reasons": reasons,
-        "tokens": histogram(kept["tokens"].to_numpy() / np.maximum(kept["documents"].to_numpy(), 1)),
-        "characters": histogram(kept["characters"].to_numpy()),
-        "samples": _samples(out, plan, number),
+        "folder": source.folder,
+        "robot": robot,
+        "reasons": _reasons(pa.concat_tables([unopened, left_out])),
+        "charts": _charts(kept, source.kind),
+        "samples": samples(out, plan, number),
     }
 
 
-def histogram(values: np.ndarray) -> dict[str, Any]:
-    """Bars of height 0 to 100 over equal intervals from the smallest to the largest value."""
-    if not len(values):
-        return {"bars": [], "low": 0, "high": 0}
-    counts, edges = np.histogram(values, bins=BARS)
-    return {
-        "bars": (100 * counts / counts.max()).round(1).tolist(),
-        "low": f"{edges[0]:.0f}",
-        "high": f"{edges[-1]:.0f}",
-    }
+def _reasons(left_out: pa.Table) -> list[dict[str, Any]]:
+    """Kinds of reasons, the most frequent first, each with the first message that says more than the kind."""
+    found: dict[str, dict[str, Any]] = {}
+    for kind, reason in zip(left_out["kind"].to_pylist(), left_out["reason"].to_pylist(), strict=True):
+        entry = found.setdefault(kind, {"kind": kind, "count": 0, "example": "" if reason == kind else reason})
+        entry["count"] += 1
+    return sorted(found.values(), key=lambda entry: -entry["count"])
 
 
-def _samples(out: Path, plan: Plan, number: int) -> list[dict[str, str]]:
-    """Documents evenly spaced over the first part: first picture and text without control tokens."""
-    part = next((part for part in plan.parts() if part.source == number), None)
-    if part is None:
-        return []
-    tokenizer = Tokenizer.load(out / "tokenizer.json")
-    table = pq.read_table(units.work_file(out, part, "documents.parquet"))
-    chosen = sorted(set(np.linspace(0, len(table) - 1, SAMPLES).astype(int).tolist())) if len(table) else []
-    found = []
-    for index in chosen:
-        document = wire.decode(table["data"][index].as_py())
-        words = [int(token) for token in document["tokens"] if token >= tokenizer.control.size]
-        picture = _thumbnail(document["jpegs"][0]) if document["jpegs"] else ""
-        found.append({"picture": picture, "text": tokenizer.decode(words)[:200]})
-    return found
+def _charts(kept: pa.Table, kind: str) -> list[dict[str, Any]]:
+    """Distributions over the kept rows; an episode has a document for every control step."""
+    documents = kept["documents"].to_numpy()
+    tokens = kept["tokens"].to_numpy() // np.maximum(documents, 1)
+    charts = [("Tokens of a document", tokens), ("Characters of a row's text", kept["characters"].to_numpy())]
+    if kind == "episodes":
+        charts.append(("Control steps of an episode", documents))
+    if kind == "documents":
+        charts.append(("Pictures of a document", kept["images"].to_numpy()))
+    return [{"title": title, **histogram(values)} for title, values in charts if len(values)]
 
 
-def _thumbnail(jpeg: bytes) -> str:
-    with Image.open(io.BytesIO(jpeg)) as picture:
-        picture.thumbnail((THUMBNAIL, THUMBNAIL))
-        buffer = io.BytesIO()
-        picture.save(buffer, format="JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+def histogram(values: Int[np.ndarray, " n"]) -> dict[str, Any]:
+    """At most 24 bars of whole numbers, of heights 0 to 100, from the smallest to the largest of n > 0 values."""
+    low, high = int(values.min()), int(values.max())
+    width = -(-(high - low + 1) // BARS)
+    edges = np.arange(low, high + width + 1, width)
+    counts, _ = np.histogram(values, bins=edges)
+    names = [f"{a}" if width == 1 else f"{a} to {min(a + width - 1, high)}" for a in edges[:-1].tolist()]
+    bars = [
+        {"height": round(100 * count / counts.max(), 1), "title": f"{name}: {count:,}"}
+        for name, count in zip(names, counts.tolist(), strict=True)
+    ]
+    return {"bars": bars, "low": f"{low:,}", "high": f"{high:,}", "median": f"{int(np.median(values)):,}"}
+
+
+def _settings(plan: Plan) -> list[tuple[str, Any]]:
+    """Layout, filter and settings by their names on the command line."""
+    said = config.to_dict(plan.settings)
+    bounds = {f"filter.{name}": value for name, value in said.pop("filter").items()}
+    layout = {f"layout.{name}": value for name, value in config.to_dict(plan.layout).items()}
+    return [(name, value) for name, value in {**layout, **bounds, **said}.items()]

@@ -1,4 +1,4 @@
-"""From a row of a source to documents: one of a pair or an interleaved document, one a control step of an episode."""
+"""From a row of a source to documents: one of a pair, a question or an interleaved document, one a control step."""
 
 import dataclasses
 import functools
@@ -10,7 +10,7 @@ import numpy as np
 
 from polymath import config
 from polymath.data import sequence
-from polymath.data.documents import WindowDocuments
+from polymath.data.documents import WindowDocuments, check_pointing
 from polymath.data.images import decode, fit
 from polymath.data.interleaved import Piece, interleaved
 from polymath.data.prepare import filters
@@ -48,7 +48,12 @@ class Maker:
     def __init__(self, plan: Plan, source: PlannedSource, tokenizer: Tokenizer, out: Path) -> None:
         self._layout, self._bounds, self._tokenizer = plan.layout, plan.settings.filter, tokenizer
         self._rows = opened(source.name, plan.layout.image_size)
-        self._make = {"pairs": self._pair, "documents": self._interleaved, "episodes": self._episode}[source.kind]
+        self._make = {
+            "pairs": self._pair,
+            "pointing": self._pointing,
+            "documents": self._interleaved,
+            "episodes": self._episode,
+        }[source.kind]
         if source.kind == "episodes":
             robot = config.load(Embodiment, out / source.folder / "embodiment.json")
             statistics = config.load(Statistics, out / source.folder / "statistics.json")
@@ -63,11 +68,25 @@ class Maker:
     def _pair(self, row: int) -> Made:
         text = self._rows.text(row)
         self._drop(filters.text_reason(text, self._bounds))
+        image = self._picture(row)
+        document = sequence.pair(self._layout, fit(image, self._layout.image_size), self._tokenizer.encode(text))
+        return Made([document], 1, len(text), filters.picture_hash(image), filters.text_hash(text))
+
+    def _pointing(self, row: int) -> Made:
+        asked = self._rows.pointing(row)
+        if asked is None:
+            raise Dropped("no pointing question")
+        check_pointing(asked, self._layout, f"{self._rows.name}[{row}]")
+        self._drop(filters.text_reason(asked.question, self._bounds))
+        image, question = self._picture(row), self._tokenizer.encode(asked.question)
+        fitted = fit(image, self._layout.image_size)
+        document = sequence.pointing(self._layout, self._tokenizer.control, fitted, question, asked.targets, asked.mask)
+        return Made([document], 1, len(asked.question), filters.picture_hash(image), filters.text_hash(asked.question))
+
+    def _picture(self, row: int) -> np.ndarray:
         image = self._rows.image(row)
         self._drop(filters.picture_reason(image.shape[0], image.shape[1], self._bounds))
-        fitted = fit(image, self._layout.image_size)
-        document = sequence.pair(self._layout, fitted, self._tokenizer.encode(text))
-        return Made([document], 1, len(text), filters.picture_hash(image), filters.text_hash(text))
+        return image
 
     def _interleaved(self, row: int) -> Made:
         parts = self._rows.document(row).parts

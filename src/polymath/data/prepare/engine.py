@@ -3,13 +3,16 @@
 On Ray, every node must see the sources and the output directory under the same path.
 """
 
+import contextlib
 import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from polymath import errors
 from polymath.errors import ConfigError, PolymathError
 
+STOPPED = Path(".work") / "stopped"
 Engine = Literal["local", "ray"]
 
 
@@ -24,38 +27,48 @@ def start(engine: Engine, address: str | None = None) -> None:
         daft.set_runner_ray(address)
 
 
-class _Caller:
-    """What lives in a worker process and is called for every number."""
+class _Guarded:
+    """A unit whose PolymathError is its answer, because one that is raised in a worker loses its kind on the way.
+
+    After the first one the others do nothing: `.work/stopped` tells them.
+    """
 
     def __init__(self, unit: Callable[[str, int], int]) -> None:
         self._unit = unit
 
-    def __call__(self, out: str, number: int) -> int:
-        return self._unit(out, number)
+    def __call__(self, out: str, number: int) -> str:
+        stopped = Path(out) / STOPPED
+        if stopped.exists():
+            return ""
+        try:
+            self._unit(out, number)
+        except PolymathError as error:
+            with contextlib.suppress(OSError):
+                stopped.touch()
+            return f"{type(error).__name__}: {error}"
+        return ""
 
 
-def run(unit: Callable[[str, int], int], out: Path, numbers: Sequence[int], workers: int) -> int:
-    """Call `unit(out, n)` for every n in `workers` processes, or over the cluster; the sum of what they give.
+def run(unit: Callable[[str, int], int], out: Path, numbers: Sequence[int], workers: int) -> None:
+    """Call `unit(out, n)` for every n in `workers` processes, or over the cluster.
 
-    Raises the PolymathError that a unit raised, not the engine's wrapping of it.
+    Raises the first PolymathError that a unit raised.
     """
     import daft
 
     if not numbers:
-        return 0
+        return
+    (out / STOPPED).unlink(missing_ok=True)
     if workers > 1:
-        call = daft.cls(_Caller, use_process=True, max_concurrency=min(workers, len(numbers)))(unit)
+        call = daft.cls(_Guarded, use_process=True, max_concurrency=min(workers, len(numbers)))(unit)
     else:
-        call = daft.func(unit, return_dtype=daft.DataType.int64(), use_process=False)
+        call = daft.func(_Guarded(unit), return_dtype=daft.DataType.string(), use_process=False)
     frame = daft.from_pydict({"number": list(numbers)}).into_batches(1)
-    frame = frame.with_column("made", call(daft.lit(str(out)), daft.col("number")))
-    try:
-        return int(frame.agg(daft.col("made").sum()).to_pydict()["made"][0])
-    except Exception as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, PolymathError):
-            cause = cause.__cause__ or cause.__context__
-        raise cause or error from None
+    frame = frame.with_column("error", call(daft.lit(str(out)), daft.col("number")))
+    found = sorted(frame.where("error != ''").to_pydict()["error"])
+    if found:
+        kind, _, message = found[0].partition(": ")
+        raise getattr(errors, kind, PolymathError)(message)
 
 
 def duplicates(files: Sequence[Path], columns: dict[str, int]) -> list[dict[str, Any]]:

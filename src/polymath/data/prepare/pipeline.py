@@ -18,6 +18,7 @@ from polymath.data.packed_index import Shard, write_index
 from polymath.data.prepare import card, engine, plan, units
 from polymath.data.prepare.documents import good_episodes, layout_room
 from polymath.data.prepare.plan import Plan, PlannedSource
+from polymath.data.prepare.progress import counting
 from polymath.data.prepare.settings import Settings
 from polymath.data.quarantine import BadRow, Quarantine
 from polymath.data.sequence import Layout
@@ -71,10 +72,12 @@ def prepare(
         shutil.rmtree(out / ".work", ignore_errors=True)  # killed between the last file and this
         return json.loads((out / "prepared.json").read_text())
     numbers = range(len(planned.parts()))
-    engine.run(units.make_documents, out, numbers, workers)
+    with counting("documents", len(numbers), lambda: units.finished(out, "rows")):
+        engine.run(units.make_documents, out, numbers, workers)
     _check_bad(out, planned)
     _write_duplicates(out, planned)
-    engine.run(units.write_shard, out, numbers, workers)
+    with counting("shards", len(numbers), lambda: units.finished(out, "shard")):
+        engine.run(units.write_shard, out, numbers, workers)
     summary = _finish(out, planned)
     shutil.rmtree(out / ".work", ignore_errors=True)
     return summary
@@ -96,7 +99,8 @@ def _make_plan(names: Sequence[str], tokenizer: Path, layout: Layout, out: Path,
         if location.kind == "episodes":
             _store_robot(rows, layout, out / folder)
         per_shard = settings.episodes_per_shard if location.kind == "episodes" else settings.pairs_per_shard
-        sources.append(PlannedSource(name, folder, location.kind, len(rows), per_shard))
+        renderer = getattr(rows, "recording", {}).get("renderer") if location.kind == "episodes" else None
+        sources.append(PlannedSource(name, folder, location.kind, len(rows), per_shard, renderer))
         opening += [{"source": name, **asdict(bad)} for bad in quarantine.rows]
     with atomic_write(out / ".work" / "opening.parquet") as temporary:
         pq.write_table(pa.Table.from_pylist(opening, OPENING), temporary)
@@ -183,11 +187,12 @@ def _finish(out: Path, planned: Plan) -> dict[str, Any]:
         table = rows.filter(pa.compute.equal(rows["source"], number))
         unopened = sum(1 for name in opening["source"].to_pylist() if name == source.name)
         found = _counts(table, unopened, shards, planned.layout)
-        sources[source.folder] = {"name": source.name, "kind": source.kind, **asdict(found)}
+        said = {"name": source.name, "kind": source.kind, "renderer": source.renderer}
+        sources[source.folder] = {**said, **asdict(found)}
     dropped = rows.filter(pa.compute.equal(rows["status"], "dropped")).select(["source", "row", "kind"])
     with atomic_write(out / "dropped.parquet") as temporary:
         pq.write_table(dropped, temporary)
-    card.write(out, planned, rows, sources)
+    card.write(out, planned, rows, opening, sources)
     if not any(facts["records"] for facts in sources.values()):
         raise DataError(f"{out}: no row was kept; {out / 'card.html'} says why, loosen the filter")
     summary = {"layout": config.to_dict(planned.layout), "sources": sources}

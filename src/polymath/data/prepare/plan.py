@@ -24,13 +24,14 @@ from polymath.errors import ConfigError
 
 @dataclass(frozen=True)
 class PlannedSource:
-    """`rows` are those that could be opened; `per_shard` of them make a shard."""
+    """`rows` are those that could be opened; `per_shard` of them make a shard. `renderer`: of simulated episodes."""
 
     name: str
     folder: str
     kind: str
     rows: int
     per_shard: int
+    renderer: str | None = None
 
     @property
     def parts(self) -> int:

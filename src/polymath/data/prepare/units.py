@@ -4,7 +4,11 @@ A unit writes its result beside its place and renames it, so a unit is finished 
 deterministic, so a unit that was killed and begun anew writes the same bytes.
 """
 
+import contextlib
+import errno
 import functools
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +57,11 @@ ZSTD_LEVEL = 3
 
 def work_file(out: Path, part: Part, kind: str) -> Path:
     return out / ".work" / f"{part.source:02d}-{part.number:06d}.{kind}"
+
+
+def finished(out: Path, kind: str) -> int:
+    """How many units have written their last file: `rows` of documents, `shard` of shards."""
+    return sum(1 for _ in (out / ".work").glob(f"[0-9]*.{kind}.parquet"))
 
 
 def shard_file(out: Path, plan: Plan, part: Part) -> Path:
@@ -136,7 +145,7 @@ def write_shard(out: str, number: int) -> int:
     sizes = Sizes(*(table[name].to_numpy().astype(np.int64) for name in ("tokens", "images", "control_steps")))
     rows = pack(sizes, plan.layout, plan.sources[part.source].name)
     rows = rows.shuffled(np.random.default_rng((plan.settings.seed, part.source, part.number)))
-    with atomic_write(shard_file(place, plan, part)) as temporary:
+    with atomic_write(shard_file(place, plan, part)) as temporary, _full_disk():
         writer = ArrayRecordWriter(str(temporary), f"group_size:1,zstd:{ZSTD_LEVEL}")
         for index in range(len(rows)):
             documents = [wire.decode(table["data"][int(d)].as_py()) for d in rows.row(index)]
@@ -146,6 +155,18 @@ def write_shard(out: str, number: int) -> int:
     with atomic_write(facts) as temporary:
         pq.write_table(pa.table({name: [value] for name, value in vars(shard).items()}), temporary)
     return len(rows)
+
+
+@contextlib.contextmanager
+def _full_disk() -> Iterator[None]:
+    """ArrayRecord says 'no space left' by a RuntimeError of its own: here it is the OSError that it stands for."""
+    try:
+        yield
+    except RuntimeError as error:
+        for number in (errno.ENOSPC, errno.EDQUOT):
+            if os.strerror(number) in str(error):
+                raise OSError(number, str(error)) from None
+        raise
 
 
 @functools.lru_cache(maxsize=2)

@@ -25,7 +25,7 @@ DataSet = EpisodeSet | PairSet | InterleavedSet
 
 @dataclass(frozen=True)
 class Format:
-    """`kind`: episodes, pairs or documents; `options`: what may stand behind the question mark."""
+    """`kind`: episodes, pairs, pointing or documents; `options`: what may stand behind the question mark."""
 
     name: str
     kind: str
@@ -68,6 +68,7 @@ FORMATS = (
     Format("calvin", "episodes", calvin.is_calvin, calvin.CalvinEpisodes, calvin.ANNOTATIONS, ("split",)),
     Format("hdf5", "episodes", _has_suffix(".hdf5"), _hdf5, "*.hdf5", ("instruction",)),
     Format("webdataset", "pairs", _has_suffix(".tar"), WebDatasetPairs, "*.tar"),
+    Format("pointing", "pointing", lambda _: False, WebDatasetPairs, "*.tar"),  # their questions, see `Pointing`
     Format("jsonl", "documents", _has_suffix(".jsonl"), jsonl.JsonlDocuments, "*.jsonl"),
     Format("parquet", "pairs", parquet_pairs.has_pairs, parquet_pairs.ParquetPairs, "*.parquet"),
     Format("bridge", "episodes", _has(TRAJECTORIES), _bridge, "traj*/policy_out.pkl"),
