@@ -21,12 +21,14 @@ TFDS_STAMP := $(TFDS_VENV)/.installed
 FIXTURES := tests/fixtures/data
 RIVALS_VENV := .venv-rivals
 RIVALS_STAMP := $(RIVALS_VENV)/.installed
+RAY_VENV := .venv-ray
+RAY_STAMP := $(RAY_VENV)/.installed
 CORPUS_VENV := .venv-corpus
 CORPUS_STAMP := $(CORPUS_VENV)/.installed
 CORPUS := runs/tokenizer
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format docs lock oracles vit-g lerobot-check fixtures rivals tokenizer benchmarks clean
+.PHONY: help install demo test lint format docs lock oracles vit-g prepare-kills prepare-ray resume-hosts lerobot-check fixtures rivals tokenizer benchmarks clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -105,6 +107,24 @@ $(CORPUS_STAMP): examples/tokenizer_256k/requirements.txt | $(STAMP)
 
 benchmarks: install  ## what the parts cost on this machine: every script of benchmarks/
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+prepare-kills: install  ## `polymath data prepare` of 20,500 rows, killed ten times, ends with the same bytes (5 minutes)
+	rm -rf runs/prepare-kills
+	$(BIN)/python tests/oracles/prepare_kills.py runs/prepare-kills
+
+resume-hosts: install  ## loaders on 8, 4, 2 hosts, each a process with workers, killed and restored: the rows of one loader
+	rm -rf runs/resume-hosts
+	$(BIN)/python tests/oracles/resume_hosts.py runs/resume-hosts
+
+prepare-ray: install $(RAY_STAMP)  ## the same rows on a local Ray cluster (own environment) give the same records
+	rm -rf runs/prepare-ray
+	$(RAY_VENV)/bin/python tests/oracles/prepare_kills.py runs/prepare-ray --engine ray --kills 0
+
+$(RAY_STAMP): requirements.lock pyproject.toml | $(STAMP)
+	$(PYTHON) -m venv --without-pip $(RAY_VENV)
+	VIRTUAL_ENV=$(RAY_VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	VIRTUAL_ENV=$(RAY_VENV) $(BIN)/uv pip install --quiet --editable '.[ray]'
+	@touch $@
 
 lerobot-check: install $(LEROBOT_STAMP)  ## the real lerobot (own environment, 8 GB) opens episodes that we record
 	rm -rf runs/lerobot-check

@@ -21,6 +21,7 @@ from polymath.data.augment import Augmentation
 from polymath.data.documents import Documents, PairDocuments, WindowDocuments
 from polymath.data.lerobot_writer import LeRobotWriter
 from polymath.data.loader import Loader, Source
+from polymath.data.on_the_fly import OnTheFly
 from polymath.data.packing import Sizes, pack
 from polymath.data.sequence import Layout
 from polymath.data.sources.lerobot import LeRobotEpisodes
@@ -114,9 +115,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         write(Path(name), np.random.default_rng(0), episodes=60, pairs=3000)
         parts = documents(Path(name), layout, tokenizer)
-        mixtures = {part: [Source(found)] for part, found in parts.items()}
+        mixtures = {part: [Source(OnTheFly(found, layout))] for part, found in parts.items()}
         pairs, windows, _ = documents(Path(name), layout, tokenizer).values()  # opened anew: nothing is in the cache
-        mixtures["mixture 1:1 (JPEG, PNG)"] = [Source(pairs), Source(windows)]
+        mixtures["mixture 1:1 (JPEG, PNG)"] = [Source(OnTheFly(found, layout)) for found in (pairs, windows)]
         results = {part: measure(Loader(s, layout, ROWS, seed=0)) for part, s in mixtures.items()}
     packing = packing_seconds()
     if arguments.json:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -72,6 +73,7 @@ def train(
     published: tuple[str, ...] = (),
     adapters: str | None = None,
     rank: int = 16,
+    controls: str | None = None,
     json: bool = False,
 ) -> None:
     """Train a preset, phase after phase; run again, it goes on from its newest checkpoint.
@@ -80,10 +82,12 @@ def train(
 
     Args:
         preset: The name of a recipe, see `polymath presets`.
-        data: One set of episodes, and sets of pairs; as lerobot:PATH, rlds:PATH?split=val, or a path that tells itself.
+        data: One set of episodes and sets of pairs, as lerobot:PATH, rlds:PATH?split=val, or a path that tells itself;
+            or what `polymath data prepare` wrote, whole or by folders. ?weight=3&loss_weight=0.5&loss_per=document
+            behind a name says how much the set counts.
         out: The run directory; an existing one must belong to the same recipe.
-        tokenizer: A tokenizer.json of the recipe's sizes; left out, that of --start, or one trained on the
-        package's text.
+        tokenizer: A tokenizer.json of the recipe's sizes; left out, that of --start or of the prepared sets, or one
+            trained on the package's text.
         set: Fields of the recipe to change, as field=value.
         phases: Which phases, in this order; left out, both, or without pairs the robot phase on episodes alone.
         start: Begin with the weights of another run directory.
@@ -91,11 +95,12 @@ def train(
         published: Begin with published weights of a part, as vit=PATH, resampler=PATH or decoder=DIRECTORY.
         adapters: Train low-rank adapters alone, on the weights whose names this regular expression matches.
         rank: Of the adapters.
+        controls: Of prepared sets with several robots, the folder of the one that the run is for.
         json: Print one JSON object instead of a line.
     """
     from polymath.config import apply_overrides
+    from polymath.training.datasets import sort_data
     from polymath.training.fitting import without_pairs
-    from polymath.training.job import TrainingData
     from polymath.training.job import train as train_run
     from polymath.training.processes import start_processes
     from polymath.training.start import Start
@@ -105,11 +110,12 @@ def train(
     parts = _parts(published)
     recipe = _recipe(preset, parts.get("decoder"), adapters, rank)
     recipe = apply_overrides(recipe, [assignment for group in set for assignment in group])
-    robot, pairs = _by_kind(data)
-    if phases is None and not pairs:
+    found, has_pairs = sort_data(data)
+    if phases is None and not has_pairs:
         recipe = without_pairs(recipe)
-    chosen: tuple[Phase, ...] = phases or (("alignment", "robot") if pairs else ("robot",))
-    train_run(recipe, TrainingData(robot, tokenizer, pairs), out, chosen, Start(start, start_phase, parts))
+    chosen: tuple[Phase, ...] = phases or (("alignment", "robot") if has_pairs else ("robot",))
+    found = replace(found, tokenizer=tokenizer, controls=controls)
+    train_run(recipe, found, out, chosen, Start(start, start_phase, parts))
     steps = {phase: recipe.phase(phase).steps for phase in chosen}
     if json:
         print_json({"path": str(out), "recipe": recipe.name, "steps": steps})
@@ -140,19 +146,3 @@ def _recipe(name: str, language: Path | None, adapters: str | None, rank: int) -
     if language is not None:
         recipe = with_decoder_of(recipe, language)
     return recipe if adapters is None else with_adapters(recipe, lora.Config(adapters, rank, alpha=float(rank)))
-
-
-def _by_kind(data: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """The one set of episodes, and the rest, which must be pairs. Raises ConfigError unless there is just one."""
-    from polymath.data.sources.opening import parse
-    from polymath.errors import ConfigError
-
-    kinds = {name: parse(name).kind for name in data}
-    robot = [name for name, kind in kinds.items() if kind == "episodes"]
-    if len(robot) != 1:
-        found = ", ".join(robot) or "none"
-        raise ConfigError(f"--data: name one set of episodes (lerobot, rlds, calvin, hdf5, bridge), found {found}")
-    other = [name for name, kind in kinds.items() if kind == "documents"]
-    if other:
-        raise ConfigError(f"--data {other[0]}: holds documents, not pairs; prepare them with `polymath data prepare`")
-    return robot[0], tuple(name for name in data if name != robot[0])

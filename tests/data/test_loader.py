@@ -9,6 +9,7 @@ import pytest
 from polymath.data.augment import Augmentation
 from polymath.data.documents import PairDocuments, WindowDocuments
 from polymath.data.loader import Loader, Source
+from polymath.data.on_the_fly import OnTheFly
 from polymath.data.sequence import Document, Layout
 from polymath.data.sources.memory import MemoryEpisodes, MemoryPairs
 from polymath.data.statistics import of_episodes
@@ -35,7 +36,10 @@ def window_documents(robot: Embodiment, make_episode, tokenizer: Tokenizer) -> W
 
 def loader(*documents: PairDocuments | WindowDocuments, seed: int = 0, rows: int = 4) -> Loader:
     return Loader(
-        [Source(found, weight) for found, weight in zip(documents, (1.0, 2.0), strict=False)], LAYOUT, rows, seed
+        [Source(OnTheFly(found, LAYOUT), weight) for found, weight in zip(documents, (1.0, 2.0), strict=False)],
+        LAYOUT,
+        rows,
+        seed,
     )
 
 
@@ -88,7 +92,7 @@ class Recorded:
 
 def test_every_epoch_holds_every_document_once_in_another_order(window_documents: WindowDocuments) -> None:
     recorded = Recorded(window_documents)
-    source = Loader([Source(recorded)], LAYOUT, batch_rows=1, seed=0)
+    source = Loader([Source(OnTheFly(recorded, LAYOUT))], LAYOUT, batch_rows=1, seed=0)
     rows, epochs = source.rows_per_epoch()[recorded.name], []
     for epoch in range(3):
         recorded.asked.clear()
@@ -116,23 +120,24 @@ def test_the_mixture_counts_rows(pair_documents: PairDocuments, window_documents
 
 
 def test_a_sources_loss_weight_multiplies_its_tokens(window_documents: WindowDocuments) -> None:
-    plain, half = (Loader([Source(window_documents, 1.0, w)], LAYOUT, 4, 0).batch(0) for w in (1.0, 0.5))
+    plain, half = (
+        Loader([Source(OnTheFly(window_documents, LAYOUT), 1.0, w)], LAYOUT, 4, 0).batch(0) for w in (1.0, 0.5)
+    )
     np.testing.assert_array_equal(half.loss_weights, 0.5 * plain.loss_weights)
     np.testing.assert_array_equal(half.tokens, plain.tokens)
 
 
 def test_fill(pair_documents: PairDocuments) -> None:
-    source = loader(pair_documents)
-    tokens, rows = pair_documents.sizes.tokens.sum(), source.rows_per_epoch()["pairs in memory"]
-    assert source.fill() == {"pairs in memory": tokens / (rows * 96)}
-    assert source.fill()["pairs in memory"] > 0.8
+    rows = OnTheFly(pair_documents, LAYOUT)
+    assert rows.fill() == pair_documents.sizes.tokens.sum() / (len(rows) * 96)
+    assert rows.fill() > 0.8
 
 
 def test_a_caption_that_no_row_can_hold_is_named(tokenizer: Tokenizer) -> None:
     image = np.zeros((8, 8, 3), np.uint8)
     long = PairDocuments(MemoryPairs([ImageText(image, "a"), ImageText(image, "no " * 200)], "set"), LAYOUT, tokenizer)
     with pytest.raises(DataError, match=r"set\[1\]: needs layout\.length"):
-        Loader([Source(long)], LAYOUT, 4, 0)
+        OnTheFly(long, LAYOUT)
 
 
 def test_empty_captions_and_empty_sets_are_refused(tokenizer: Tokenizer) -> None:

@@ -36,7 +36,15 @@ def test_equal_weights_alternate() -> None:
     assert [mixture.locate(row)[0] for row in range(6)] == [0, 1, 0, 1, 0, 1]
 
 
-@pytest.mark.parametrize("weights", [[], [1.0, 0.0], [1.0, -1.0], [float("nan")], [1.0, 1e-6]])
+def test_a_small_source_lengthens_the_cycle() -> None:
+    """One row in 10,000 does not fit into 840: the cycle becomes the multiple of 840 that has room for it."""
+    mixture = mix([9_999, 1])
+    assert mixture.counts.tolist() == [10_079, 1]
+    rows = [mixture.locate(row) for row in range(2 * 10_080)]
+    assert [k for source, k in rows if source == 1] == [0, 1]
+
+
+@pytest.mark.parametrize("weights", [[], [1.0, 0.0], [1.0, -1.0], [float("nan")], [1.0, 1e-7]])
 def test_impossible_weights(weights: list[float]) -> None:
     with pytest.raises(ConfigError, match="mixture weights"):
         mix(weights)

@@ -13,9 +13,10 @@ from polymath.data.packing import collate
 from polymath.data.prepare import record
 from polymath.data.prepare.pipeline import prepare
 from polymath.data.prepare.settings import Settings
-from polymath.data.prepared import PreparedRows, open_prepared
-from polymath.data.resume import LoaderState, iterate, rows_of
-from polymath.data.sources.array_records import index
+from polymath.data.prepared import open_prepared
+from polymath.data.prepared_rows import PreparedRows
+from polymath.data.resume import LoaderState, rows_of
+from polymath.data.sources.array_records import Record, index
 from polymath.data.webdataset_writer import WebDatasetWriter
 from polymath.errors import ConfigError, DataError
 from polymath.tokenizer import Tokenizer
@@ -56,11 +57,12 @@ def test_a_batch_is_a_function_of_seed_and_step(out: Path) -> None:
 
 def test_an_epoch_holds_every_record_once(out: Path) -> None:
     loader = open_prepared(out, ROWS, 0, {"00-many": 3.0, "01-few": 1.0})
-    counts = loader.records()
+    counts = loader.rows_per_epoch()
+    rows = [PreparedRows(out / name, LAYOUT) for name in counts]
     seen: dict[int, list[int]] = {0: [], 1: []}
     for row in range(40 * (counts["00-many"] + counts["01-few"])):
-        source, record_number = loader.place(row)
-        seen[source].append(record_number)
+        source, k = loader.place(row)
+        seen[source].append(rows[source].record((0, source), k))
     for source, total in enumerate(counts.values()):
         epochs = [seen[source][i : i + total] for i in range(0, len(seen[source]) - total, total)]
         assert len(epochs) > 5
@@ -72,7 +74,7 @@ def test_an_epoch_holds_every_record_once(out: Path) -> None:
 def test_eight_hosts_then_four_then_two(out: Path, tmp_path: Path) -> None:
     """Hosts load their rows alone; the state after 30 steps restores on fewer hosts, and 200 follow as one."""
     whole = open_prepared(out, ROWS, 0)
-    step, data = 0, resume.describe(out)
+    step, data = 0, open_prepared(out, ROWS, 0).state().data
     for hosts, steps in ((8, 30), (4, 57), (2, 143)):
         loaders = [open_prepared(out, ROWS, 0) for _ in range(hosts)]
         for _ in range(steps):
@@ -84,23 +86,36 @@ def test_eight_hosts_then_four_then_two(out: Path, tmp_path: Path) -> None:
     assert step == 230
 
 
+def test_a_host_reads_its_own_records_and_no_others(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loader, read, original = open_prepared(out, ROWS, 0), list[Path](), Record.read
+
+    def noted(self: Record) -> bytes:
+        read.append(self.path)
+        return original(self)
+
+    monkeypatch.setattr(Record, "read", noted)
+    loader.batch(3, rows_of(1, 4, ROWS))
+    sources = [loader.place(3 * ROWS + row)[0] for row in rows_of(1, 4, ROWS)]
+    assert [path.parent.name for path in read] == [("00-many", "01-few")[source] for source in sources]
+
+
 def test_workers_do_not_change_the_order(out: Path) -> None:
     """Two processes of grain's, from step 5."""
     loader = open_prepared(out, ROWS, 0, augmentation=Augmentation())
-    for step, batch in enumerate(itertools.islice(iterate(loader, 5, range(4, 8), workers=2, ahead=1), 6), start=5):
+    for step, batch in enumerate(itertools.islice(loader.iterate(5, rows=range(4, 8), workers=2, ahead=1), 6), start=5):
         assert same(Batch(*batch), loader.batch(step, range(4, 8)))
 
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_threads_do_not_change_the_order(out: Path, threads: int) -> None:
     loader = open_prepared(out, ROWS, 0)
-    for step, batch in enumerate(itertools.islice(iterate(loader, 2, threads=threads), 8), start=2):
+    for step, batch in enumerate(itertools.islice(loader.iterate(2, threads=threads), 8), start=2):
         assert same(batch, loader.batch(step))
 
 
 def test_the_batch_is_the_records_laid_out(out: Path) -> None:
     loader = open_prepared(out, 1, 0, {"01-few": 1.0})
-    _, number = loader.place(0)
+    number = PreparedRows(out / "01-few", LAYOUT).record((0, 0), 0)
     files = sorted((out / "01-few").glob("*.array_record"))
     found = [r for file in files for r in index(file)[0]][number]
     rng = np.random.default_rng(0)
@@ -110,7 +125,7 @@ def test_the_batch_is_the_records_laid_out(out: Path) -> None:
 
 
 def test_states_of_other_streams_are_refused(out: Path, tmp_path: Path) -> None:
-    ours = LoaderState(0, 0, ROWS, resume.describe(out))
+    ours = LoaderState(0, 0, ROWS, open_prepared(out, ROWS, 0).state().data)
     path = tmp_path / "state.json"
     LoaderState(9, 1, ROWS, ours.data).save(path)
     with pytest.raises(ConfigError, match=r"state\.json, seed: 1 there, but 0 is asked for"):
@@ -125,14 +140,12 @@ def test_sets_that_cannot_be_opened(out: Path, tmp_path: Path) -> None:
         open_prepared(tmp_path, ROWS, 0)
     with pytest.raises(ConfigError, match="has no source 'none', only 00-many, 01-few"):
         open_prepared(out, ROWS, 0, {"none": 1.0})
-    with pytest.raises(ConfigError, match="0 prepared sources"):
-        PreparedRows([], LAYOUT, ROWS, 0)
 
 
 def test_every_document_is_in_an_epoch_once(out: Path) -> None:
     loader = open_prepared(out, 1, 0, {"01-few": 1.0})
     tokens: Counter[bytes] = Counter()
-    for step in range(loader.records()["01-few"]):
+    for step in range(loader.rows_per_epoch()["01-few"]):
         batch = loader.batch(step)
         for segment in range(1, int(batch.segment_ids.max()) + 1):
             tokens[batch.tokens[0][batch.segment_ids[0] == segment].tobytes()] += 1

@@ -7,7 +7,7 @@ from polymath.data.lerobot_writer import LeRobotWriter
 from polymath.data.webdataset_writer import WebDatasetWriter
 from polymath.tokenizer import ControlTokens, corpus
 from polymath.tokenizer import train as train_tokenizer
-from polymath.training.job import TrainingData
+from polymath.training.datasets import TrainingData
 from polymath.types import Embodiment, Episode, ImageText
 
 ROBOT = Embodiment(

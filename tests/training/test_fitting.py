@@ -15,7 +15,7 @@ from polymath.training.run import load_example_batch, open_run
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "data"
 
 
-@pytest.mark.parametrize("name", ["lerobot_v21_image", "lerobot_v3_video"])
+@pytest.mark.parametrize("name", ["lerobot_v21_image", "lerobot_v21_video", "lerobot_v3_image", "lerobot_v3_video"])
 def test_a_lerobot_folder_is_all_it_takes(name: str, tmp_path: Path) -> None:
     out = tmp_path / "run"
     train = ["train", "tiny", "--data", f"lerobot:{FIXTURES / name}", "--out", str(out), "--set", "robot.steps=2"]
@@ -30,7 +30,8 @@ def test_a_lerobot_folder_is_all_it_takes(name: str, tmp_path: Path) -> None:
 
 
 def test_recipes_make_room() -> None:
-    assert for_robot(TINY, WIDOWX).model.action_head.action_dim == 7
+    model = for_robot(TINY, WIDOWX).model
+    assert (model.action_head.action_dim, model.localizer) == (7, 4 * 7)
     wide = for_robot(TINY, ALOHA)
     assert (wide.layout.action_dim, wide.layout.state_dim, wide.layout.max_images) == (14, 14, 4)
     assert for_robot(wide, WIDOWX) == wide

@@ -15,7 +15,8 @@ from polymath.policy import Policy
 from polymath.presets.demo import TINY
 from polymath.training import job
 from polymath.training.checkpoints import load_params
-from polymath.training.job import TrainingData, train
+from polymath.training.datasets import TrainingData
+from polymath.training.job import train
 from polymath.training.recipe import Recipe
 from polymath.training.run import load_example_batch, open_run
 from polymath.training.start import Start
@@ -133,6 +134,7 @@ def test_the_loss_falls(data: TrainingData) -> None:
 def load_batch(data: TrainingData):  # type: ignore[no-untyped-def]
     from polymath.data.documents import WindowDocuments
     from polymath.data.loader import Loader, Source
+    from polymath.data.on_the_fly import OnTheFly
     from polymath.data.sources.lerobot import LeRobotEpisodes
     from polymath.data.statistics import of_episodes
     from polymath.data.transforms import RobotTransform
@@ -142,4 +144,6 @@ def load_batch(data: TrainingData):  # type: ignore[no-untyped-def]
     transform = RobotTransform(
         TINY.layout, Tokenizer.load(data.tokenizer), episodes.embodiment, of_episodes(episodes), TINY.ablation
     )
-    return Loader([Source(WindowDocuments(episodes, transform))], TINY.layout, 4, seed=0).batch(0)
+    return Loader([Source(OnTheFly(WindowDocuments(episodes, transform), TINY.layout))], TINY.layout, 4, seed=0).batch(
+        0
+    )

@@ -27,7 +27,8 @@ from polymath.presets.demo import TINY
 from polymath.tokenizer import Tokenizer
 from polymath.training.adapters import with_adapters, without_adapters
 from polymath.training.checkpoints import Checkpoints, load_params
-from polymath.training.job import TrainingData, train
+from polymath.training.datasets import TrainingData
+from polymath.training.job import train
 from polymath.training.language import load_language, pieces_of, translate, with_decoder_of
 from polymath.training.recipe import Recipe
 from polymath.training.run import DataRecord, create_or_open

@@ -1,7 +1,8 @@
 """Which source each row of the stream comes from: weights as a fixed cycle, so that any row is computed at once.
 
-The weights are rounded to shares of a cycle of 840 rows (divisible by 2..8), and the rows of a source stand evenly
-spaced in it; a batch of a few dozen rows therefore holds the configured mixture almost exactly, always.
+The weights are rounded to shares of a cycle of 840 rows (divisible by 2..8), or of as many times that as the smallest
+weight needs, and the rows of a source stand evenly spaced in it; a batch of a few dozen rows therefore holds the
+configured mixture almost exactly, always.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from jaxtyping import Int
 
 from polymath.errors import ConfigError
 
-CYCLE = 840
+CYCLE, MOST_CYCLES = 840, 1000
 
 
 @dataclass(frozen=True)
@@ -31,18 +32,20 @@ class Mixture:
 
 
 def mix(weights: Sequence[float]) -> Mixture:
-    """Raises ConfigError unless every weight is finite and positive, and none is below 1/840 of the sum."""
+    """Raises ConfigError unless every weight is finite and positive, and none is below 1/840,000 of the sum."""
     shares = np.array(weights, np.float64)
     if not len(shares) or not np.isfinite(shares).all() or (shares <= 0).any():
         raise ConfigError(
             f"mixture weights: {list(weights)} must all be positive numbers; leave a source out to skip it"
         )
-    exact = shares / shares.sum() * CYCLE
+    shares /= shares.sum()
+    cycle = CYCLE * min(MOST_CYCLES, int(np.ceil(1 / (CYCLE * shares.min()))))
+    exact = shares * cycle
     counts = np.floor(exact).astype(np.int64)
-    counts[np.argsort(counts - exact, kind="stable")[: CYCLE - counts.sum()]] += 1  # largest remainders
+    counts[np.argsort(counts - exact, kind="stable")[: cycle - counts.sum()]] += 1  # largest remainders
     if (counts == 0).any():
         raise ConfigError(
-            f"mixture weights: {list(weights)}: a weight is below 1/{CYCLE} of the sum; raise it or drop it"
+            f"mixture weights: {list(weights)}: a weight is below 1/{cycle:,} of the sum; raise it or drop it"
         )
     ranks = np.concatenate([np.arange(count) for count in counts])
     sources = np.repeat(np.arange(len(counts)), counts)

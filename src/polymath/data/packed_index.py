@@ -68,6 +68,16 @@ class PackedIndex:
     def __len__(self) -> int:
         return int(self._ends[-1])
 
+    def check_shards(self, files: frozenset[str]) -> None:
+        """Raise DataError naming the first shard that is not among the `files` of the folder."""
+        missing = [name for name in self._names.to_pylist() if name not in files]
+        if missing:
+            raise DataError(
+                f"{self.folder / missing[0]}: no such file, nor {len(missing) - 1} more of {len(self._names)} shards; "
+                "copy the whole data set",
+                "truncated",
+            )
+
     def locate(self, record: int) -> tuple[Path, int]:
         """The shard of a record and its place in it. Raises IndexError outside [0, len)."""
         if not 0 <= record < len(self):

@@ -1,108 +1,133 @@
-"""Batches from prepared shards: a permutation computed from the index, a mixture by source, exact resume.
-
-  row r of the stream ─ mixture ─► source s, its place k ─ permutation(seed, s, epoch) ─► record ─► documents ─► collate
-
-The batch at step n is a pure function of (seed, n), whatever the number of hosts, workers or threads. Nothing that
-grows with the number of records is held: an index of shards, and files that are opened when read.
-"""
+"""A prepared set to train from: its folders, what they hold, and what they were prepared for."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from polymath import config
 from polymath.data.augment import Augmentation
-from polymath.data.loss_weights import Per, weigh
-from polymath.data.mixture import mix
-from polymath.data.packed_index import PackedIndex
-from polymath.data.packing import collate
-from polymath.data.prepare import record
-from polymath.data.sequence import Document, Layout
-from polymath.data.sources.array_records import Record
+from polymath.data.loader import Loader, Source
+from polymath.data.paths import is_local, locate
+from polymath.data.prepared_rows import PreparedRows
+from polymath.data.sequence import Layout
+from polymath.data.statistics import Statistics
 from polymath.errors import ConfigError, DataError
-from polymath.types import Batch
+from polymath.types import Embodiment
 
-ORDER, AUGMENT = 2, 3  # domains of the random numbers, beside those of `loader`
+SUMMARY = "prepared.json"
 
 
 @dataclass(frozen=True)
-class PreparedSource:
-    """One folder of a prepared set and its share of the rows; see `loss_weights` for the loss."""
+class PreparedFolder:
+    """One source of a prepared set. `kind`: pairs, pointing, documents or episodes."""
 
-    folder: Path
-    weight: float = 1.0
-    loss_weight: float = 1.0
-    loss_per: Per = "token"
+    path: Path
+    kind: str
+    records: int
+    renderer: str | None
+
+    def robot(self) -> tuple[Embodiment, Statistics]:
+        """Of episodes: whose they are, and what normalised them."""
+        return (
+            config.load(Embodiment, self.path / "embodiment.json"),
+            config.load(Statistics, self.path / "statistics.json"),
+        )
 
 
-class PreparedRows:
-    """What `Loader` is for raw sets: `batch(step)`. Raises ConfigError or DataError for sets that do not fit."""
+@dataclass(frozen=True)
+class PreparedSet:
+    """An opened prepared set, or one folder of it."""
 
-    def __init__(
-        self,
-        sources: Sequence[PreparedSource],
-        layout: Layout,
-        batch_rows: int,
-        seed: int,
-        augmentation: Augmentation | None = None,
-    ) -> None:
-        if not sources or batch_rows < 1:
-            raise ConfigError(f"{len(sources)} prepared sources, {batch_rows} rows a batch; give at least one of each")
-        self._sources, self._seed, self._augmentation = tuple(sources), seed, augmentation
-        self.layout = layout
-        self.batch_rows = batch_rows
-        self._mixture = mix([source.weight for source in sources])
-        self._indices = [PackedIndex.open(source.folder) for source in sources]
+    path: Path
+    layout: Layout
+    folders: tuple[PreparedFolder, ...]
 
-    def batch(self, step: int, rows: Sequence[int] | None = None) -> Batch:
-        """The batch of `batch_rows` rows at `step`; only those of `rows`, if a process needs no others."""
-        first, chosen = step * self.batch_rows, range(self.batch_rows) if rows is None else rows
-        return collate([self._row(first + row) for row in chosen], self.layout)
+    @property
+    def tokenizer(self) -> Path:
+        return self.path / "tokenizer.json"
 
-    def place(self, row: int) -> tuple[int, int]:
-        """(source, record) of a row of the stream."""
-        source, k = self._mixture.locate(row)
-        seed = int(np.random.SeedSequence((self._seed, ORDER, source)).generate_state(1)[0])
-        return source, self._indices[source].shuffled(k, seed)
+    def weights(self, kinds: tuple[str, ...]) -> dict[PreparedFolder, float]:
+        """The folders of those kinds and their shares, by their records."""
+        chosen = [folder for folder in self.folders if folder.kind in kinds]
+        total = sum(folder.records for folder in chosen)
+        return {folder: folder.records / total for folder in chosen}
 
-    def records(self) -> dict[str, int]:
-        """Records of every source, by its folder."""
-        return {s.folder.name: len(index) for s, index in zip(self._sources, self._indices, strict=True)}
 
-    def _row(self, row: int) -> list[Document]:
-        source, number = self.place(row)
-        shard, place = self._indices[source].locate(number)
-        found = Record(shard, place)
-        chosen, documents = self._sources[source], []
-        for n, stored in enumerate(record.decode_record(found.read(), self.layout, found.where)):
-            rng = np.random.default_rng((self._seed, AUGMENT, row, n))
-            document = record.load(stored, self.layout, self._augmentation, rng, found.where)
-            documents.append(weigh(document, chosen.loss_weight, chosen.loss_per))
-        return documents
+def is_prepared(name: str | Path) -> bool:
+    """Whether the name (`prepared:PLACE`, or a place) is that of a prepared set or of a folder of one."""
+    text = str(name)
+    if text.startswith("prepared:"):
+        return True
+    path = locate(text.partition("?")[0])
+    return is_local(path) and any((place / SUMMARY).is_file() for place in (path, path.parent))
+
+
+def open_set(name: str | Path) -> PreparedSet:
+    """Raises DataError if it is not finished or has no record, ConfigError for a folder that it does not have."""
+    path = Path(str(name).removeprefix("prepared:"))
+    whole = (path / SUMMARY).is_file() or not (path.parent / SUMMARY).is_file()
+    out = path if whole else path.parent
+    summary = _summary(out)
+    layout = config.from_dict(Layout, summary["layout"], str(out / SUMMARY))
+    sources = summary["sources"]
+    if not whole and path.name not in sources:
+        raise ConfigError(f"{path}: {out} has no source {path.name!r}, only {', '.join(sources)}")
+    folders = tuple(
+        PreparedFolder(out / folder, facts["kind"], facts["records"], facts.get("renderer"))
+        for folder, facts in sources.items()
+        if facts["records"] and (whole or folder == path.name)
+    )
+    if not folders:
+        raise DataError(f"{path}: holds no record; {out / 'card.html'} says why")
+    return PreparedSet(out, layout, folders)
+
+
+def check_layout(found: PreparedSet, kind: str, wanted: Layout, asker: str) -> None:
+    """Raise ConfigError unless rows of `kind` packed for `found.layout` can be laid out in `wanted`, that of `asker`.
+
+    Narrower states and actions are padded, as those of a narrow robot are; slots may be more.
+    """
+    has_steps = kind in ("episodes", "pointing")
+    equal = ["length", "latents_per_image", "image_size"]
+    equal += ["chunk_length", "window", "stride", "past_actions"] if has_steps else []
+    at_most = ["max_images", "max_control_steps", *(["action_dim", "state_dim"] if has_steps else [])]
+    for name in (*equal, *at_most):
+        have, need = getattr(found.layout, name), getattr(wanted, name)
+        if (have > need) if name in at_most else (have != need):
+            raise ConfigError(
+                f"{found.path}: was prepared for layout.{name} of {have}, but {asker} has {need}; prepare it again "
+                f"with --layout {name}={need}, or change the recipe, as --set layout.{name}={have}"
+            )
 
 
 def open_prepared(
     out: Path,
     batch_rows: int,
     seed: int,
-    weights: dict[str, float] | None = None,
+    weights: Mapping[str, float] | None = None,
     augmentation: Augmentation | None = None,
-) -> PreparedRows:
-    """The sources of a prepared set, in the layout they were packed for.
+) -> Loader:
+    """Batches of a prepared set in the layout that it was packed for.
 
-    `weights` by folder; left out, every source counts by its records. Raises DataError if the set is not finished.
+    `weights` by folder; left out, every folder counts by its records. Raises DataError if the set is not finished.
     """
-    path = Path(out) / "prepared.json"
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; `polymath data prepare` writes it last, run it to the end")
-    summary = json.loads(path.read_text())
-    layout = config.from_dict(Layout, summary["layout"], str(path))
-    unknown = set(weights or {}) - set(summary["sources"])
+    found = open_set(out)
+    names = {folder.path.name: folder for folder in found.folders}
+    unknown = set(weights or {}) - set(names)
     if unknown:
-        raise ConfigError(f"{path}: has no source {sorted(unknown)[0]!r}, only {', '.join(summary['sources'])}")
-    shares = weights or {name: facts["records"] for name, facts in summary["sources"].items() if facts["records"]}
-    sources = [PreparedSource(Path(out) / name, share) for name, share in shares.items()]
-    return PreparedRows(sources, layout, batch_rows, seed, augmentation)
+        raise ConfigError(f"{found.path}: has no source {sorted(unknown)[0]!r}, only {', '.join(names)}")
+    by_records = found.weights(tuple(folder.kind for folder in found.folders))
+    shares = {names[name]: share for name, share in weights.items()} if weights else by_records
+    sources = [Source(PreparedRows(folder.path, found.layout, augmentation), share) for folder, share in shares.items()]
+    return Loader(sources, found.layout, batch_rows, seed)
+
+
+def _summary(out: Path) -> dict:
+    path = out / SUMMARY
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; `polymath data prepare` writes it last, run it to the end") from None
+    except ValueError as error:
+        raise DataError(f"{path}: damaged ({error}); prepare the data set again", "schema") from None

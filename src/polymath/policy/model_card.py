@@ -20,7 +20,7 @@ def model_card(run: Run, recipe: Recipe, phase: str, step: int, use: str) -> str
         f"{', '.join(robot.action_names)}; {robot.action_space}. State: {', '.join(robot.state_names)}; "
         f"{robot.state_space}.",
         f"## Training\n\nWeights of step {step:,} of the {phase} phase. Data: "
-        f"{', '.join(map(_name, run.data.robot + run.data.pairs)) or 'not recorded'}.\n\n"
+        f"{', '.join(map(_name, run.data.robot + run.data.pairs + run.data.prepared)) or 'not recorded'}.\n\n"
         + _last_metrics(run.path, phase),
         "## Evaluation\n\n" + _evaluation(run.path / "evaluation" / "results.json"),
         f"## Use\n\n```console\n$ {use}\n```",

@@ -41,6 +41,10 @@ class Tokenizer:
         with atomic_write(path) as temporary:
             temporary.write_text(self._vocabulary.to_json(), encoding="utf-8")
 
+    def same_ids(self, other: "Tokenizer") -> bool:
+        """Whether both give every text the same ids."""
+        return self._vocabulary == other._vocabulary
+
     def encode(self, text: str) -> list[int]:
         """Ids of `text`, all >= control.size. Raises DataError for a lone surrogate, which no text file can hold."""
         try:

@@ -2,12 +2,12 @@
 needs.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from polymath.data.sources.interface import EpisodeSet
+from polymath.data.sequence import Layout
 from polymath.tokenizer import ControlTokens, Tokenizer, corpus
 from polymath.tokenizer import train as train_tokenizer
 from polymath.training.recipe import Recipe
@@ -15,20 +15,34 @@ from polymath.types import Embodiment
 
 
 def for_robot(recipe: Recipe, robot: Embodiment) -> Recipe:
-    """The recipe with room for the robot: state and action as wide, an image slot for every camera of a window.
+    """The recipe with room for the robot: state and action as wide, an image slot for every camera of a window."""
+    images = len(robot.cameras) * recipe.layout.window
+    return _with_room(recipe, robot.action_dim, robot.state_dim, images)
 
-    A recipe that has the room is returned as it is.
-    """
+
+def fitted(recipe: Recipe, robot: Embodiment, prepared: Sequence[Layout]) -> Recipe:
+    """The recipe with room for the robot, and with states and actions as wide as sets were prepared for."""
+    for layout in prepared:
+        recipe = _with_room(recipe, layout.action_dim, layout.state_dim, 1)
+    return for_robot(recipe, robot)
+
+
+def _with_room(recipe: Recipe, action: int, state: int, images: int) -> Recipe:
+    """At least those widths and slots; a recipe that has the room is returned as it is."""
     layout, model = recipe.layout, recipe.model
-    action = max(layout.action_dim, robot.action_dim)
-    state = max(layout.state_dim, robot.state_dim)
-    images = max(layout.max_images, len(robot.cameras) * layout.window)
+    action, state = max(layout.action_dim, action), max(layout.state_dim, state)
+    images = max(layout.max_images, images)
     if (action, state, images) == (layout.action_dim, layout.state_dim, layout.max_images):
         return recipe
     return replace(
         recipe,
         layout=replace(layout, action_dim=action, state_dim=state, max_images=images),
-        model=replace(model, action_head=replace(model.action_head, action_dim=action), state_dim=state),
+        model=replace(
+            model,
+            action_head=replace(model.action_head, action_dim=action),
+            state_dim=state,
+            localizer=layout.chunk_length * action if model.localizer else 0,
+        ),
     )
 
 
@@ -37,20 +51,13 @@ def without_pairs(recipe: Recipe) -> Recipe:
     return replace(recipe, robot=replace(recipe.robot, pairs=0.0, pointing=0.0))
 
 
-def find_tokenizer(
-    recipe: Recipe, given: Path | None, start: Path | None, out: Path, episodes: EpisodeSet
-) -> Tokenizer:
-    """The given one; else that of the run directory, or of the run to start from; else one trained here.
+def find_tokenizer(recipe: Recipe, paths: Sequence[Path], instructions: Iterable[str]) -> Tokenizer:
+    """The first of `paths` that is there; else one trained here, on the package's own text and the instructions.
 
-    That one learns from the package's own text and the instructions. Raises DataError if they are too little text for
-    the recipe's vocabulary.
+    Raises DataError if they are too little text for the recipe's vocabulary.
     """
-    for path in (given, out / "tokenizer.json", None if start is None else start / "tokenizer.json"):
-        if path is not None and (path is given or path.is_file()):
+    for path in paths:
+        if path.is_file():
             return Tokenizer.load(path)
-    control = ControlTokens(recipe.control_tokens)
-    return train_tokenizer(chain(corpus.shipped(), _instructions(episodes)), recipe.model.decoder.vocabulary, control)
-
-
-def _instructions(episodes: EpisodeSet) -> Iterable[str]:
-    return (episodes.instruction(i) + "\n" for i in range(len(episodes)))
+    control, lines = ControlTokens(recipe.control_tokens), (text + "\n" for text in instructions)
+    return train_tokenizer(chain(corpus.shipped(), lines), recipe.model.decoder.vocabulary, control)

@@ -1,35 +1,20 @@
-"""`polymath train`: data folders and a recipe in, a run directory out, one phase after the other."""
+"""`polymath train`: data sets and a recipe in, a run directory out, one phase after the other."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from polymath.data.documents import PairDocuments, PointingDocuments, WindowDocuments
-from polymath.data.loader import Loader, Source
-from polymath.data.sequence import Layout
-from polymath.data.sources.interface import EpisodeSet
-from polymath.data.sources.opening import open_source
-from polymath.data.statistics import of_episodes
-from polymath.errors import ConfigError
+from polymath.data.loader import Loader
+from polymath.data.resume import load_state
 from polymath.model.polymath_v import Params
 from polymath.training.checkpoints import load_params
-from polymath.training.fitting import find_tokenizer, for_robot
+from polymath.training.datasets import DataSets, TrainingData
+from polymath.training.fitting import find_tokenizer, fitted
 from polymath.training.loop import train_phase, training_mesh
-from polymath.training.recipe import PHASES, Phase, Recipe
-from polymath.training.run import DataRecord, Run, create_or_open
+from polymath.training.processes import is_first
+from polymath.training.recipe import PHASES, Recipe
+from polymath.training.run import Run, create_or_open
 from polymath.training.start import Start, starting_weights
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What a run learns from: one set of episodes, sets of pairs, named as `data.sources.opening` has it; a tokenizer.
-
-    Without a tokenizer, that of the run to start from is taken, or one is trained (see `fitting.find_tokenizer`).
-    """
-
-    robot: Path | str
-    tokenizer: Path | None = None
-    pairs: tuple[Path | str, ...] = ()
 
 
 def train(
@@ -38,19 +23,24 @@ def train(
     """Train the phases in the run directory `out`; finished phases are left alone, a broken one goes on.
 
     `start`: what the first phase begins with, instead of the phase before it in `out` or a fresh draw.
-    Raises ConfigError if `out` belongs to another recipe or `start` to another model.
+    Raises ConfigError if `out` belongs to another recipe, `start` to another model, or prepared sets to another
+    tokenizer or layout.
     """
-    episodes: EpisodeSet = open_source(data.robot, image_size=recipe.layout.image_size)
-    recipe = for_robot(recipe, episodes.embodiment)
-    tokenizer = find_tokenizer(recipe, data.tokenizer, start.run if start else None, out, episodes)
-    renderer = getattr(episodes, "recording", {}).get("renderer")
-    record = DataRecord(tuple(map(str, data.pairs)), (str(data.robot),), renderer)
-    run = create_or_open(out, recipe, tokenizer, episodes.embodiment, of_episodes(episodes), record)
+    sets = DataSets(data, recipe.layout.image_size)
+    robot, statistics = sets.robot
+    recipe = fitted(recipe, robot, [prepared.layout for prepared, _ in sets.prepared])
+    began = [out / "tokenizer.json", *([start.run / "tokenizer.json"] if start and start.run else [])]
+    given = [data.tokenizer] if data.tokenizer else [*began, *sets.tokenizers()]
+    tokenizer = find_tokenizer(recipe, given, sets.instructions())
+    sets.check_tokenizer(tokenizer)
+    run = create_or_open(out, recipe, tokenizer, robot, statistics, sets.record())
     params = starting_weights(recipe, start or Start(), tokenizer, training_mesh(recipe.mesh))
     if params is None:
         params = weights_before(run, phases[0])
     for name in phases:
-        params = train_phase(run, name, phase_loader(run, name, data, episodes), params)
+        loader = phase_loader(run, name, sets)
+        check_stream(run, name, loader)
+        params = train_phase(run, name, loader, params)
     return run
 
 
@@ -64,7 +54,7 @@ def weights_before(run: Run, phase_name: str) -> Params | None:
     return load_params(run.checkpoints(before), recipe.model, recipe.phase(before).optimizer, mesh)
 
 
-def phase_loader(run: Run, phase_name: str, data: TrainingData, episodes: EpisodeSet) -> Loader:
+def phase_loader(run: Run, phase_name: str, sets: DataSets) -> Loader:
     """The phase's mixture of pairs and trajectory windows, in the phase's row sizes."""
     recipe, phase = run.recipe, run.recipe.phase(phase_name)
     layout = replace(
@@ -73,20 +63,13 @@ def phase_loader(run: Run, phase_name: str, data: TrainingData, episodes: Episod
         max_images=phase.max_images or recipe.layout.max_images,
         max_control_steps=phase.max_control_steps or recipe.layout.max_control_steps,
     )
-    return Loader(_sources(run, phase, layout, data, episodes), layout, phase.rows, recipe.seed)
+    return Loader(sets.sources(run, phase_name, layout), layout, phase.rows, recipe.seed)
 
 
-def _sources(run: Run, phase: Phase, layout: Layout, data: TrainingData, episodes: EpisodeSet) -> list[Source]:
-    recipe, sources = run.recipe, []
-    if (phase.pairs or phase.pointing) and not data.pairs:
-        raise ConfigError("this phase trains on image-text pairs, but none were given: add their directory to --data")
-    for path in data.pairs:
-        pairs = open_source(path)
-        for kind, share in ((PairDocuments, phase.pairs), (PointingDocuments, phase.pointing)):
-            if share:
-                documents = kind(pairs, layout, run.tokenizer, recipe.augmentation, recipe.ablation)
-                sources.append(Source(documents, share / len(data.pairs)))
-    if phase.robot:
-        transform = replace(run.transform, layout=layout)
-        sources.append(Source(WindowDocuments(episodes, transform, recipe.augmentation), phase.robot))
-    return sources
+def check_stream(run: Run, phase_name: str, loader: Loader) -> None:
+    """Note which stream of batches the phase reads. Raises ConfigError if it began with another one."""
+    path, ours = run.path / "loader" / f"{phase_name}.json", loader.state()
+    if path.is_file():
+        ours.check(load_state(path), path)
+    elif is_first():
+        ours.save(path)

@@ -18,8 +18,10 @@ from polymath.training.placement import batch_on_mesh, check_rows, own_rows
 from polymath.training.processes import is_first
 from polymath.training.run import Run, save_example_batch
 from polymath.training.step import State, abstract_state, make_step, state_on_mesh
+from polymath.types import Batch
 
 MAX_SKIPPED = 100
+EXAMPLE_ROWS = 4
 
 
 def train_phase(run: Run, phase_name: str, loader: Loader, start: polymath_v.Params | None = None) -> polymath_v.Params:
@@ -38,14 +40,15 @@ def train_phase(run: Run, phase_name: str, loader: Loader, start: polymath_v.Par
         first = int(state.step)
         with _curves(run, phase_name, first) as metrics, _progress(phase_name, first, phase.steps) as bar:
             try:
-                for batch in _batches(loader, first, phase.steps, own):
-                    state, values = step(state, batch_on_mesh(batch, mesh, own))
+                for batch in _batches(loader, first, phase.steps, mesh, own):
+                    state, values = step(state, batch)
                     _after_step(state, values, phase.log_every, phase.steps, metrics, bar)
                     checkpoints.save(state)
             finally:
                 checkpoints.save(state, now=True)
     if phase_name == "robot" and is_first():
-        save_example_batch(run.path / "example_batch.safetensors", loader.batch(0))
+        rows = range(min(EXAMPLE_ROWS, phase.rows))
+        save_example_batch(run.path / "example_batch.safetensors", loader.batch(0, rows))
     return load_params(run.checkpoints(phase_name), recipe.model, phase.optimizer, mesh)
 
 
@@ -67,10 +70,17 @@ def _initial_state(
     return checkpoints.restore(abstract_state(recipe.model, phase.optimizer, mesh))
 
 
-def _batches(loader: Loader, first: int, last: int, own: tuple[list[int], int] | None) -> Iterator:
+def _batches(
+    loader: Loader, first: int, last: int, mesh: Partitioner | None, own: tuple[list[int], int] | None
+) -> Iterator[Batch]:
+    """The phase's batches on the devices; while a step computes, the next one is on its way there."""
     batches = loader.iterate(first, rows=None if own is None else own[0])
-    for _ in range(first, last):
-        yield next(batches)
+    coming = (batch_on_mesh(next(batches), mesh, own) for _ in range(first, last))
+    batch = next(coming, None)
+    while batch is not None:
+        following = next(coming, None)
+        yield batch
+        batch = following
 
 
 def _after_step(

@@ -5,7 +5,8 @@ RUN/tokenizer.json               loads with Hugging Face tokenizers
 RUN/embodiment.json              the robot: cameras, state, actions, frequency
 RUN/statistics.json              normalisation of state and actions
 RUN/data.json                    where the data came from, and the identity of its renderer
-RUN/example_batch.safetensors    one batch of the robot phase, to try the model on
+RUN/loader/PHASE.json            which stream of batches the phase reads: seed, rows, data
+RUN/example_batch.safetensors    the first rows of the robot phase, to try the model on
 RUN/metrics.jsonl                one line a logged step; RUN/tensorboard holds the same curves
 RUN/checkpoints/PHASE/STEP/      weights and optimizer state (orbax)
 """
@@ -34,6 +35,7 @@ class DataRecord:
     pairs: tuple[str, ...]
     robot: tuple[str, ...]
     renderer: str | None = None
+    prepared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,176 @@
+"""The data sets of a run: opened, whose robot they are, and the mixture of a phase.
+
+--data          raw pairs ─┐ packed on the fly
+             raw episodes ─┤                     ┌ pairs     phase.pairs
+                           ├─► streams of rows ──┼ pointing  phase.pointing     shares of the rows
+   prepared OUT/00-pairs ──┤                     └ robot     phase.robot
+   prepared OUT/01-robot ──┘ read from shards
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from polymath.data.documents import Documents, PairDocuments, PointingDocuments, WindowDocuments
+from polymath.data.loader import Source
+from polymath.data.on_the_fly import OnTheFly
+from polymath.data.prepared import PreparedFolder, check_layout, is_prepared, open_set
+from polymath.data.prepared_rows import PreparedRows
+from polymath.data.sequence import Layout
+from polymath.data.shares import Share, split
+from polymath.data.sources.interface import EpisodeSet
+from polymath.data.sources.opening import open_source, parse
+from polymath.data.statistics import Statistics, of_episodes
+from polymath.data.transforms import NO_ABLATION
+from polymath.errors import ConfigError
+from polymath.tokenizer import Tokenizer
+from polymath.training.recipe import Phase, Recipe
+from polymath.training.run import DataRecord, Run
+from polymath.types import Embodiment
+
+KINDS = {"pairs": ("pairs", "documents"), "pointing": ("pointing",), "robot": ("episodes",)}
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a run learns from: one raw set of episodes, raw sets of pairs, prepared sets, named as `--data` has it.
+
+    Each name may say how much the set counts (see `data.shares`). Without a tokenizer, that of the run to start from
+    or of the prepared sets is taken, or one is trained. `controls`: of several prepared robots, the folder of the one
+    that the run is for.
+    """
+
+    robot: Path | str | None = None
+    tokenizer: Path | None = None
+    pairs: tuple[Path | str, ...] = ()
+    prepared: tuple[Path | str, ...] = ()
+    controls: str | None = None
+
+
+def sort_data(names: Sequence[str]) -> tuple[TrainingData, bool]:
+    """The names of `--data` by what they hold, and whether there are pairs among them.
+
+    Raises ConfigError unless there is one raw set of episodes, or a prepared set.
+    """
+    prepared = tuple(name for name in names if is_prepared(split(name)[0]))
+    kinds = {name: parse(split(name)[0]).kind for name in names if name not in prepared}
+    robots = [name for name, kind in kinds.items() if kind == "episodes"]
+    if len(robots) > 1 or not (robots or prepared):
+        found = ", ".join(robots) or "none"
+        raise ConfigError(
+            f"--data: name one set of episodes (lerobot, rlds, calvin, hdf5, bridge), found {found}; "
+            "`polymath data prepare` takes several"
+        )
+    for name, kind in kinds.items():
+        if kind in ("documents", "pointing"):
+            raise ConfigError(f"--data {name}: holds {kind}, not pairs; prepare them with `polymath data prepare`")
+    pairs = tuple(name for name, kind in kinds.items() if kind == "pairs")
+    shards = {folder.kind for name in prepared for folder in open_set(split(name)[0]).folders}
+    return TrainingData(robots[0] if robots else None, None, pairs, prepared), bool(pairs or shards - {"episodes"})
+
+
+class DataSets:
+    """Raises ConfigError or DataError for sets that are missing or hold no robot to train for."""
+
+    def __init__(self, data: TrainingData, image_size: int) -> None:
+        self._names, self._pairs = data, [split(str(name)) for name in data.pairs]
+        self.prepared = [(open_set(place), share) for place, share in (split(str(name)) for name in data.prepared)]
+        self.episodes: EpisodeSet | None = None
+        if data.robot is not None:
+            place, self._share = split(str(data.robot))
+            self.episodes = open_source(place, image_size=image_size)
+
+    @cached_property
+    def robot(self) -> tuple[Embodiment, Statistics]:
+        """Whom the run will control, and what normalises its numbers."""
+        if self.episodes is not None:
+            return self.episodes.embodiment, of_episodes(self.episodes)
+        return self._prepared_robot().robot()
+
+    def record(self) -> DataRecord:
+        """Where the data came from."""
+        names = self._names
+        if self.episodes is not None:
+            robot, renderer = str(names.robot), getattr(self.episodes, "recording", {}).get("renderer")
+        else:
+            folder = self._prepared_robot()
+            robot, renderer = str(folder.path), folder.renderer
+        return DataRecord(tuple(map(str, names.pairs)), (robot,), renderer, tuple(map(str, names.prepared)))
+
+    def tokenizers(self) -> list[Path]:
+        """Of the prepared sets."""
+        return [prepared.tokenizer for prepared, _ in self.prepared]
+
+    def check_tokenizer(self, ours: Tokenizer) -> None:
+        """Raise ConfigError unless the prepared sets were made with this tokenizer."""
+        for path in self.tokenizers():
+            if not Tokenizer.load(path).same_ids(ours):
+                raise ConfigError(
+                    f"{path}: the set was prepared with another tokenizer than the run's; leave --tokenizer and "
+                    "--start out, or prepare the set again with the run's"
+                )
+
+    def instructions(self) -> Iterable[str]:
+        """Of the raw episodes."""
+        episodes = self.episodes
+        return () if episodes is None else (episodes.instruction(i) for i in range(len(episodes)))
+
+    def sources(self, run: Run, phase_name: str, layout: Layout) -> list[Source]:
+        """The phase's mixture: the share of a kind of rows is split among its sets by their weights."""
+        recipe, found = run.recipe, []
+        phase = recipe.phase(phase_name)
+        if self.prepared and recipe.ablation != NO_ABLATION:
+            raise ConfigError("ablation: prepared sets hold what is to be blanked; train on the raw sets")
+        for kind, share in _shares(phase).items():
+            of_kind = self._raw(kind, run, layout) + self._of_shards(kind, recipe, layout, phase_name)
+            if not of_kind:
+                raise ConfigError(
+                    f"the {phase_name} phase trains on {kind} ({share:.0%} of its rows), but --data holds none; "
+                    f"add a set of them, or leave them out with --set {phase_name}.{kind}=0"
+                )
+            total = sum(source.weight for source in of_kind)
+            found += [replace(source, weight=share * source.weight / total) for source in of_kind]
+        return found
+
+    def _raw(self, kind: str, run: Run, layout: Layout) -> list[Source]:
+        recipe = run.recipe
+        if kind == "robot":
+            if self.episodes is None:
+                return []
+            windows = WindowDocuments(self.episodes, replace(run.transform, layout=layout), recipe.augmentation)
+            return [_source(windows, layout, self._share)]
+        documents = PairDocuments if kind == "pairs" else PointingDocuments
+        more = (layout, run.tokenizer, recipe.augmentation, recipe.ablation)
+        return [_source(documents(open_source(place), *more), layout, share) for place, share in self._pairs]
+
+    def _of_shards(self, kind: str, recipe: Recipe, layout: Layout, phase_name: str) -> list[Source]:
+        found = []
+        for prepared, share in self.prepared:
+            for folder, weight in prepared.weights(KINDS[kind]).items():
+                check_layout(prepared, folder.kind, layout, f"the {phase_name} phase of recipe {recipe.name!r}")
+                rows = PreparedRows(folder.path, layout, recipe.augmentation)
+                found.append(Source(rows, share.weight * weight, share.loss_weight, share.loss_per))
+        return found
+
+    def _prepared_robot(self) -> PreparedFolder:
+        """The folder of the robot that the run is for. ConfigError if there is none, or several."""
+        folders = [folder for prepared, _ in self.prepared for folder in prepared.folders if folder.kind == "episodes"]
+        chosen = self._names.controls
+        named = ", ".join(f"{folder.path.name} ({folder.robot()[0].name})" for folder in folders) or "none"
+        if chosen is not None:
+            folders = [folder for folder in folders if folder.path.name == chosen]
+        if not folders:
+            raise ConfigError(f"--data: a run is for one robot, but its episodes are: {named}; name a set of them")
+        if len({folder.robot() for folder in folders}) > 1:
+            raise ConfigError(f"--data: holds several robots, {named}; say with --controls FOLDER which the run is for")
+        return folders[0]
+
+
+def _shares(phase: Phase) -> dict[str, float]:
+    shares = {"pairs": phase.pairs, "pointing": phase.pointing, "robot": phase.robot}
+    return {kind: share for kind, share in shares.items() if share}
+
+
+def _source(documents: Documents, layout: Layout, share: Share) -> Source:
+    return Source(OnTheFly(documents, layout), share.weight, share.loss_weight, share.loss_per)
