@@ -111,7 +111,7 @@ def _in_tfds_order(found: RldsEpisodes, expected: np.lib.npyio.NpzFile) -> list[
 
 
 def _state(found: RldsEpisodes) -> str:
-    return "state" if "steps/observation/state" in found._features else "base_pose_tool_reached"
+    return "state" if "steps/observation/state" in found.features else "base_pose_tool_reached"
 
 
 def test_rlds_pictures_are_libjpeg_turbos_within_2() -> None:

@@ -208,6 +208,11 @@ def test_bad_hdf5_is_quarantined(tmp_path: Path) -> None:
     write_aloha(tmp_path / "episode_1.hdf5", False, width=13)
     whole = (tmp_path / "episode_0.hdf5").read_bytes()
     (tmp_path / "episode_2.hdf5").write_bytes(whole[: len(whole) // 2])
+    write_aloha(tmp_path / "episode_3.hdf5", False)
+    with h5py.File(tmp_path / "episode_3.hdf5", "a") as file:
+        del file["observations/images/cam_high"]
+        file["observations/images/cam_high"] = np.zeros((2, 16, 16, 3), np.uint8)
     quarantine = Quarantine()
     assert len(open_hdf5(tmp_path, on_bad=quarantine.add)) == 1
-    assert quarantine.counts() == {"width": 1, "truncated": 1}
+    assert quarantine.counts() == {"width": 1, "truncated": 1, "length": 1}
+    assert "cam_high: 2 pictures of 3 steps" in quarantine.rows[-1].reason

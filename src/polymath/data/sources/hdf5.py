@@ -19,6 +19,7 @@ from polymath.data.embodiments import ALOHA, ROBOMIMIC
 from polymath.data.images import decode, fit
 from polymath.data.paths import readable
 from polymath.data.quarantine import OnBad, refuse
+from polymath.data.sources.frames import gather
 from polymath.data.sources.memory import check_vectors
 from polymath.errors import ConfigError, DataError
 from polymath.types import Embodiment, Role
@@ -70,25 +71,25 @@ class Hdf5Episodes(ABC):
 
     def frames(self, episode: int, steps: Sequence[int]) -> UInt8[np.ndarray, "n C height width 3"]:
         file, name = self._places[episode]
+        cameras = self.embodiment.cameras
         with opened(file) as groups:
-            columns = [self._camera(groups, file, name, camera, steps) for camera in self.embodiment.cameras]
-        if len({picture.shape for column in columns for picture in column}) > 1:
-            raise DataError(f"{self.name}: cameras of different sizes; open it with an image_size")
-        return np.stack([np.stack(column) for column in columns], axis=1)
+            data = [groups[self._image_key(name, camera)] for camera in cameras]
 
-    def _camera(self, groups: Any, file: Path, name: str, camera: str, steps: Sequence[int]) -> list[np.ndarray]:
-        data = groups[self._image_key(name, camera)]
-        pictures = []
-        for step in steps:
-            where = f"{file}: {name}, {camera}, step {step}"
-            row = data[step]
-            picture = row if row.ndim == 3 else decode(row.tobytes(), where)  # a padded JPEG: its end marks itself
-            if picture.dtype != np.uint8 or picture.shape[-1] != 3:
-                raise DataError(f"{where}: {picture.dtype} {picture.shape} is not uint8 (height, width, 3)", "picture")
-            pictures.append(picture if self._image_size is None else fit(picture, self._image_size))
-        return pictures
+            def picture(i: int, camera: int) -> UInt8[np.ndarray, "height width 3"]:
+                where = f"{file}: {name}, {cameras[camera]}, step {steps[i]}"
+                return self._picture(data[camera][steps[i]], where)
 
-    def _add(self, file: Path, name: str, sentence: str | None, states: np.ndarray, actions: np.ndarray) -> None:
+            return gather(len(steps), len(data), picture, self.name)
+
+    def _picture(self, row: np.ndarray, where: str) -> UInt8[np.ndarray, "height width 3"]:
+        picture = row if row.ndim == 3 else decode(row.tobytes(), where)  # a padded JPEG: its end marks itself
+        if picture.dtype != np.uint8 or picture.shape[-1] != 3:
+            raise DataError(f"{where}: {picture.dtype} {picture.shape} is not uint8 (height, width, 3)", "picture")
+        return picture if self._image_size is None else fit(picture, self._image_size)
+
+    def _add(
+        self, groups: Any, file: Path, name: str, sentence: str | None, states: np.ndarray, actions: np.ndarray
+    ) -> None:
         where = f"{file}: {name}"
         sentence = (self._said or sentence or "").strip()
         if not sentence:
@@ -99,6 +100,13 @@ class Hdf5Episodes(ABC):
         check_vectors(actions, self.embodiment.action_dim, f"{where}, actions", self.embodiment)
         if len(states) != len(actions) or not len(actions):
             raise DataError(f"{where}: {len(states)} states and {len(actions)} actions; drop the episode", "length")
+        for camera in self.embodiment.cameras:
+            key = self._image_key(name, camera)
+            pictures = len(groups[key]) if key in groups else 0
+            if pictures != len(actions):
+                raise DataError(
+                    f"{where}, {camera}: {pictures} pictures of {len(actions)} steps; drop the episode", "length"
+                )
         self._places.append((file, name))
         self._rows.append((sentence, states, actions))
 
@@ -125,7 +133,7 @@ class RobomimicEpisodes(Hdf5Episodes):
             try:
                 demo = groups["data"][name]
                 states = np.concatenate([_rows(demo["obs"], key, f"{file}: {name}") for key in self._state], axis=1)
-                self._add(file, name, sentence, states, _rows(demo, "actions", f"{file}: {name}"))
+                self._add(groups, file, name, sentence, states, _rows(demo, "actions", f"{file}: {name}"))
             except DataError as error:
                 on_bad(str(file), name, error)
 
@@ -166,7 +174,7 @@ class AlohaEpisodes(Hdf5Episodes):
         text = sentence.decode() if isinstance(sentence, bytes) else sentence
         where = str(file)
         states = _rows(groups["observations"], "qpos", where)
-        self._add(file, "/", text, states, _rows(groups, "action", where))
+        self._add(groups, file, "/", text, states, _rows(groups, "action", where))
 
     def _settle(self, groups: Any) -> None:
         found = list(groups["observations/images"])

@@ -58,7 +58,7 @@ class DataFile:
         """The encoded pictures of a row group, as an array of bytes."""
         try:
             with pq.ParquetFile(readable(self.path), metadata=self._metadata) as file:
-                column = file.read_row_group(group, columns=[f"{key}.bytes"]).column(0)
+                column = file.read_row_group(group, columns=[f"{key}.bytes"], use_threads=False).column(0)
         except (pa.ArrowException, OSError) as error:
             message = f"{self.path}: row group {group}, {key}: {error}; copy the data set again"
             raise DataError(message, "truncated") from None

@@ -22,6 +22,7 @@ from polymath.data.images import decode, fit
 from polymath.data.quarantine import OnBad, refuse
 from polymath.data.sources import array_records, rlds_schema, tf_example, tfrecord
 from polymath.data.sources.field_maps import FIELD_MAPS, FieldMap, Part
+from polymath.data.sources.frames import gather
 from polymath.data.sources.memory import check_vectors
 from polymath.errors import DataError
 from polymath.types import Embodiment
@@ -53,10 +54,10 @@ class RldsEpisodes:
     ) -> None:
         self.path = _version_directory(path)
         self._info = _read_json(self.path / "dataset_info.json")
-        self._features = rlds_schema.read_features(_read_json(self.path / "features.json"))
+        self.features = rlds_schema.read_features(_read_json(self.path / "features.json"))
         dataset = str(self._info.get("name") or self.path.parent.name)
         self.name, self.split, self._image_size = f"{self.path} ({split})", split, image_size
-        self.fields = fields or FIELD_MAPS.get(dataset) or rlds_schema.generic(self._features, dataset)
+        self.fields = fields or FIELD_MAPS.get(dataset) or rlds_schema.generic(self.features, dataset)
         self.embodiment: Embodiment = self.fields.robot
         self._check_fields()
         self._records = self._index(dataset, split, on_bad)
@@ -100,15 +101,15 @@ class RldsEpisodes:
         return actions
 
     def frames(self, episode: int, steps: Sequence[int]) -> UInt8[np.ndarray, "n C height width 3"]:
-        columns = []
-        for path in self.fields.images:
-            encoded = self.field(episode, path)
-            where = f"{self._where(episode)}, {path}"
-            pictures = [decode(encoded[step + self.fields.skipped], f"{where}, step {step}") for step in steps]
-            columns.append([p if self._image_size is None else fit(p, self._image_size) for p in pictures])
-        if len({picture.shape for column in columns for picture in column}) > 1:
-            raise DataError(f"{self.name}: cameras of different sizes; open it with an image_size")
-        return np.stack([np.stack(column) for column in columns], axis=1)
+        encoded = [self.field(episode, path) for path in self.fields.images]
+
+        def picture(i: int, camera: int) -> UInt8[np.ndarray, "height width 3"]:
+            step = steps[i] + self.fields.skipped
+            where = f"{self._where(episode)}, {self.fields.images[camera]}, step {step}"
+            found = decode(encoded[camera][step], where)
+            return found if self._image_size is None else fit(found, self._image_size)
+
+        return gather(len(steps), len(encoded), picture, self.name)
 
     def field(self, episode: int, path: str) -> Any:
         """All T values of a field below `steps/`; encoded pictures and text as lists, numbers as [T, *shape]."""
@@ -116,7 +117,7 @@ class RldsEpisodes:
         key = f"steps/{path}"
         if key not in example.fields:
             raise DataError(f"{where}: is missing; drop the episode", "schema")
-        return rlds_schema.decode_field(self._features[key], example.fields[key], example.steps, where)
+        return rlds_schema.decode_field(self.features[key], example.fields[key], example.steps, where)
 
     def _kept(self, episode: int) -> slice:
         return slice(self.fields.skipped, self._example(episode).steps - bool(self.fields.relabelled))
@@ -141,7 +142,7 @@ class RldsEpisodes:
     def _check_fields(self) -> None:
         parts = [part.field for part in (*self.fields.state, *self.fields.action)]
         for field in (*self.fields.images, *parts, self.fields.instruction):
-            if f"steps/{field}" not in self._features:
+            if f"steps/{field}" not in self.features:
                 raise DataError(
                     f"{self.path}/features.json: has no steps/{field}; give the FieldMap it needs", "schema"
                 )
