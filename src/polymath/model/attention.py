@@ -17,6 +17,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
@@ -29,9 +30,10 @@ def packed_attention(
 ) -> Attend:
     """The attention of one packed batch, by a kernel of `polymath.model.execution.Execution`.
 
-    `saved_name`: what `jax.checkpoint` knows the kernel's result by, its softmax statistics included, so that a policy
-    which keeps them need not run the kernel again. `heads_axis`: the mesh axis that divides the heads, if one does; XLA
-    divides the reference by itself, a Pallas kernel it cannot.
+    `saved_name`: what `jax.checkpoint` knows the result by. Splash names its own result and its softmax statistics, so
+    that a policy which keeps them need not run the kernel again; named once more outside, the result would be kept in
+    two layouts. `heads_axis`: the mesh axis that divides the heads, if one does; XLA divides the reference by itself, a
+    Pallas kernel it cannot.
     """
     if kernel == "auto":
         kernel = {"tpu": "splash", "gpu": "cudnn"}.get(jax.default_backend(), "reference")
@@ -40,7 +42,8 @@ def packed_attention(
             return over_heads(splash_attention, segment_ids, saved_name, heads_axis)
         return partial(splash_attention, segment_ids=segment_ids, saved_name=saved_name)
     mask = packed_causal_mask(segment_ids)
-    return partial(cudnn_attention if kernel == "cudnn" else attend, mask=mask)
+    attention = cudnn_attention if kernel == "cudnn" else attend
+    return lambda query, key, value: checkpoint_name(attention(query, key, value, mask), saved_name)
 
 
 def over_heads(kernel: Callable[..., Any], segment_ids: Int[Array, "B S"], saved_name: str, axis: str) -> Attend:

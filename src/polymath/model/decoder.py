@@ -142,7 +142,7 @@ def forward_block(
 ) -> Float[Array, "B S D"]:
     block = cast(block, x.dtype)
     query, key, value = checkpoint_name(attention_inputs(block, config, x, angles), PROJECTIONS)
-    return after_attention(block, config, x, checkpoint_name(attend(query, key, value), CONTEXT))
+    return after_attention(block, config, x, attend(query, key, value))
 
 
 def attention_inputs(

@@ -1,0 +1,46 @@
+"""What the backward pass keeps of a decoder layer, by policy, counted in the residuals of `jax.vjp`."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from polymath.model import decoder
+from polymath.model import specs as weights
+from polymath.model.execution import Execution
+from polymath.planning import remat
+from polymath.planning.workload import Decoder
+
+BATCH, LENGTH, DEPTH = 3, 1024, 2  # no axis of a weight has 1,024 entries
+CONFIG = decoder.Config(vocabulary=32, width=96, depth=DEPTH, heads=4, kv_heads=2, head_width=128, mlp=160)
+SIZES = Decoder(DEPTH, 96, 4, 2, 128, 160, 32)
+
+
+def kept_bytes(policy: Any, attention: Any) -> float:
+    """Bytes a token and layer of all arrays of layers and tokens that wait for the backward pass. Nothing is run."""
+    execution = Execution(dtype="bfloat16", remat=policy, attention=attention)
+    ids = jnp.ones((BATCH, LENGTH), jnp.int32)
+
+    def residuals(params: decoder.Params, x: Any) -> Any:
+        return jax.vjp(lambda p, x: decoder.forward(p, CONFIG, x, ids, ids, execution), params, x)[1]
+
+    x = jax.ShapeDtypeStruct((BATCH, LENGTH, CONFIG.width), jnp.bfloat16)
+    waiting = jax.tree.leaves(jax.eval_shape(residuals, weights.abstract(decoder.specs(CONFIG)), x))
+    stacked = [leaf for leaf in waiting if leaf.shape[:1] == (DEPTH,) and {LENGTH, BATCH * LENGTH} & set(leaf.shape)]
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in stacked) / (BATCH * LENGTH * DEPTH)
+
+
+@pytest.mark.parametrize("policy", ["full", "attention", "projections", "minimal"])
+def test_every_tensor_is_kept_once(policy: str) -> None:
+    """With splash, whose kernel names its own result: `planning.remat` counts the widths of the tensors, 2 bytes each;
+    the float32 log-sum of each head goes along with the context.
+    """
+    assert kept_bytes(policy, "splash") == 2 * remat.kept(SIZES, policy)
+
+
+@pytest.mark.parametrize("policy", ["full", "attention", "projections", "minimal"])
+def test_the_reference_keeps_no_log_sums(policy: str) -> None:
+    log_sums = 0 if policy == "full" else 4 * CONFIG.heads
+    assert kept_bytes(policy, "reference") == 2 * remat.kept(SIZES, policy) - log_sums
