@@ -22,7 +22,7 @@ LAYERS, MLP, WIDTH, CHIPS = 3, 2048, 1024, 64
 
 
 def program(on: Partitioner, options: dict[str, str]) -> list[dict[str, object]]:
-    cut = spread.cut_of(on.place("w", Spec((MLP, WIDTH), ("mlp", "embed"), Normal(WIDTH))), on, "float32")
+    cut = spread.cut_of(on.place("w", Spec((MLP, WIDTH), ("mlp", "embed"), Normal(WIDTH))), on, spread.Reduction())
 
     def gradient(weights: Float[Array, "L rows D"], x: Float[Array, "T D"]) -> Float[Array, "L rows D"]:
         def layer(x: Float[Array, "T D"], part: Float[Array, "rows D"]) -> tuple[Float[Array, "T D"], None]:
@@ -45,7 +45,7 @@ def program(on: Partitioner, options: dict[str, str]) -> list[dict[str, object]]
 
 def at_once(gradient: Float[Array, "..."], cut: spread.Cut) -> Float[Array, "..."]:
     """The plain reduce-scatter that `spread.reduced` is not."""
-    parts = spread._take_apart(gradient.astype(cut.reduce), cut)
+    parts = spread._take_apart(gradient.astype(cut.reduction.dtype), cut)
     return jax.lax.psum_scatter(parts, cut.axes, scatter_dimension=0, tiled=False).astype(jnp.float32)
 
 

@@ -15,7 +15,7 @@ import pytest
 from polymath.sharding import spread
 
 PROGRAM = Path(__file__).parent / "spread_program.py"
-CUT = spread.Cut(((-3, ("a",), 4), (-2, ("b",), 2)), (("a", 4), ("b", 2)), "float32")
+CUT = spread.Cut(((-3, ("a",), 4), (-2, ("b",), 2)), (("a", 4), ("b", 2)), spread.Reduction())
 
 
 def test_parts_are_blocks_of_the_whole_and_put_it_together_again() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +56,27 @@ def test_the_loss_curves_of_all_meshes_agree(by_mesh: dict[str, np.ndarray]) -> 
 
 
 def test_micro_batches_and_what_is_recomputed_change_nothing() -> None:
-    policies = ["full", "attention", "projections", "minimal"]
-    requests = [{"mesh": {}, "execution": {"remat": "none"}, "steps": 4}]
-    requests += [
-        {"mesh": {"data": 4}, "execution": {"remat": name, "micro_batches": 2}, "steps": 4} for name in policies
-    ]
+    ways = list(product(["full", "attention", "projections", "minimal"], ["scatter", "hops"]))
+    requests: list[dict[str, Any]] = [{"mesh": {}, "execution": {"remat": "none"}, "steps": 4}]
+    for remat, reduction in ways:
+        execution = {"remat": remat, "micro_batches": 2, "gradient_reduction": reduction}
+        requests.append({"mesh": {"data": 4}, "execution": execution, "steps": 4})
     alone, *others = map(np.array, curves(requests, devices=4))
-    for name, curve in zip(policies, others, strict=True):
-        np.testing.assert_allclose(curve, alone, rtol=1e-5, err_msg=name)
+    for names, curve in zip(ways, others, strict=True):
+        np.testing.assert_allclose(curve, alone, rtol=1e-5, err_msg=str(names))
+
+
+def test_gradients_may_be_reduced_hop_by_hop() -> None:
+    """Rings of 2; `tests/sharding/test_rings.py` has larger ones. With and without products that wait."""
+    hops = {"gradient_reduction": "hops"}
+    requests: list[dict[str, Any]] = [
+        {"mesh": {}, "execution": {}, "steps": STEPS},
+        {"mesh": {"data": 8}, "execution": {**hops, "remat": "full"}, "steps": STEPS},
+        {"mesh": {"replica": 2, "data": 4}, "execution": {**hops, "remat": "minimal"}, "steps": STEPS},
+    ]
+    alone, *others = map(np.array, curves(requests))
+    for request, curve in zip(requests[1:], others, strict=True):
+        np.testing.assert_allclose(curve, alone, rtol=1e-5, err_msg=str(request))
 
 
 def test_gradients_may_travel_in_half_precision() -> None:

@@ -28,7 +28,7 @@ from polymath.model.attention import Attend, packed_attention
 from polymath.model.execution import AFTER_ATTENTION, CONTEXT, PROJECTIONS, Execution
 from polymath.model.layers import project, project_back, rms_norm
 from polymath.model.specs import Constant, Normal, Spec, stack
-from polymath.sharding.spread import cast
+from polymath.sharding.products import cast_for_products
 from polymath.sharding.vocabulary import look_up
 
 
@@ -140,7 +140,7 @@ def forward_block(
     angles: Float[Array, "B S half"],
     attend: Attend,
 ) -> Float[Array, "B S D"]:
-    block = cast(block, x.dtype)
+    block = cast_for_products(block, x.dtype)
     query, key, value = checkpoint_name(attention_inputs(block, config, x, angles), PROJECTIONS)
     return after_attention(block, config, x, attend(query, key, value))
 

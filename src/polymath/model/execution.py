@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float
 
-from polymath.sharding.spread import is_spread
+from polymath.sharding.spread import Reduction, is_spread
 
 PROJECTIONS, CONTEXT, AFTER_ATTENTION = "projections", "context", "after attention"
 SAVED = {"full": (), "attention": (CONTEXT, AFTER_ATTENTION), "projections": (PROJECTIONS, CONTEXT, AFTER_ATTENTION)}
@@ -30,10 +30,11 @@ class Execution:
     """dtype of activations (weights stay float32 masters); remat: a policy of this file's docstring.
 
     attention: "auto" takes the device's own kernel (`polymath.model.attention`). micro_batches: the rows of a step are
-    worked off in so many parts, and their gradients are added up. gradient_dtype: of gradients on their way between
-    devices. unroll: layers in one turn of the loop over a stack (all of a small model's run a quarter faster on a CPU).
-    residual: mesh axis of each of B, S, D of the residual stream, heads: that of the attention's heads, as far as the
-    compiler places them; the training step takes both from its rules.
+    worked off in so many parts, and their gradients are added up. gradient_dtype, gradient_reduction: of gradients on
+    their way between devices (`polymath.sharding.spread.Reduction`). unroll: layers in one turn of the loop over a
+    stack (all of a small model's run a quarter faster on a CPU). residual: mesh axis of each of B, S, D of the residual
+    stream, heads: that of the attention's heads, as far as the compiler places them; the training step takes both from
+    its rules.
     """
 
     dtype: Literal["float32", "bfloat16"] = "float32"
@@ -41,6 +42,7 @@ class Execution:
     attention: Literal["auto", "reference", "splash", "cudnn"] = "auto"
     micro_batches: int = 1
     gradient_dtype: Literal["float32", "bfloat16"] = "float32"
+    gradient_reduction: Literal["scatter", "hops"] = "scatter"
     unroll: int = 1
     residual: tuple[str | None, str | None, str | None] | None = None
     heads: str | None = None
@@ -48,6 +50,10 @@ class Execution:
     @property
     def activation_dtype(self) -> Any:
         return jnp.dtype(self.dtype)
+
+    @property
+    def reduction(self) -> Reduction:
+        return Reduction(self.gradient_dtype, self.gradient_reduction)
 
     def rematerialise(self, body: Callable[..., Any], weights: Any) -> Callable[..., Any]:
         """Wrap the body of a layer stack that is scanned over `weights`."""

@@ -8,8 +8,9 @@ from jaxtyping import Array, Float
 
 from polymath.model.int8 import Quantised
 from polymath.model.lora import Adapted
+from polymath.sharding.products import Gathered, times, times_transposed
 
-Weight = Array | Adapted | Quantised
+Weight = Array | Adapted | Quantised | Gathered
 
 
 def project(x: Float[Array, "*tokens D"], weight: Weight) -> Float[Array, "..."]:
@@ -22,7 +23,11 @@ def project(x: Float[Array, "*tokens D"], weight: Weight) -> Float[Array, "..."]
         return project(x, weight.base) + weight.scale * project(project(x, weight.lora_down), weight.lora_up)
     if isinstance(weight, Quantised):
         weight = weight.whole()
-    y = x.reshape(-1, x.shape[-1]) @ weight.reshape(-1, weight.shape[-1]).T
+    flat = x.reshape(-1, x.shape[-1])
+    if isinstance(weight, Gathered):
+        y = times_transposed(flat, weight)
+    else:
+        y = flat @ weight.reshape(-1, weight.shape[-1]).T
     return y.reshape(*x.shape[:-1], *weight.shape[:-1])
 
 
@@ -34,7 +39,9 @@ def project_back(x: Float[Array, "..."], weight: Weight) -> Float[Array, "*token
     if isinstance(weight, Quantised):
         weight = weight.whole()
     inner, tokens = math.prod(weight.shape[:-1]), x.shape[: x.ndim - weight.ndim + 1]
-    return (x.reshape(-1, inner) @ weight.reshape(inner, -1)).reshape(*tokens, weight.shape[-1])
+    flat = x.reshape(-1, inner)
+    y = times(flat, weight) if isinstance(weight, Gathered) else flat @ weight.reshape(inner, -1)
+    return y.reshape(*tokens, weight.shape[-1])
 
 
 def rms_norm(x: Float[Array, "... D"], scale: Float[Array, " D"], epsilon: float) -> Float[Array, "... D"]:

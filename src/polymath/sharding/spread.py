@@ -4,7 +4,7 @@ The model casts a layer's weights to the compute dtype at the top of the layer; 
 gathers it, and the gather's transpose reduces the gradient back to the part:
 
     forward    part [h, e, D] float32 ─ cast ─ all-gather, once ─► [H, E, D] bfloat16, alive for this layer only
-    backward   gradient [H, E, D] ─ to `reduce` ─ reduce-scatter over one ring after the other ─► [h, e, D] float32
+    backward   gradient [H, E, D] ─ to its dtype ─ reduce-scatter over one ring after the other ─► [h, e, D] float32
 
 Cast before the gather: half the bytes. Ring by ring: XLA for TPU v4 turns a reduce-scatter over two rings at once into
 an all-reduce of everything (see docs/sharding.md).
@@ -13,7 +13,7 @@ an all-reduce of everything (see docs/sharding.md).
 import math
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -27,12 +27,22 @@ TILE, FILL = 8, 16  # rows
 
 
 @dataclass(frozen=True)
+class Reduction:
+    """How gradients are summed over devices. dtype: on their way. by: one collective a ring ("scatter"), or for the
+    decoder's large weights over the first ring hop by hop, beside computation ("hops", `polymath.sharding.products`).
+    """
+
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    by: Literal["scatter", "hops"] = "scatter"
+
+
+@dataclass(frozen=True)
 class Cut:
     """How a weight was cut: (dimension counted from the last one, mesh axes, number of parts), in order."""
 
     dimensions: tuple[tuple[int, tuple[str, ...], int], ...]
     rings: tuple[tuple[str, int], ...]  # the same axes one by one, slowest first, with their sizes
-    reduce: str  # dtype of the gradient on its way
+    reduction: Reduction
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -60,23 +70,30 @@ def cast(tree: Tree, dtype: Any) -> Tree:
     return jax.tree.map(lambda weight: weight.astype(dtype), tree, is_leaf=is_spread)
 
 
-def spread(part: Float[Array, "..."], place: PartitionSpec, partitioner: Partitioner, reduce: str) -> Any:
+def spread(part: Float[Array, "..."], place: PartitionSpec, partitioner: Partitioner, reduction: Reduction) -> Any:
     """The part of a weight that lies at `place`, so that it gathers itself; the very array if nothing of it is cut.
 
     Axes outside `partitioner.batch_axes` are the compiler's business and not gathered here.
     """
-    cut = cut_of(place, partitioner, reduce)
+    cut = cut_of(place, partitioner, reduction)
     return Spread(part, cut) if cut.dimensions else part
 
 
-def cut_of(place: PartitionSpec, partitioner: Partitioner, reduce: str) -> Cut:
+def cut_of(place: PartitionSpec, partitioner: Partitioner, reduction: Reduction) -> Cut:
     dimensions = []
     for number, entry in enumerate(place):
         axes = tuple(axis for axis in axes_of(entry) if axis in partitioner.batch_axes)
         if axes:
             dimensions.append((number - len(place), axes, partitioner.size(axes)))
     rings = tuple((axis, partitioner.mesh.shape[axis]) for _, axes, _ in dimensions for axis in axes)
-    return Cut(tuple(dimensions), rings, reduce)
+    return Cut(tuple(dimensions), rings, reduction)
+
+
+def without_first_ring(cut: Cut) -> Cut:
+    """How a device's slice, what remains after its place in the first ring is chosen, is cut over the other rings."""
+    (dimension, axes, count), *others = cut.dimensions
+    first = [(dimension, axes[1:], count // cut.rings[0][1])] if len(axes) > 1 else []
+    return Cut((*first, *others), cut.rings[1:], cut.reduction)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1, 2))
@@ -106,7 +123,7 @@ def reduced(gradient: Float[Array, "..."], cut: Cut) -> Float[Array, "..."]:
 
     The parts travel as plain rows, filled up to whole tiles: XLA for TPU makes an all-reduce of other shapes.
     """
-    parts = _take_apart(gradient.astype(cut.reduce), cut)
+    parts = _take_apart(gradient.astype(cut.reduction.dtype), cut)
     shape = parts.shape[1:]
     rows = parts.reshape(len(parts), -1, shape[-1])
     if rows.shape[1] % TILE:

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from polymath.sharding.spread import Cut, Spread, gather, reduced
+from polymath.sharding.spread import Cut, Spread, gather, reduced, without_first_ring
 
 
 class Slice(NamedTuple):
@@ -31,13 +31,10 @@ def slice_of(matrix: Any) -> tuple[Float[Array, "rows D"], Slice]:
     """This device's part of the matrix [V, D], and how to make its slice of it."""
     if not isinstance(matrix, Spread):
         return matrix, Slice(None, None, 1)
-    dimension, axes, count = matrix.cut.dimensions[0]
-    if dimension != -2:
+    if matrix.cut.dimensions[0][0] != -2:
         return matrix.part, Slice(matrix.cut, None, 1)
-    (ring, parts), rest = matrix.cut.rings[0], matrix.cut.rings[1:]
-    dimensions = ((dimension, axes[1:], count // parts), *matrix.cut.dimensions[1:])
-    cut = Cut(tuple(d for d in dimensions if d[1]), rest, matrix.cut.reduce)
-    return matrix.part, Slice(cut if rest else None, ring, parts)
+    (ring, parts), cut = matrix.cut.rings[0], without_first_ring(matrix.cut)
+    return matrix.part, Slice(cut if cut.rings else None, ring, parts)
 
 
 def gather_slice(part: Float[Array, "rows D"], place: Slice, dtype: Any) -> Float[Array, "V_slice D"]:

@@ -18,6 +18,8 @@ from polymath.training.recipe import Recipe
 from polymath.training.step import abstract_state, make_step
 from polymath.types import Batch
 
+RINGS = {"v4": 4, "v5p": 4, "v5e": 16, "v6e": 16}  # an axis of a multiple of so many chips closes to a ring
+
 
 def lower_step(
     recipe: Recipe, mesh: meshes.Config, devices: Any, rows: int | None = None, phase: str = "robot"
@@ -52,12 +54,15 @@ def compile_step(
 
 
 def topology_devices(topology: str) -> list[Any]:
-    """The devices of a TPU topology, `generation:XxYxZ`, with the links of a whole torus."""
+    """The devices of a TPU topology, `v4:XxYxZ` or `v5e:XxY`, with the links of its closed rings."""
     from jax.experimental import topologies
 
-    extents = [int(extent) for extent in topology.split(":")[1].split("x")]
-    options: dict[str, Any] = {"chips_per_host_bounds": (2, 2, 1), "num_slices": 1, "wrap": (True,) * len(extents)}
-    if topology.startswith(("v4", "v5p")):
+    chip, _, sizes = topology.partition(":")
+    extents = [int(extent) for extent in sizes.split("x")]
+    closed = [extent % RINGS.get(chip, 1) == 0 for extent in extents]
+    wrap = (*closed, False, False, False)[:3]  # libtpu wants three, on a flat torus too
+    options: dict[str, Any] = {"chips_per_host_bounds": (2, 2, 1), "num_slices": 1, "wrap": wrap}
+    if chip in ("v4", "v5p"):
         options["chip_config_name"] = "megacore"
     return list(topologies.get_topology_desc(topology, "tpu", **options).devices)
 

@@ -21,7 +21,7 @@ from polymath.model import polymath_v
 from polymath.model.execution import Execution
 from polymath.model.specs import named
 from polymath.sharding.placement import Partitioner, axes_of
-from polymath.sharding.spread import cut_of, spread
+from polymath.sharding.spread import Reduction, cut_of, spread
 from polymath.training import losses, optimizer
 from polymath.types import Batch
 
@@ -40,8 +40,8 @@ def make_gradients(
     def params_of(weights: Weights) -> polymath_v.Params:
         """The model's weights; those that are cut over the batch's devices gather themselves when they are used."""
         if partitioner is not None:
-            reduce = execution.gradient_dtype
-            weights = {name: spread(part, places[name], partitioner, reduce) for name, part in weights.items()}
+            way = execution.reduction
+            weights = {name: spread(part, places[name], partitioner, way) for name, part in weights.items()}
         return optimizer.merge(weights, {}, specs)
 
     def local(trainable: Weights, frozen: Weights, batch: Batch, whole: losses.Totals) -> Gradients:
@@ -52,10 +52,10 @@ def make_gradients(
 
     if partitioner is None or not partitioner.batch_axes:
         return lambda trainable, frozen, batch: local(trainable, frozen, batch, losses.totals(batch))
-    return _side_by_side(local, places, partitioner, execution.gradient_dtype)
+    return _side_by_side(local, places, partitioner, execution.reduction)
 
 
-def _side_by_side(local: Any, places: dict[str, PartitionSpec], partitioner: Partitioner, reduce: str) -> Any:
+def _side_by_side(local: Any, places: dict[str, PartitionSpec], partitioner: Partitioner, way: Reduction) -> Any:
     """`local` on every device's rows, and the sums over the devices."""
     axes = partitioner.batch_axes
     inside = {name: _only(place, axes) for name, place in places.items()}
@@ -64,7 +64,7 @@ def _side_by_side(local: Any, places: dict[str, PartitionSpec], partitioner: Par
         whole = jax.lax.psum(losses.totals(batch), axes)
         value, parts, gradients = local(trainable, frozen, batch, whole)
         missing = {
-            name: tuple(axis for axis in axes if axis not in cut_of(places[name], partitioner, reduce).axes)
+            name: tuple(axis for axis in axes if axis not in cut_of(places[name], partitioner, way).axes)
             for name in gradients
         }
         gradients = {name: jax.lax.psum(g, missing[name]) if missing[name] else g for name, g in gradients.items()}
