@@ -18,6 +18,7 @@ def plan(
     remat: str | None = None,
     accumulation: int | None = None,
     gradients: Literal["float32", "bfloat16"] | None = None,
+    reduction: Literal["scatter", "hops"] | None = None,
     days: float = 28.0,
     price: float | None = None,
     search: bool = False,
@@ -47,6 +48,7 @@ def plan(
         remat: What the backward pass computes again: full, attention, projections, minimal, offload, none.
         accumulation: Micro-batches a step.
         gradients: In what they are summed over the data axis.
+        reduction: How: by collectives that computation waits for, or hop by hop beside it.
         days: Of computation without a pause.
         price: Of one chip and hour, in any currency.
         search: Rank meshes, remat and micro-batches (those not given); the estimate is then of the fastest.
@@ -64,7 +66,7 @@ def plan(
 
     if days <= 0 or top < 1 or (price is not None and price < 0):
         raise ConfigError("--days must be above 0, --top at least 1, --price not negative")
-    request = Request(topology, mesh, batch, context, images, remat, accumulation, gradients)
+    request = Request(topology, mesh, batch, context, images, remat, accumulation, gradients, reduction)
     found = answer(find_preset(preset), request, days, price, search=top if search else 0, compile=compile)
     if html is not None:
         write_page(found, html)

@@ -3,8 +3,8 @@
 memory        XLA's own analysis of one chip: arguments, temporaries, peak
 collectives   of the program's text, loops multiplied in (`collectives`)
 FLOPs         XLA's figure counts a loop's body once and a kernel as zero; both are added back (`program_flops`)
-step_seconds  the estimate's computation, with the program's own communication: what is synchronous, or has no
-              computation scheduled beside it, is exposed
+step_seconds  the estimate's computation, and what the program's own schedule leaves exposed of its communication
+              (`schedule`)
 """
 
 import importlib.metadata
@@ -19,7 +19,7 @@ import jax
 from polymath.errors import ConfigError, PolymathError
 from polymath.planning import collectives, flops, hlo, memory, program_flops, roofline
 from polymath.planning.plan import Plan
-from polymath.planning.topology import group_bandwidth
+from polymath.planning.schedule import exposed_seconds
 from polymath.planning.traffic import transfers
 from polymath.training.recipe import Recipe
 
@@ -88,7 +88,8 @@ def analyse(step: jax.stages.Compiled, plan: Plan) -> dict[str, Any]:
     found = collectives.collectives(module, plan.topology.devices)
     counted = program_flops.count(module)
     cost = step.cost_analysis() or {}
-    times = {name: step_seconds(found, plan, used) for name, used in roofline.EFFICIENCIES.items()}
+    exposed = {name: exposed_seconds(module, plan.topology, used) for name, used in roofline.EFFICIENCIES.items()}
+    times = {name: computing(plan, used) + exposed[name] for name, used in roofline.EFFICIENCIES.items()}
     machine = plan.topology.devices * plan.topology.chip.peak
     return {
         "peak_bytes": peak,
@@ -98,6 +99,7 @@ def analyse(step: jax.stages.Compiled, plan: Plan) -> dict[str, Any]:
         "fits": peak <= plan.topology.chip.usable,
         "collectives": collectives.summary(found),
         "flops": {"xla": int(cost.get("flops", 0)), **counted},
+        "exposed_seconds": exposed,
         "step_seconds": times,
         "mfu": {name: flops.model(plan.workload) / (time * machine) for name, time in times.items()},
         "estimate": {
@@ -109,14 +111,9 @@ def analyse(step: jax.stages.Compiled, plan: Plan) -> dict[str, Any]:
     }
 
 
-def step_seconds(found: list[collectives.Collective], plan: Plan, efficiency: roofline.Efficiency) -> float:
-    """A step with the estimate's computation and the program's communication."""
-    work = sum(time.compute for time in roofline.phase_times(plan, efficiency).values())
-    exposed = 0.0
-    for one in found:
-        spent = one.times * one.wire_bytes / (group_bandwidth(plan.topology, one.group) * efficiency.links)
-        exposed += spent * (1 - efficiency.gathers if one.hidden else 1)
-    return work + exposed
+def computing(plan: Plan, efficiency: roofline.Efficiency) -> float:
+    """Seconds of a step's computation, by the estimate."""
+    return sum(time.compute for time in roofline.phase_times(plan, efficiency).values())
 
 
 def _remedy(plan: Plan) -> str:

@@ -13,7 +13,8 @@ class Plan:
     """accumulation: micro-batches a step; gradient_bytes: 2 or 4, of the reduction over the data axis; tile: tokens of
     one tile of the cross-entropy; frozen_bytes: of a frozen weight in storage; rings: of the torus that one reduction
     of gradients spans at once (the compiler makes a reduce-scatter over three rings of v4 an all-reduce); ring: chips
-    that divide the vocabulary among them in the lookup and the loss and share their tokens instead.
+    that divide the vocabulary among them in the lookup and the loss and share their tokens instead; hops: chips of the
+    ring around which the layers' gradients travel while they are computed, 1: none does.
     """
 
     workload: Workload
@@ -26,6 +27,7 @@ class Plan:
     tile: int = 1024
     rings: int = 2
     ring: int = 1
+    hops: int = 1
 
     def __post_init__(self) -> None:
         policies.policy(self.remat)

@@ -22,6 +22,7 @@ class Request:
     remat: str | None = None
     accumulation: int | None = None
     gradients: str | None = None  # dtype of their reduction
+    reduction: str | None = None  # "scatter" or "hops"
     phase: str = "robot"
 
 
@@ -46,6 +47,7 @@ def executed(recipe: Recipe, request: Request) -> Recipe:
         remat=request.remat or given.remat,  # type: ignore[arg-type]
         micro_batches=request.accumulation or given.micro_batches,
         gradient_dtype=request.gradients or given.gradient_dtype,  # type: ignore[arg-type]
+        gradient_reduction=request.reduction or given.gradient_reduction,  # type: ignore[arg-type]
     )
     return replace(recipe, execution=execution)
 
@@ -62,14 +64,15 @@ def plan_of(recipe: Recipe, work: Workload, topology: Topology, mesh: Mesh, phas
         gradient_bytes=2 if execution.gradient_dtype == "bfloat16" else 4,
         tile=recipe.phase(phase).loss.tile,
         rings=1,  # the step reduces ring by ring
-        ring=vocabulary_ring(topology, mesh),
+        ring=data_rings(topology, mesh)[-1],  # divides the vocabulary
+        hops=data_rings(topology, mesh)[0] if execution.gradient_reduction == "hops" and mesh.model == 1 else 1,
     )
 
 
-def vocabulary_ring(topology: Topology, mesh: Mesh) -> int:
-    """Chips that divide the vocabulary in our own step: the last ring of the data axis."""
+def data_rings(topology: Topology, mesh: Mesh) -> tuple[int, ...]:
+    """Chips of each ring that the data axis of our own step consists of."""
     extents = topology.shape if topology.chip.axes else None
-    return data_split(Config(mesh.replica, mesh.data, mesh.model, topology.slices), extents)[-1]
+    return data_split(Config(mesh.replica, mesh.data, mesh.model, topology.slices), extents)
 
 
 def requested_mesh(request: Request, topology: Topology) -> Mesh:

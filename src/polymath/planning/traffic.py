@@ -8,6 +8,7 @@ n parameters of a layer, k micro-batches, t tokens of a micro-batch on one group
                   gradient of these in float32:                                k (ring - 1) t D (2 + 2 + 2 + 4)
     parts         likewise; a frozen part has no backward pass
     gradients     reduce-scattered over data, every micro-batch:               k  L b n/m (d-1)/d      b bytes each
+                  (h - 1)/h of it hop by hop beside computation, where the plan has a ring of h hops, but for key_value
     replicas      all-reduce of the shards over replica, once a step:          2 b trainable/(d m) (r-1)/r
     activations   over model: all-gather and reduce-scatter around attention and feed-forward, forward 4, backward 4,
                   and 2 more where a layer is computed again:                  k L (8 or 10) 2 t D (m-1)/m
@@ -17,14 +18,16 @@ n parameters of a layer, k micro-batches, t tokens of a micro-batch on one group
 A parallel block (attention and feed-forward side by side) needs half of the line of the activations.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from polymath.planning import remat
 from polymath.planning.plan import Plan
 
 Phase = Literal["forward", "loss", "backward", "optimizer"]
-Kind = Literal["all-gather", "reduce-scatter", "all-reduce", "all-gather + reduce-scatter", "copy"]
+Kind = Literal[
+    "all-gather", "reduce-scatter", "all-reduce", "all-gather + reduce-scatter", "collective-permute", "copy"
+]
 Hides = Literal["gathers", "reductions", "activations"]
 
 
@@ -100,10 +103,12 @@ def _gradients(plan: Plan) -> list[Transfer]:
         received = plan.gradient_bytes * count * parameters / mesh.model * _others(mesh.data)
         return Transfer(tensor, "reduce-scatter", "data", "backward", count, received, "reductions")
 
+    layers, travelling = scatter("layers' gradients", k * decoder.depth, decoder.layer), _travelling(plan)
     beside = sum(part.parameters for part in work.parts if not part.frozen)
     shard = plan.gradient_bytes * work.trainable / plan.shards
     return [
-        scatter("layers' gradients", k * decoder.depth, decoder.layer),
+        replace(layers, bytes=layers.bytes - travelling),
+        Transfer("travelling gradients", "collective-permute", "ring", "backward", layers.count, travelling, "gathers"),
         _over_slice(plan, "embedding's gradient", "reduce-scatter", "loss", plan.gradient_bytes, "reductions"),
         scatter("other gradients", k, beside),
         Transfer(
@@ -116,6 +121,13 @@ def _gradients(plan: Plan) -> list[Transfer]:
             "reductions",
         ),
     ]
+
+
+def _travelling(plan: Plan) -> float:
+    """Bytes of the layers' gradients that go hop by hop around the first ring (`polymath.sharding.products`)."""
+    decoder = plan.workload.decoder
+    large = decoder.layer - decoder.matrices["key_value"]
+    return plan.gradient_bytes * plan.accumulation * decoder.depth * large / plan.mesh.model * _others(plan.hops)
 
 
 def _activations(plan: Plan) -> list[Transfer]:
