@@ -1,5 +1,6 @@
 """The collectives of a scanned stack of one weight, compiled by libtpu for 64 TPU v4 chips, as JSON: as written,
-without the compiler's option for asynchronous gathers, and with the gradient scattered over all rings at once.
+without the compiler's option for asynchronous gathers, with the gradient travelling hop by hop, and with the gradient
+scattered over all rings at once.
 """
 
 import json
@@ -9,25 +10,27 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float
 
+from polymath.model.layers import project, project_back
 from polymath.model.specs import Normal, Spec
 from polymath.planning.collectives import collectives
 from polymath.planning.hlo import parse
 from polymath.sharding import mesh as meshes
 from polymath.sharding import spread
 from polymath.sharding.placement import Partitioner
+from polymath.sharding.products import cast_for_products
 from polymath.training.ahead import topology_devices
 from polymath.training.step import TPU_OPTIONS
 
 LAYERS, MLP, WIDTH, CHIPS = 3, 2048, 1024, 64
 
 
-def program(on: Partitioner, options: dict[str, str]) -> list[dict[str, object]]:
-    cut = spread.cut_of(on.place("w", Spec((MLP, WIDTH), ("mlp", "embed"), Normal(WIDTH))), on, spread.Reduction())
+def program(on: Partitioner, options: dict[str, str], reduction: spread.Reduction) -> list[dict[str, object]]:
+    cut = spread.cut_of(on.place("w", Spec((MLP, WIDTH), ("mlp", "embed"), Normal(WIDTH))), on, reduction)
 
     def gradient(weights: Float[Array, "L rows D"], x: Float[Array, "T D"]) -> Float[Array, "L rows D"]:
         def layer(x: Float[Array, "T D"], part: Float[Array, "rows D"]) -> tuple[Float[Array, "T D"], None]:
-            weight = spread.Spread(part, cut).astype(x.dtype)
-            return jnp.tanh(x @ weight.T) @ weight, None
+            weight = cast_for_products(spread.Spread(part, cut), x.dtype)
+            return project_back(jnp.tanh(project(x, weight)), weight), None
 
         def loss(weights: Float[Array, "L rows D"]) -> Float[Array, ""]:
             return jnp.sum(jax.lax.scan(jax.checkpoint(layer, prevent_cse=False), x, weights)[0].astype(jnp.float32))
@@ -40,7 +43,9 @@ def program(on: Partitioner, options: dict[str, str]) -> list[dict[str, object]]
     x = jax.ShapeDtypeStruct((CHIPS * 512, WIDTH), jnp.bfloat16, sharding=on.sharding(rows))
     compiled = jax.jit(mapped, compiler_options=options).lower(weights, x).compile()
     found = collectives(parse(compiled.as_text() or ""), CHIPS)
-    return [{"kind": c.kind, "bytes": c.bytes, "group": c.group, "async": c.asynchronous} for c in found]
+    return [
+        {"kind": c.kind, "bytes": c.bytes, "group": c.group, "async": c.asynchronous, "hidden": c.hidden} for c in found
+    ]
 
 
 def at_once(gradient: Float[Array, "..."], cut: spread.Cut) -> Float[Array, "..."]:
@@ -51,6 +56,8 @@ def at_once(gradient: Float[Array, "..."], cut: spread.Cut) -> Float[Array, "...
 
 if __name__ == "__main__":
     on = Partitioner(meshes.build(meshes.Config(data=CHIPS), topology_devices("v4:4x4x4")))
-    found = {"as written": program(on, TPU_OPTIONS), "without the option": program(on, {})}
+    scatter, hops = spread.Reduction(), spread.Reduction(by="hops")
+    found = {"as written": program(on, TPU_OPTIONS, scatter), "without the option": program(on, {}, scatter)}
+    found["hops"] = program(on, TPU_OPTIONS, hops)
     spread.reduced = at_once
-    print(json.dumps({**found, "at once": program(on, TPU_OPTIONS)}))
+    print(json.dumps({**found, "at once": program(on, TPU_OPTIONS, scatter)}))

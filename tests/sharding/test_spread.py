@@ -46,6 +46,16 @@ def test_a_gather_a_pass_and_a_scatter_a_ring(programs: dict[str, list[dict[str,
     assert [c["group"] for c in written if c["kind"] == "reduce-scatter"] == [4, 4, 4]
 
 
+def test_a_travelling_gradient_is_sent_beside_products(programs: dict[str, list[dict[str, Any]]]) -> None:
+    """Two products with the weight, each around a ring of 4 in two directions, then scattered over the other two."""
+    hops = [c for c in programs["hops"] if c["kind"] == "collective-permute"]
+    assert len(hops) == 2 * 2 * 3
+    assert all(c["async"] and c["hidden"] for c in hops)
+    scatters = [c for c in programs["hops"] if c["kind"] == "reduce-scatter"]
+    assert [c["group"] for c in scatters] == [4] * 4
+    assert max(c["bytes"] for c in scatters) == 4 * 2048 * 1024 // 4
+
+
 def test_without_the_option_gathers_are_synchronous(programs: dict[str, list[dict[str, Any]]]) -> None:
     assert not any(c["async"] for c in programs["without the option"])
 

@@ -27,15 +27,25 @@ def read(text: str) -> list[Collective]:
     return collectives(parse(text), shallow.CHIPS)
 
 
-@pytest.fixture(scope="module")
-def step() -> list[Collective]:
+def compiled(execution: dict[str, str]) -> str:
+    """The program's text."""
     if importlib.util.find_spec("libtpu") is None:
         pytest.skip("needs libtpu: pip install 'polymath-v[tpu]'")
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "TPU_SKIP_MDS_QUERY": "1", "ALLOW_MULTIPLE_LIBTPU_LOAD": "1"}
-    command = [sys.executable, str(PROGRAM), json.dumps({})]
+    command = [sys.executable, str(PROGRAM), json.dumps(execution)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
-    return read(done.stdout)
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def step() -> list[Collective]:
+    return read(compiled({}))
+
+
+@pytest.fixture(scope="module")
+def hopping() -> list[Collective]:
+    return read(compiled({"gradient_reduction": "hops", "remat": "minimal"}))
 
 
 def of_decoder_layers(step: list[Collective], kind: str) -> list[Collective]:
@@ -66,6 +76,17 @@ def test_a_gradient_is_reduced_over_one_ring_after_the_other(step: list[Collecti
     scatters = [c for c in step if c.kind == "reduce-scatter" and c.times == shallow.DEPTH]
     assert {c.group for c in scatters} == {4}
     assert len(scatters) == 3 * MATRICES
+
+
+def test_travelling_gradients_leave_a_scatter_over_two_rings(hopping: list[Collective]) -> None:
+    """Five matrices go around a ring of 4 in two directions, 3 hops each; keys and values go over 3 rings."""
+    hops = of_decoder_layers(hopping, "collective-permute")
+    assert len(hops) == (MATRICES - 1) * 2 * 3
+    assert all(c.asynchronous and c.hidden for c in hops)
+    scatters = [c for c in hopping if c.kind == "reduce-scatter" and c.times == shallow.DEPTH]
+    assert len(scatters) == 2 * (MATRICES - 1) + 3
+    assert len(of_decoder_layers(hopping, "all-gather")) == 2 * MATRICES
+    assert max(c.bytes for c in hopping if c.kind == "all-reduce") < WEIGHT / 4
 
 
 def test_nothing_has_a_row_for_each_token_and_a_column_for_each_entry(step: list[Collective]) -> None:
