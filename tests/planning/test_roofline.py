@@ -42,6 +42,21 @@ def test_gradients_are_reduced_once_a_micro_batch() -> None:
     assert ("gradient shards", "optimizer") not in moved, "one replica"
 
 
+def test_travelling_gradients_are_taken_off_the_reduction() -> None:
+    """7/8 of all matrices but keys and values; what both send together is what the collectives alone would send."""
+    plan = replace(PLAN, rings=1)
+    hops = replace(plan, hops=8)
+    there, here = received(hops), received(plan)
+    large = 44 * (2 * 8192 + 3 * 20_480) * 7168
+    assert there["travelling gradients", "backward"] == 4 * large * 7 / 8
+    both = there["travelling gradients", "backward"] + there["layers' gradients", "backward"]
+    assert both == pytest.approx(here["layers' gradients", "backward"])
+    assert ("travelling gradients", "backward") not in here
+    assert step_seconds(hops, MIDDLE) < step_seconds(plan, MIDDLE)
+    bare = replace(MIDDLE, gathers=0)
+    assert step_seconds(hops, bare) == pytest.approx(step_seconds(plan, bare)), "hidden by nothing, it takes as long"
+
+
 def test_activations_of_a_compiled_program() -> None:
     """[64, 8] with full remat: the program gathers 474 GiB and scatters 386, of which about 96/8 are weights."""
     plan = replace(PLAN, mesh=Mesh(1, 64, 8))
