@@ -1,6 +1,7 @@
 """Writing to disk so that a crash, a full disk or Ctrl-C never leaves a half-written result behind."""
 
 import errno
+import fcntl
 import os
 import shutil
 import tempfile
@@ -45,6 +46,18 @@ def atomic_write(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def one_at_a_time(directory: Path) -> Iterator[None]:
+    """Wait until no other process is in this block for `directory`, which is made if need be; nothing is written."""
+    Path(directory).mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

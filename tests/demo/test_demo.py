@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from polymath.demo import DemoSettings, run_demo
-from polymath.demo import run as demo_run
+from polymath.demo import DemoSettings, run_demo, schedule
 from polymath.demo.settings import NO_LANGUAGE, POLICY, PROPRIOCEPTION, RANDOM
 from polymath.errors import ConfigError, PolymathError
 from polymath.training.run import open_run
@@ -43,10 +42,10 @@ def test_baselines_start_from_the_policys_alignment_with_something_hidden(finish
 
 
 def test_a_finished_demo_runs_nothing_again(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(commands: object) -> None:
-        raise AssertionError(f"ran again: {commands}")
+    def fail(command: object, *_: object) -> None:
+        raise AssertionError(f"ran again: {command}")
 
-    monkeypatch.setattr(demo_run, "run_together", fail)
+    monkeypatch.setattr(schedule, "Running", fail)
     run_demo(finished, SMALL)
 
 

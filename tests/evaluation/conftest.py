@@ -61,6 +61,7 @@ def report_data(tmp_path_factory) -> ReportData:
         attention=(AttentionPicture(image, attention, "reach-left"),),
         parameters={"decoder": 300_000, "vision": 100_000},
         stages=(Stage("record", 60, 110, 2**30), Stage("train", 120, 230, 3 * 2**30)),
+        whole=Stage("whole run", 150, 340, 4 * 2**30),
         commands=("polymath eval metaworld --policy runs/demo",),
         seeds={"training": 7},
         machine="2 cores",

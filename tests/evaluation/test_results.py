@@ -1,6 +1,7 @@
 """results.json: merging policies, refusing mixed renderers and files that do not fit."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -40,6 +41,18 @@ def test_policies_are_merged_and_replaced(tmp_path):
     update_results(path, summarise(IDENTITY, episodes("seen", {"push": [1, 1]})))
     results = load_results(path)
     assert {name: entry.successes for name, entry in results["seen"].items()} == {"polymath-v": 2, "random": 0}
+
+
+def test_evaluations_that_end_together_lose_nothing(tmp_path):
+    path = tmp_path / "results.json"
+    names = [f"policy-{i}" for i in range(24)]
+
+    def finish(name):
+        update_results(path, summarise(dataclasses.replace(IDENTITY, policy=name), episodes("seen", {"push": [1]})))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(finish, names))
+    assert set(load_results(path)["seen"]) == set(names)
 
 
 def test_another_renderer_is_refused_unless_asked_for(tmp_path):

@@ -1,9 +1,10 @@
 """Random-access collections of training documents: their sizes are known at once, their pictures are read on demand."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, UInt8
 
 from polymath.data import sequence
 from polymath.data.augment import Augmentation
@@ -129,14 +130,20 @@ class WindowDocuments:
         episode, step = self.locate(index)
         layout, transform = self._transform.layout, self._transform
         steps = range(step % layout.stride, step + 1, layout.stride)[-layout.window :]
-        images = self._episodes.frames(episode, steps)
-        if not transform.ablation.blank_images:
-            images = augmented(self._augmentation, images, layout.image_size, rng)
+        images = self._pictures(episode, steps, rng)
         states, actions = self._episodes.states(episode), self._episodes.actions(episode)
         return transform.document(
             self._instructions[episode],
             [self._step(images[i], states[t], actions[t : t + layout.chunk_length]) for i, t in enumerate(steps)],
         )
+
+    def _pictures(
+        self, episode: int, steps: Sequence[int], rng: np.random.Generator
+    ) -> UInt8[np.ndarray, "steps C size size 3"]:
+        size, transform = self._transform.layout.image_size, self._transform
+        if transform.ablation.blank_images:
+            return np.zeros((len(steps), len(transform.embodiment.cameras), size, size, 3), np.uint8)
+        return augmented(self._augmentation, self._episodes.frames(episode, steps), size, rng)
 
     def locate(self, index: int) -> tuple[int, int]:
         """(episode, control step) at which the window `index` ends."""

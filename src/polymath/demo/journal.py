@@ -14,10 +14,19 @@ from polymath.files import atomic_write
 
 @dataclass(frozen=True)
 class Journal:
-    """The settings and the usage of each finished stage, by name."""
+    """The settings, the usage of each finished stage by name, and wall seconds and largest memory of the whole.
+
+    Stages run side by side, so the whole takes less time than their sum, and more memory than the largest of them.
+    """
 
     settings: DemoSettings
     stages: dict[str, Usage]
+    wall_seconds: float = 0.0
+    peak_memory: int = 0
+
+    @property
+    def whole(self) -> Usage:
+        return Usage(self.wall_seconds, sum(usage.cpu_seconds for usage in self.stages.values()), self.peak_memory)
 
 
 def open_journal(path: Path, settings: DemoSettings) -> Journal:
@@ -35,8 +44,7 @@ def open_journal(path: Path, settings: DemoSettings) -> Journal:
     return journal
 
 
-def save_stage(path: Path, journal: Journal, name: str, usage: Usage) -> Journal:
-    journal = Journal(journal.settings, {**journal.stages, name: usage})
+def save(path: Path, journal: Journal) -> Journal:
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(config.to_dict(journal), indent=2) + "\n")
     return journal

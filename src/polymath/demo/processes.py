@@ -1,19 +1,16 @@
-"""Running `polymath` commands as processes, side by side, with the time and memory that they took."""
+"""One `polymath` command as a process on cores of its own, with the time and memory that it took."""
 
 import os
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
 from polymath.errors import PolymathError
-
-SAMPLE_SECONDS = 0.5
 
 KEEP_MEMORY = {
     "MALLOC_MMAP_MAX_": "0",
@@ -27,99 +24,65 @@ kernel clears the same pages again each time, a quarter of a small model's step.
 
 @dataclass(frozen=True)
 class Usage:
-    """Wall and CPU seconds of a group of processes, and the largest sum of their resident memory, in bytes."""
+    """Wall and CPU seconds of a process with all its descendants, and the largest sum of their memory, in bytes."""
 
     wall_seconds: float
     cpu_seconds: float
     peak_memory: int
 
 
-def run_together(commands: Sequence[Sequence[str]]) -> Usage:
-    """Run `polymath` commands at the same time; several of them get one core each, a single one gets all.
+class Running:
+    """A `polymath` command under way; compiled programs are kept in `cache` for the commands after it."""
 
-    Raises PolymathError naming the command that failed; the others are stopped. Ctrl-C reaches all of them.
-    """
-    started, cpu = time.monotonic(), _children_cpu()
-    with _peak_memory() as peak:
-        processes = [_start(command, core) for command, core in zip(commands, _cores(len(commands)), strict=True)]
+    def __init__(self, command: Sequence[str], cores: frozenset[int], cache: Path) -> None:
+        self.cores = cores
+        self._command, self._started, self._peak = command, time.monotonic(), 0
+        environment = KEEP_MEMORY | {"JAX_COMPILATION_CACHE_DIR": str(cache)} | os.environ
+        own = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, cores)  # the child inherits it
         try:
-            _wait(processes, commands)
-        except BaseException:
-            _stop(processes)
-            raise
-    return Usage(time.monotonic() - started, _children_cpu() - cpu, max(peak))
+            self._process = subprocess.Popen([sys.executable, "-m", "polymath.cli", *command], env=environment)
+        finally:
+            os.sched_setaffinity(0, own)
 
+    def usage(self) -> Usage | None:
+        """None until the command has ended. Raises PolymathError naming the command if it failed."""
+        pid, status, used = os.wait4(self._process.pid, os.WNOHANG)
+        if not pid:
+            return None
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        if code := self._process.returncode:
+            raise PolymathError(
+                f"`polymath {' '.join(self._command)}` ended with status {code}; its message stands above. "
+                "After mending the cause run the demo again: finished stages are kept"
+            )
+        return Usage(time.monotonic() - self._started, used.ru_utime + used.ru_stime, self._peak)
 
-def _start(command: Sequence[str], cores: set[int]) -> subprocess.Popen:
-    argv = [sys.executable, "-m", "polymath.cli", *command]
-    own = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)  # the child inherits it
-    try:
-        return subprocess.Popen(argv, env=KEEP_MEMORY | os.environ)
-    finally:
-        os.sched_setaffinity(0, own)
-
-
-def _cores(commands: int) -> list[set[int]]:
-    available = sorted(os.sched_getaffinity(0))
-    if commands == 1:
-        return [set(available)]
-    return [{available[i % len(available)]} for i in range(commands)]
-
-
-def _wait(processes: list[subprocess.Popen], commands: Sequence[Sequence[str]]) -> None:
-    waiting = list(range(len(processes)))
-    while waiting:
-        for index in list(waiting):
-            status = processes[index].poll()
-            if status is None:
-                continue
-            waiting.remove(index)
-            if status:
-                raise PolymathError(
-                    f"`polymath {' '.join(commands[index])}` ended with status {status}; its message stands above. "
-                    "After mending the cause run the demo again: finished stages are kept"
-                )
-        time.sleep(0.05)
-
-
-def _stop(processes: list[subprocess.Popen]) -> None:
-    """Give every process the time to save (a Ctrl-C at the terminal has reached them already), then end it."""
-    for process in processes:
-        if process.poll() is None:
-            process.terminate()
-    for process in processes:
+    def sample_memory(self) -> int:
+        """Resident bytes of the process and its descendants now; shared pages count once for each of them."""
         try:
-            process.wait(timeout=30)
+            process = psutil.Process(self._process.pid)
+            resident = sum(map(_resident, [process, *process.children(recursive=True)]))
+        except psutil.NoSuchProcess:  # it has ended meanwhile
+            resident = 0
+        self._peak = max(self._peak, resident)
+        return resident
+
+    def ask_to_stop(self) -> None:
+        """Let it save (a Ctrl-C at the terminal has reached it already)."""
+        if self._process.returncode is None:
+            self._process.terminate()
+
+    def stop(self, seconds: float = 30) -> None:
+        """End it if it does not end by itself within `seconds`."""
+        try:
+            self._process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
-            process.kill()
-
-
-def _children_cpu() -> float:
-    times = os.times()
-    return times.children_user + times.children_system
-
-
-@contextmanager
-def _peak_memory() -> Iterator[list[int]]:
-    """Samples of the summed resident memory of all descendants; shared pages count once for each process."""
-    samples, done = [0], threading.Event()
-
-    def sample() -> None:
-        while not done.wait(SAMPLE_SECONDS):
-            samples.append(sum(_resident(process) for process in psutil.Process().children(recursive=True)))
-
-    thread = threading.Thread(target=sample, daemon=True)
-    thread.start()
-    try:
-        yield samples
-    finally:
-        done.set()
-        thread.join()
+            self._process.kill()
 
 
 def _resident(process: psutil.Process) -> int:
     try:
         return process.memory_info().rss
-    except psutil.Error:  # it has ended meanwhile
+    except psutil.Error:
         return 0

@@ -12,6 +12,7 @@ import numpy as np
 
 from polymath.data.sources.lerobot import LeRobotEpisodes
 from polymath.demo.journal import Journal
+from polymath.demo.processes import Usage
 from polymath.demo.settings import BASELINES, POLICY
 from polymath.demo.stages import stages
 from polymath.evaluation.benchmarks.metaworld import SPLITS
@@ -42,17 +43,20 @@ def write_demo_report(out: Path, journal: Journal) -> None:
         attention=_attention(policy, out / "demonstrations"),
         parameters={part: n for part, n in count_by_part(policy.run.recipe.model).items() if part != "total"},
         stages=tuple(
-            ReportStage(titles[name], usage.wall_seconds, usage.cpu_seconds, usage.peak_memory)
-            for name, usage in journal.stages.items()
-            if name in titles
+            ReportStage(titles[name], *_figures(usage)) for name, usage in journal.stages.items() if name in titles
         ),
-        commands=tuple("polymath " + " ".join(command) for stage in todo for command in stage.commands),
+        whole=ReportStage("whole run", *_figures(journal.whole)),
+        commands=tuple("polymath " + " ".join(stage.command) for stage in todo),
         seeds={"demo": settings.seed},
         machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {jax.default_backend()}",
         versions={name: version(name) for name in PACKAGES},
         created=datetime.date.today().isoformat(),
     )
     write_report(data, out / "report.html")
+
+
+def _figures(usage: Usage) -> tuple[float, float, int]:
+    return usage.wall_seconds, usage.cpu_seconds, usage.peak_memory
 
 
 def _attention(policy: Policy, episodes: Path) -> tuple[AttentionPicture, ...]:

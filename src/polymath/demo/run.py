@@ -1,16 +1,18 @@
 """Stage by stage to runs/demo/results.json and runs/demo/report.html; finished stages are not run again."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from polymath.demo.journal import Journal, open_journal, save_stage
-from polymath.demo.processes import Usage, run_together
+from polymath.demo.journal import Journal, open_journal, save
+from polymath.demo.processes import Usage
 from polymath.demo.report import write_demo_report
+from polymath.demo.schedule import run_stages
 from polymath.demo.settings import POLICY, DemoSettings
-from polymath.demo.stages import stages
+from polymath.demo.stages import Stage, stages
 from polymath.evaluation.results import Entry, Results, load_results
 
 
@@ -20,29 +22,51 @@ def run_demo(out: Path, settings: DemoSettings) -> Results:
     Raises ConfigError if `out` holds a demo of other settings, PolymathError naming a command that failed.
     """
     out, console = Path(out), Console()
-    journal_path = out / "demo.json"
-    journal = open_journal(journal_path, settings)
     todo = stages(settings, out)
-    for number, stage in enumerate(todo, start=1):
-        heading = f"[bold]{number}/{len(todo)} {stage.title}[/bold]"
-        if stage.name in journal.stages:
-            console.print(f"{heading}: done before in {journal.stages[stage.name].wall_seconds:.0f} s")
-            continue
-        console.print(heading)
-        for command in stage.commands:
-            console.print(f"  polymath {' '.join(command)}", style="dim", soft_wrap=True, highlight=False)
-        journal = save_stage(journal_path, journal, stage.name, run_together(stage.commands))
+    journal = _run(todo, out, open_journal(out / "demo.json", settings), console)
     if "report" not in journal.stages:
         started, cpu = time.monotonic(), time.process_time()
         write_demo_report(out, journal)
         usage = Usage(time.monotonic() - started, time.process_time() - cpu, 0)
-        journal = save_stage(journal_path, journal, "report", usage)
+        wall = journal.wall_seconds + usage.wall_seconds
+        journal = save(
+            out / "demo.json", replace(journal, stages={**journal.stages, "report": usage}, wall_seconds=wall)
+        )
     results = load_results(out / "results.json")
-    _print_summary(console, out, results, journal)
+    _print_summary(console, out, results, journal.whole)
     return results
 
 
-def _print_summary(console: Console, out: Path, results: Results, journal: Journal) -> None:
+def _run(todo: list[Stage], out: Path, journal: Journal, console: Console) -> Journal:
+    """Run the stages and keep the journal after each."""
+    before, started = journal, time.monotonic()
+
+    def heading(stage: Stage, what: str) -> None:
+        console.print(f"[bold]{todo.index(stage) + 1}/{len(todo)} {stage.title}[/bold]{what}", highlight=False)
+
+    def on_start(stage: Stage) -> None:
+        heading(stage, "")
+        console.print(f"  polymath {' '.join(stage.command)}", style="dim", soft_wrap=True, highlight=False)
+
+    def on_end(stage: Stage, usage: Usage, peak: int) -> None:
+        nonlocal journal
+        heading(stage, f": done in {usage.wall_seconds:.0f} s")
+        journal = Journal(
+            journal.settings,
+            {**journal.stages, stage.name: usage},
+            before.wall_seconds + time.monotonic() - started,
+            max(before.peak_memory, peak),
+        )
+        save(out / "demo.json", journal)
+
+    for stage in todo:
+        if stage.name in journal.stages:
+            heading(stage, f": done before in {journal.stages[stage.name].wall_seconds:.0f} s")
+    run_stages(todo, journal.stages, out / "programs", on_start, on_end)
+    return journal
+
+
+def _print_summary(console: Console, out: Path, results: Results, whole: Usage) -> None:
     table = Table(title="Success rate on held-out layouts, with 95 % Wilson intervals")
     table.add_column("split")
     policies = [POLICY] + [name for name in results["seen"] if name != POLICY]
@@ -51,12 +75,10 @@ def _print_summary(console: Console, out: Path, results: Results, journal: Journ
     for split, entries in results.items():
         table.add_row(split, *[_cell(entries[name]) for name in policies])
     console.print(table)
-    wall = sum(usage.wall_seconds for usage in journal.stages.values())
-    cpu = sum(usage.cpu_seconds for usage in journal.stages.values())
-    memory = max(usage.peak_memory for usage in journal.stages.values())
     console.print(
-        f"Scripted-expert demonstrations on Meta-World. {wall / 60:.1f} minutes, {cpu:.0f} CPU-seconds, "
-        f"{memory / 2**30:.1f} GiB at most.\n{out / 'results.json'}\n{out / 'report.html'}",
+        f"Scripted-expert demonstrations on Meta-World. {whole.wall_seconds / 60:.1f} minutes, "
+        f"{whole.cpu_seconds:.0f} CPU-seconds, {whole.peak_memory / 2**30:.1f} GiB at most.\n"
+        f"{out / 'results.json'}\n{out / 'report.html'}",
         highlight=False,
     )
 

@@ -1,8 +1,9 @@
-"""The stages of the demonstration, each a handful of `polymath` commands that run side by side.
+"""The stages of the demonstration: one `polymath` command each, and what must be finished before.
 
-episodes ─┐                     ┌─► policy ──────┐
-captions ─┼─► tokenizer ─► alignment             ├─► evaluation ─► report
-          │                     └─► baselines ───┘
+episodes ─┐                         ┌─► policy ────► evaluation ─┐
+captions ─┼─► tokenizer ─► alignment├─► baseline ──► evaluation ─┼─► report
+          │                         └─► baseline ──► evaluation ─┤
+          └──────────────────────────── random ────► evaluation ─┘
 """
 
 from dataclasses import dataclass
@@ -16,26 +17,36 @@ Command = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Stage:
-    """Commands (without the leading `polymath`) that run at the same time, sharing the cores."""
+    """A command (without the leading `polymath`), the names of the stages before it, and how many cores it can use."""
 
     name: str
     title: str
-    commands: tuple[Command, ...]
+    command: Command
+    needs: tuple[str, ...] = ()
+    all_cores: bool = False
 
 
 def stages(settings: DemoSettings, out: Path) -> list[Stage]:
-    """All commands of the demonstration in `out`, in order."""
-    policy = str(out / POLICY)
+    """All stages of the demonstration in `out`, in an order in which they could be run one by one."""
+    before = ("episodes", "captions")
     return [
-        Stage("episodes", "Demonstrations by scripted experts", (record_episodes(settings, out),)),
-        Stage("captions", "Image-text pairs from the simulator", (record_captions(settings, out),)),
-        Stage("tokenizer", "Tokenizer", (train_tokenizer(settings, out),)),
-        Stage("alignment", "Vision-language alignment", (train(settings, out, policy, "alignment"),)),
-        Stage("policy", "Robot fine-tuning", (train(settings, out, policy, "robot"),)),
-        Stage("baselines", "Robot fine-tuning of two baselines", tuple(train_baselines(settings, out, policy))),
+        Stage("episodes", "Demonstrations by scripted experts", record_episodes(settings, out), all_cores=True),
+        Stage("captions", "Image-text pairs from the simulator", record_captions(settings, out), all_cores=True),
+        Stage("tokenizer", "Tokenizer", train_tokenizer(settings, out), before, all_cores=True),
+        Stage("alignment", "Vision-language alignment", align(settings, out), ("tokenizer",), all_cores=True),
+        Stage("policy", "Robot fine-tuning", train(settings, out, str(out / POLICY), "robot"), ("alignment",)),
         *(
-            Stage(f"evaluation of {name}", f"Success rate of {name}", (evaluate(settings, out, name),))
-            for name in (POLICY, PROPRIOCEPTION, NO_LANGUAGE, RANDOM)
+            Stage(name, f"Robot fine-tuning of {name}", train_baseline(settings, out, name), ("alignment",))
+            for name in (NO_LANGUAGE, PROPRIOCEPTION)
+        ),
+        *(
+            Stage(f"evaluation of {name}", f"Success rate of {name}", evaluate(settings, out, name), (needed,))
+            for name, needed in (
+                (POLICY, "policy"),
+                (NO_LANGUAGE, NO_LANGUAGE),
+                (RANDOM, "alignment"),
+                (PROPRIOCEPTION, PROPRIOCEPTION),
+            )
         ),
     ]
 
@@ -57,6 +68,10 @@ def train_tokenizer(settings: DemoSettings, out: Path) -> Command:
     return ("tokenizer", "train", *text, "--shipped", *size, "--out", str(out / "tokenizer.json"))
 
 
+def align(settings: DemoSettings, out: Path) -> Command:
+    return train(settings, out, str(out / POLICY), "alignment")
+
+
 def train(settings: DemoSettings, out: Path, run: str, phase: str, *more: str) -> Command:
     data = ("--data", str(out / "demonstrations"), str(out / "captions"))
     tokenizer = ("--tokenizer", str(out / "tokenizer.json"))
@@ -64,11 +79,8 @@ def train(settings: DemoSettings, out: Path, run: str, phase: str, *more: str) -
     return ("train", settings.preset, "--phases", phase, *data, *tokenizer, "--out", run, *overrides)
 
 
-def train_baselines(settings: DemoSettings, out: Path, policy: str) -> list[Command]:
-    return [
-        (*train(settings, out, str(out / name), "robot", override), "--start", policy)
-        for name, override in BASELINES.items()
-    ]
+def train_baseline(settings: DemoSettings, out: Path, name: str) -> Command:
+    return (*train(settings, out, str(out / name), "robot", BASELINES[name]), "--start", str(out / POLICY))
 
 
 def evaluate(settings: DemoSettings, out: Path, name: str) -> Command:

@@ -16,7 +16,7 @@ from polymath.errors import ConfigError
 from polymath.evaluation.episode_log import Identity
 from polymath.evaluation.rollout import EpisodeResult
 from polymath.evaluation.statistics import Rate
-from polymath.files import atomic_write
+from polymath.files import atomic_write, one_at_a_time
 
 
 @dataclass(frozen=True)
@@ -70,21 +70,29 @@ def load_results(path: Path) -> Results:
 def update_results(path: Path, entries: dict[str, Entry], allow_mixed_renderers: bool = False) -> Results:
     """Put one policy's entries into results.json, replacing its former ones; return the whole.
 
-    Raises ConfigError if the file holds pictures of another renderer, unless `allow_mixed_renderers`.
+    Evaluations that end at the same time wait for each other. Raises ConfigError if the file holds pictures of another
+    renderer, unless `allow_mixed_renderers`.
     """
-    results = load_results(path)
+    with one_at_a_time(Path(path).parent):
+        results = load_results(path)
+        if not allow_mixed_renderers:
+            _check_renderers(path, results, entries)
+        for split, entry in entries.items():
+            results.setdefault(split, {})[entry.identity.policy] = entry
+        plain = {s: {name: config.to_dict(entry) for name, entry in found.items()} for s, found in results.items()}
+        with atomic_write(Path(path)) as temporary:
+            temporary.write_text(json.dumps(plain, indent=2) + "\n")
+    return results
+
+
+def _check_renderers(path: Path, results: Results, entries: dict[str, Entry]) -> None:
     for split, entry in entries.items():
         for name, other in results.get(split, {}).items():
-            if other.identity.renderer != entry.identity.renderer and not allow_mixed_renderers:
+            if other.identity.renderer != entry.identity.renderer:
                 raise ConfigError(
                     f"{path}: {split}.{name}.identity.renderer is {other.identity.renderer!r}, this evaluation used "
                     f"{entry.identity.renderer!r}; evaluate all policies with one renderer, or allow mixing explicitly"
                 )
-        results.setdefault(split, {})[entry.identity.policy] = entry
-    plain = {s: {name: config.to_dict(entry) for name, entry in found.items()} for s, found in results.items()}
-    with atomic_write(Path(path)) as temporary:
-        temporary.write_text(json.dumps(plain, indent=2) + "\n")
-    return results
 
 
 def _entry(identity: Identity, episodes: list[EpisodeResult]) -> Entry:

@@ -38,7 +38,8 @@ def train_phase(run: Run, phase_name: str, loader: Loader, start: polymath_v.Par
         step = make_step(recipe.model, phase.optimizer, phase.loss, recipe.execution, phase.steps, mesh)
         own = own_rows(phase.rows, mesh)
         first = int(state.step)
-        with _curves(run, phase_name, first) as metrics, _progress(phase_name, first, phase.steps) as bar:
+        title = f"{run.path.name} · {phase_name}"  # several may run in one terminal
+        with _curves(run, phase_name, first) as metrics, _progress(title, first, phase.steps) as bar:
             try:
                 for batch in _batches(loader, first, phase.steps, mesh, own):
                     state, values = step(state, batch)

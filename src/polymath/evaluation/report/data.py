@@ -54,7 +54,8 @@ class ReportData:
     """All that one page shows. `policy` names the headline entry of `results`; the others are baselines.
 
     `splits` gives each split's title and one-line description; `parameters` counts by part of the model; `seeds` names
-    each seed; `machine` and `versions` say where it ran; `created` is a date.
+    each seed; `whole` is the run from start to end, in which stages may have overlapped; `machine` and `versions` say
+    where it ran; `created` is a date.
     """
 
     title: str
@@ -67,6 +68,7 @@ class ReportData:
     attention: tuple[AttentionPicture, ...] = ()
     parameters: dict[str, int] = field(default_factory=dict)
     stages: tuple[Stage, ...] = ()
+    whole: Stage | None = None
     commands: tuple[str, ...] = ()
     seeds: dict[str, int] = field(default_factory=dict)
     machine: str = ""

@@ -47,6 +47,6 @@ def render_report(data: ReportData) -> str:
         runs=[{"name": c.run, "colour": colours[c.run]} for c in data.curves],
         phases=sections.phases(data.curves, colours),
         parameters=sections.parameters(data.parameters),
-        stages=sections.stages(data.stages),
+        stages=sections.stages(data.stages, data.whole),
         facts=sections.facts(data, identities[0]),
     )

@@ -67,11 +67,11 @@ def cards(data: ReportData) -> list[Cells]:
     if data.parameters:
         count = _short(sum(data.parameters.values()))
         found.append({"what": "Parameters", "number": count, "detail": f"{len(data.parameters)} parts", "head": False})
-    if data.stages:
-        wall, cpu = (sum(getattr(s, f"{kind}_seconds") for s in data.stages) for kind in ("wall", "cpu"))
-        found.append({"what": "Whole run", "number": _clock(wall), "detail": f"{cpu:,.0f} CPU seconds", "head": False})
-        peak = _memory(max(s.peak_memory for s in data.stages))
-        found.append({"what": "Peak memory", "number": peak, "detail": "resident, largest stage", "head": False})
+    if whole := data.whole:
+        clock, detail = _clock(whole.wall_seconds), f"{whole.cpu_seconds:,.0f} CPU seconds"
+        found.append({"what": "Whole run", "number": clock, "detail": detail, "head": False})
+        peak = _memory(whole.peak_memory)
+        found.append({"what": "Peak memory", "number": peak, "detail": "resident, all processes", "head": False})
     return found
 
 
@@ -122,14 +122,11 @@ def parameters(counts: dict[str, int]) -> list[Cells]:
     return [*rows, {"name": "total", "count": f"{total:,}", "share": "", "total": True}] if rows else []
 
 
-def stages(found: tuple[Stage, ...]) -> list[Cells]:
-    """One row per stage, and the total last."""
-    if not found:
-        return []
-    wall, cpu = sum(s.wall_seconds for s in found), sum(s.cpu_seconds for s in found)
-    rows = [_stage_row(s, wall, i % 6, total=False) for i, s in enumerate(found)]
-    total = Stage("total", wall, cpu, max(s.peak_memory for s in found))
-    return [*rows, _stage_row(total, wall, 0, total=True)]
+def stages(found: tuple[Stage, ...], whole: Stage | None) -> list[Cells]:
+    """One row per stage, and the whole run last."""
+    cpu = sum(stage.cpu_seconds for stage in found)
+    rows = [_stage_row(stage, cpu, i % 6, total=False) for i, stage in enumerate(found)]
+    return rows if whole is None else [*rows, _stage_row(whole, cpu, 0, total=True)]
 
 
 def facts(data: ReportData, identity: Identity) -> list[tuple[str, str]]:
@@ -174,12 +171,12 @@ def _task_cell(entry: Entry, task: str) -> str:
     return f"{percent(rate.rate)} ({rate.successes}/{rate.episodes})" if rate else "—"
 
 
-def _stage_row(stage: Stage, wall: float, colour: int, total: bool) -> Cells:
+def _stage_row(stage: Stage, cpu: float, colour: int, total: bool) -> Cells:
     return {
         "name": stage.name,
         "colour": colour,
         "total": total,
-        "share": f"{100 * stage.wall_seconds / max(wall, 1e-9):.2f}",
+        "share": f"{100 * stage.cpu_seconds / max(cpu, 1e-9):.2f}",
         "wall": f"{stage.wall_seconds:,.0f}",
         "cpu": f"{stage.cpu_seconds:,.0f}",
         "busy": f"{stage.cpu_seconds / max(stage.wall_seconds, 1e-9):.1f}",
