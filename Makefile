@@ -108,7 +108,7 @@ $(CORPUS_STAMP): examples/tokenizer_256k/requirements.txt | $(STAMP)
 benchmarks: install  ## what the parts cost on this machine: every script of benchmarks/
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-prepare-kills: install  ## `polymath data prepare` of 20,500 rows, killed ten times, ends with the same bytes (5 minutes)
+prepare-kills: install  ## `polymath data prepare` of 20,500 rows, killed ten times, ends with the same bytes (2 minutes)
 	rm -rf runs/prepare-kills
 	$(BIN)/python tests/oracles/prepare_kills.py runs/prepare-kills
 

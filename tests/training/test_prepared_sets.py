@@ -177,6 +177,7 @@ def test_runs_that_do_not_fit_the_set(
     phases = ("--phases", "robot") if "robot phase" in message else ()
     assert train(tmp_path / "run", prepared, more=(*phases, *more(tmp_path))) == 2
     assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists(), "so that the same directory can be used with another setting"
 
 
 def test_sets_that_are_not_whole(prepared: Path, finished: Path, tmp_path: Path, capsys: Said) -> None:

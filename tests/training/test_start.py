@@ -31,7 +31,7 @@ from polymath.training.datasets import TrainingData
 from polymath.training.job import train
 from polymath.training.language import load_language, pieces_of, translate, with_decoder_of
 from polymath.training.recipe import Recipe
-from polymath.training.run import DataRecord, create_or_open
+from polymath.training.run import DataRecord, create, find_run
 from polymath.training.start import Start, starting_weights
 from polymath.training.step import init_params, init_state
 
@@ -43,7 +43,7 @@ def stored(data: TrainingData, out: Path, recipe: Recipe, seed: int, phase: str 
     """A run directory whose phase stands at step 0 of drawn weights, which are returned."""
     episodes = LeRobotEpisodes(data.robot, image_size=64)
     tokenizer, statistics = Tokenizer.load(data.tokenizer), of_episodes(episodes)
-    run = create_or_open(out, recipe, tokenizer, episodes.embodiment, statistics, DataRecord((), ()))
+    run = create(find_run(out, recipe, tokenizer, episodes.embodiment, statistics, DataRecord((), ())))
     params = init_params(recipe.model, jax.random.key(seed))
     with Checkpoints(run.checkpoints(phase), every=1) as checkpoints:
         checkpoints.save(init_state(recipe.model, recipe.phase(phase).optimizer, params), now=True)

@@ -135,7 +135,9 @@ def augmented(
 ) -> UInt8[np.ndarray, "n C size size 3"]:
     """Fit every picture to `size`, then augment; without a config only fit."""
     n, cameras = images.shape[:2]
-    fitted = np.stack([fit(image, size) for image in images.reshape(n * cameras, *images.shape[2:])])
+    fitted = images.reshape(n * cameras, *images.shape[2:])
+    if fitted.shape[1:] != (size, size, 3) or fitted.dtype != np.uint8:
+        fitted = np.stack([fit(image, size) for image in fitted])
     if config is not None:
         fitted = augment(config, fitted, cameras, rng)
     return fitted.reshape(n, cameras, size, size, 3)

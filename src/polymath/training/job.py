@@ -13,7 +13,7 @@ from polymath.training.fitting import find_tokenizer, fitted
 from polymath.training.loop import train_phase, training_mesh
 from polymath.training.processes import is_first
 from polymath.training.recipe import PHASES, Recipe
-from polymath.training.run import Run, create_or_open
+from polymath.training.run import Run, create, find_run
 from polymath.training.start import Start, starting_weights
 
 
@@ -33,14 +33,15 @@ def train(
     given = [data.tokenizer] if data.tokenizer else [*began, *sets.tokenizers()]
     tokenizer = find_tokenizer(recipe, given, sets.instructions())
     sets.check_tokenizer(tokenizer)
-    run = create_or_open(out, recipe, tokenizer, robot, statistics, sets.record())
+    run = find_run(out, recipe, tokenizer, robot, statistics, sets.record())
+    loaders = {name: phase_loader(run, name, sets) for name in phases}  # what does not fit is said before all else
+    create(run)
     params = starting_weights(recipe, start or Start(), tokenizer, training_mesh(recipe.mesh))
     if params is None:
         params = weights_before(run, phases[0])
     for name in phases:
-        loader = phase_loader(run, name, sets)
-        check_stream(run, name, loader)
-        params = train_phase(run, name, loader, params)
+        check_stream(run, name, loaders[name])
+        params = train_phase(run, name, loaders[name], params)
     return run
 
 

@@ -70,27 +70,34 @@ def open_run(path: Path) -> Run:
     return Run(path, recipe, tokenizer, embodiment, statistics, config.load(DataRecord, path / "data.json"))
 
 
-def create_or_open(
+def find_run(
     path: Path, recipe: Recipe, tokenizer: Tokenizer, embodiment: Embodiment, statistics: Statistics, data: DataRecord
 ) -> Run:
-    """A new run directory, or the existing one if it belongs to the very same recipe.
+    """The run in that directory if it belongs to the very same recipe, else a new one, of which nothing is written yet.
 
     Raises ConfigError naming the first field that differs otherwise: a run directory belongs to one recipe; the mesh
     alone may change.
     """
     path = Path(path)
     check_tokenizer(recipe, tokenizer, path / "tokenizer.json")
+    if not (path / "config.json").exists():
+        return Run(path, recipe, tokenizer, embodiment, statistics, data)
+    _check_same_recipe(path / "config.json", config.load(Recipe, path / "config.json"), recipe)
+    return replace(open_run(path), recipe=recipe)
+
+
+def create(run: Run) -> Run:
+    """Write the run directory, if it is not there; of several processes the first one does, the others wait for it."""
+    path = run.path
     if not is_first():
         wait_for_file(path / "config.json")
-    if (path / "config.json").exists():
-        _check_same_recipe(path / "config.json", config.load(Recipe, path / "config.json"), recipe)
-        return replace(open_run(path), recipe=recipe)
-    tokenizer.save(path / "tokenizer.json")
-    config.save(embodiment, path / "embodiment.json")
-    config.save(statistics, path / "statistics.json")
-    config.save(data, path / "data.json")
-    config.save(recipe, path / "config.json")  # last: its presence says that the directory is complete
-    return Run(path, recipe, tokenizer, embodiment, statistics, data)
+    elif not (path / "config.json").exists():
+        run.tokenizer.save(path / "tokenizer.json")
+        config.save(run.embodiment, path / "embodiment.json")
+        config.save(run.statistics, path / "statistics.json")
+        config.save(run.data, path / "data.json")
+        config.save(run.recipe, path / "config.json")  # last: its presence says that the directory is complete
+    return run
 
 
 def check_tokenizer(recipe: Recipe, tokenizer: Tokenizer, path: Path) -> None:

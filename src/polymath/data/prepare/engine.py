@@ -5,6 +5,7 @@ On Ray, every node must see the sources and the output directory under the same 
 
 import contextlib
 import importlib.util
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -16,15 +17,19 @@ STOPPED = Path(".work") / "stopped"
 Engine = Literal["local", "ray"]
 
 
-def start(engine: Engine, address: str | None = None) -> None:
-    """Choose Daft's runner, once in a process. Raises ConfigError if the packages for it are missing."""
+def start(engine: Engine) -> None:
+    """Choose Daft's runner, once in a process: the cluster that RAY_ADDRESS names, else one on this machine.
+
+    Raises ConfigError if the packages for it are missing.
+    """
+    os.environ.setdefault("DAFT_PROGRESS_BAR", "0")  # `progress` shows one, the same for both engines
     for package, extra in (("daft", "data"), ("ray", "ray")):
         if (package == "daft" or engine == "ray") and importlib.util.find_spec(package) is None:
             raise ConfigError(f"--engine {engine} needs {package}; install polymath-v[{extra}]")
     if engine == "ray":
         import daft
 
-        daft.set_runner_ray(address)
+        daft.set_runner_ray()
 
 
 class _Guarded:
