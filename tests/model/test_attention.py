@@ -5,7 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from polymath.model.attention import attend, packed_causal_mask, splash_attention
+from polymath.errors import ConfigError
+from polymath.model.attention import (
+    attend,
+    cudnn_attention,
+    device_kernel,
+    packed_attention,
+    packed_causal_mask,
+    splash_attention,
+)
+from polymath.model.execution import Execution
 
 
 def textbook(query: np.ndarray, key: np.ndarray, value: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
@@ -79,3 +88,54 @@ def test_splash_attention_equals_the_reference_in_value_and_gradient() -> None:
     gradients = (jax.grad(f, argnums=(0, 1, 2))(query, key, value) for f in (ours, reference))
     for a, b in zip(*gradients, strict=True):
         np.testing.assert_allclose(a, b, atol=2e-4)
+
+
+def packed_inputs() -> tuple[jax.Array, ...]:
+    """Query, key, value [2, 64, 4 or 2, 16] and segment ids: two documents and padding."""
+    rng = np.random.default_rng(3)
+    qkv = (jnp.asarray(rng.normal(size=(2, 64, heads, 16)), jnp.float32) for heads in (4, 2, 2))
+    return *qkv, jnp.asarray(np.repeat([[1, 2, 0]], 2, 0).repeat([30, 24, 10], axis=1))
+
+
+def test_what_cudnn_is_asked_for_is_the_reference_in_value_and_gradient() -> None:
+    """The same call of `jax.nn`, but with XLA in the kernel's place: mask, causality, grouped queries."""
+    query, key, value, segments = packed_inputs()
+    mask = packed_causal_mask(segments)
+    asked = jax.vjp(lambda q, k, v: cudnn_attention(q, k, v, mask, implementation="xla"), query, key, value)
+    reference = jax.vjp(lambda q, k, v: attend(q, k, v, mask), query, key, value)
+    np.testing.assert_allclose(asked[0], reference[0], atol=2e-6)
+    for a, b in zip(asked[1](query), reference[1](query), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5)
+
+
+def test_cudnn_attention_lowers_for_cuda_with_its_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine without a GPU; the one thing that jax asks of cuDNN itself, its version, is answered here."""
+    monkeypatch.setattr("jax._src.cudnn.fused_attention_stablehlo.check_cudnn_version", lambda: 91_002)
+    query, key, value, segments = (x.astype(jnp.bfloat16) if x.ndim == 4 else x for x in packed_inputs())
+
+    def total(q: jax.Array, k: jax.Array, v: jax.Array, segments: jax.Array) -> jax.Array:
+        return jnp.sum(packed_attention(segments, q.dtype, "cudnn", "context")(q, k, v).astype(jnp.float32))
+
+    traced = jax.jit(jax.grad(total, argnums=(0, 1, 2))).trace(query, key, value, segments)
+    text = traced.lower(lowering_platforms=("cuda",)).as_text()
+    assert "@__cudnn$fmhaScaleBiasSoftmax(" in text
+    assert "@__cudnn$fmhaScaleBiasSoftmaxBackward(" in text
+    assert text.count('"CAUSAL"') + text.count("22CAUSAL") >= 2
+
+
+@pytest.mark.parametrize(
+    ("platform", "dtype", "kernel"),
+    [
+        ("tpu", "bfloat16", "splash"),
+        ("gpu", "bfloat16", "cudnn"),
+        ("gpu", "float32", "reference"),
+        ("cpu", "bfloat16", "reference"),
+    ],
+)
+def test_the_kernel_of_a_device(platform: str, dtype: str, kernel: str) -> None:
+    assert device_kernel(platform, dtype) == kernel
+
+
+def test_cudnn_in_single_precision_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"half precision alone, but execution\.dtype is float32; set"):
+        Execution(dtype="float32", attention="cudnn")

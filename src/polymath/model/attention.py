@@ -13,7 +13,7 @@ which never forms the scores and skips what the mask excludes; "cudnn" the kerne
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -25,10 +25,17 @@ Attend = Callable[[Float[Array, "B S H E"], Float[Array, "B S K E"], Float[Array
 SPLASH_BLOCK = 512  # tokens; with a fused backward pass blocks of 1,024 fit a v4's vector memory as well
 
 
+def device_kernel(platform: str, dtype: Any) -> Literal["splash", "cudnn", "reference"]:
+    """What "auto" stands for on a platform of jax, for queries of `dtype`; cuDNN has half precision alone."""
+    if platform == "tpu":
+        return "splash"
+    return "cudnn" if platform in ("gpu", "cuda") and jnp.dtype(dtype).itemsize == 2 else "reference"
+
+
 def packed_attention(
-    segment_ids: Int[Array, "B S"], kernel: str, saved_name: str, heads_axis: str | None = None
+    segment_ids: Int[Array, "B S"], dtype: Any, kernel: str, saved_name: str, heads_axis: str | None = None
 ) -> Attend:
-    """The attention of one packed batch, by a kernel of `polymath.model.execution.Execution`.
+    """The attention of one packed batch, by a kernel of `polymath.model.execution.Execution`; `dtype` of the queries.
 
     `saved_name`: what `jax.checkpoint` knows the result by. Splash names its own result and its softmax statistics, so
     that a policy which keeps them need not run the kernel again; named once more outside, the result would be kept in
@@ -36,7 +43,7 @@ def packed_attention(
     Pallas kernel it cannot.
     """
     if kernel == "auto":
-        kernel = {"tpu": "splash", "gpu": "cudnn"}.get(jax.default_backend(), "reference")
+        kernel = device_kernel(jax.default_backend(), dtype)
     if kernel == "splash":
         if heads_axis is not None:
             return over_heads(splash_attention, segment_ids, saved_name, heads_axis)
@@ -103,9 +110,15 @@ def cudnn_attention(
     key: Float[Array, "B S K E"],
     value: Float[Array, "B S K E"],
     mask: Bool[Array, "B S S"],
+    implementation: Literal["cudnn", "xla"] = "cudnn",
 ) -> Float[Array, "B S H E"]:
-    """cuDNN's flash attention, through `jax.nn`; half precision alone."""
-    return jax.nn.dot_product_attention(query, key, value, mask=mask[:, None], implementation="cudnn")
+    """cuDNN's flash attention, through `jax.nn`; half precision alone.
+
+    The mask of the segments goes in as a bias; `is_causal` beside it lets the kernel skip what lies in the future.
+    """
+    return jax.nn.dot_product_attention(
+        query, key, value, mask=mask[:, None], is_causal=True, implementation=implementation
+    )
 
 
 def packed_causal_mask(segment_ids: Int[Array, "B S"]) -> Bool[Array, "B S S"]:

@@ -123,7 +123,7 @@ def forward(
     """
     check_length(config, x.shape[1])
     angles = rotary_angles(config, positions)
-    attend = packed_attention(segment_ids, execution.attention, CONTEXT, execution.heads)
+    attend = packed_attention(segment_ids, x.dtype, execution.attention, CONTEXT, execution.heads)
 
     def layer(x: Float[Array, "B S D"], block: Block) -> tuple[Float[Array, "B S D"], None]:
         return execution.place_residual(forward_block(block, config, x, angles, attend)), None

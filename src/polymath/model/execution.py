@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float
 
+from polymath.errors import ConfigError
 from polymath.sharding.spread import Reduction, is_spread
 
 PROJECTIONS, CONTEXT, AFTER_ATTENTION = "projections", "context", "after attention"
@@ -46,6 +47,17 @@ class Execution:
     unroll: int = 1
     residual: tuple[str | None, str | None, str | None] | None = None
     heads: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.attention == "cudnn" and self.dtype != "bfloat16":
+            raise ConfigError(
+                "execution.attention=cudnn: cuDNN's kernel has half precision alone, but execution.dtype is "
+                f"{self.dtype}; set execution.dtype=bfloat16, or execution.attention=auto"
+            )
+        if self.micro_batches < 1 or self.unroll < 1:
+            raise ConfigError(
+                f"execution.micro_batches={self.micro_batches}, execution.unroll={self.unroll}: must be at least 1"
+            )
 
     @property
     def activation_dtype(self) -> Any:

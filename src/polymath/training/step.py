@@ -11,6 +11,7 @@ from jaxtyping import Array, Int, PRNGKeyArray
 
 from polymath.model import polymath_v
 from polymath.model import specs as weights
+from polymath.model.attention import device_kernel
 from polymath.model.execution import Execution
 from polymath.sharding.placement import Partitioner
 from polymath.training import losses, optimizer, spikes
@@ -87,9 +88,9 @@ def on_devices(execution: Execution, partitioner: Partitioner | None) -> Executi
     """The execution with what the devices decide: the attention kernel, the place of the residual stream."""
     if partitioner is None:
         return execution
-    platform = partitioner.platform
-    kernel = {"tpu": "splash", "gpu": "cudnn"}.get(platform, "reference")
-    attention: Any = kernel if execution.attention == "auto" else execution.attention
+    attention = execution.attention
+    if attention == "auto":
+        attention = device_kernel(partitioner.platform, execution.dtype)
     return replace(execution, attention=attention, residual=partitioner.residual, heads=partitioner.heads)
 
 
