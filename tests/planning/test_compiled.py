@@ -1,6 +1,8 @@
 """What the compiler says, as errors with a remedy. The message with a list is XLA's of a v4 (its usual form)."""
 
 import importlib.util
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -8,6 +10,7 @@ from polymath.errors import ConfigError
 from polymath.planning import compiled
 from polymath.planning.request import Request, prepare
 from polymath.presets import preset
+from polymath.training.ahead import topology_devices
 
 RECIPE, PLAN = prepare(preset("polymath_v_30b"), Request(images=4, remat="attention", accumulation=1))
 LISTED = """RESOURCE_EXHAUSTED: Ran out of memory in memory space hbm. Used 41.74G of 30.75G hbm. Exceeded by 10.99G.
@@ -70,3 +73,27 @@ def test_only_tpus_are_compiled_for() -> None:
     recipe, plan = prepare(preset("polymath_v_1b"), Request(topology="h100:8"))
     with pytest.raises(ConfigError, match="is no single slice of TPUs"):
         compiled.compile_for(recipe, plan)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrap"),
+    [
+        ("v4:8x8x8", (True, True, True)),
+        ("v4:2x2x1", (False, False, False)),
+        ("v5p:4x4x6", (True, True, False)),
+        ("v5e:16x16", (True, True, False)),
+        ("v6e:8x16", (False, True, False)),
+    ],
+)
+def test_what_libtpu_is_asked_for(name: str, wrap: tuple[bool, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rings of MaxText's `accelerator_to_spec_map`; libtpu wants three of them for a grid as well."""
+    asked: dict[str, Any] = {}
+
+    def described(topology: str, platform: str, **options: Any) -> SimpleNamespace:
+        asked.update(options, topology=topology, platform=platform)
+        return SimpleNamespace(devices=[])
+
+    monkeypatch.setattr("jax.experimental.topologies.get_topology_desc", described)
+    assert topology_devices(name) == []
+    assert (asked["topology"], asked["platform"], asked["wrap"]) == (name, "tpu", wrap)
+    assert ("chip_config_name" in asked) == name.startswith(("v4", "v5p"))

@@ -111,7 +111,9 @@ def test_convolutions_count_the_pairs_that_meet(
 
 
 def test_groups() -> None:
-    for groups, size in (("{{0,1,2},{3,4,5}}", 3), ("[2,4]<=[8]", 4), ("[4,2]<=[2,4]T(1,0)", 2), ("{}", 8)):
+    forms = {"{{0,1,2},{3,4,5}}": 3, "[2,4]<=[8]": 4, "[4,2]<=[2,4]T(1,0)": 2, "{}": 8}
+    forms |= {"mesh['x'=4,'y'=2] {'y'}": 2, "mesh['x'=4,'y'=2] {'x','y'}": 8, "mesh['x'=4,'y'=2] {'y','x':(1)2}": 4}
+    for groups, size in forms.items():
         line = hlo.Instruction("x", "f32[1]", "all-reduce", (), f", replica_groups={groups}, to_apply=%add", "")
         assert collectives.group_size(line, 8) == size
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from polymath.config import apply_overrides
 from polymath.errors import CheckpointError, ConfigError
 from polymath.model.specs import named
 from polymath.policy import Policy
@@ -94,6 +95,25 @@ def test_a_tokenizer_of_another_size_is_refused(data: TrainingData, tmp_path: Pa
     model = replace(TINY.model, decoder=replace(TINY.model.decoder, vocabulary=4096))
     with pytest.raises(ConfigError, match=r"2048 entries, but model\.decoder\.vocabulary of recipe 'tiny' is 4096"):
         train(replace(TINY, model=model), data, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ("mesh.data=99", r"\[1, 99, 1\] needs 99 devices"),
+        ("execution.micro_batches=3", r"alignment\.rows: 4 rows do not divide .* make alignment\.rows a multiple of 3"),
+        ('robot.optimizer.groups=[["decoder.*", 1]]', "matches no group; every weight needs exactly one"),
+        ('robot.optimizer.groups=[[".*", 1], ["vit.*", 0]]', r"matches the groups '\.\*', 'vit\.\*'"),
+        ('robot.optimizer.groups=[["(", 1]]', r"'\(' is no regular expression"),
+    ],
+)
+def test_a_mistake_in_the_recipe_leaves_no_run_directory(
+    field: str, message: str, data: TrainingData, tmp_path: Path
+) -> None:
+    """So that the corrected command may use the same place."""
+    with pytest.raises(ConfigError, match=message):
+        train(apply_overrides(TINY, [field]), data, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -7,6 +7,7 @@ XLA writes a native reduce-scatter on TPU also as a fusion of the kind kCustom a
 (`calls=%all-reduce-scatter…`, emitter "…AllReduceScatterFusion"): it counts as a reduce-scatter.
 """
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -114,12 +115,25 @@ def _collective(
 
 
 def group_size(line: Instruction, devices: int) -> int:
-    """Devices that take part together: `{{0,1},{2,3}}` and `[2,2]<=[4]` both say 2; `{}` says all."""
+    """Devices that take part together: `{{0,1},{2,3}}` and `[2,2]<=[4]` both say 2; `{}` says all.
+
+    Since jax 0.12 also by axes of a mesh: `mesh['x'=4,'y'=2] {'y'}` says 2, `{'x':(1)2}` a part of 2 of the axis x.
+    """
+    axes = line.attribute(r"replica_groups=(mesh\[[^\]]*\]\s*\{[^}]*\})")
+    if axes:
+        return _group_of_axes(axes)
     listed = line.attribute(r"replica_groups=\{\{([\d,]+)\}")
     if listed:
         return listed.count(",") + 1
     iota = line.attribute(r"replica_groups=\[\d+,(\d+)\]")
     return int(iota) if iota else devices
+
+
+def _group_of_axes(text: str) -> int:
+    """Of `mesh['x'=4,'y'=2] {'y','x':(1)2}`: the sizes of the axes in the braces, a part's own size if it is one."""
+    mesh, axes = text.split("{")
+    sizes = dict(re.findall(r"'([^']+)'=(\d+)", mesh))
+    return math.prod(int(part or sizes[name]) for name, part in re.findall(r"'([^']+)'(?::\(\d+\)(\d+))?", axes))
 
 
 def _works_between(lines: list[Instruction], start: int) -> bool:

@@ -24,7 +24,14 @@ from polymath.planning.traffic import transfers
 from polymath.training.recipe import Recipe
 
 INSTALL = "pip install 'polymath-v[tpu]'"
-KNOWN = "v4:XxYxZ, v5p:XxYxZ, v5e:XxY, v6e:XxY"
+KNOWN = "v4:XxYxZ, v5p:XxYxZ, v5e:XxY and v6e:XxY with even X and Y, for example v4:8x8x8 or v5e:16x16"
+# libtpu does not look for a TPU machine's metadata nor warn that there is none, and two compilations may run at once.
+LIBTPU_ALONE = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "TPU_ACCELERATOR_TYPE": "v4-8",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+}
 
 
 class OutOfMemory(PolymathError):
@@ -42,7 +49,8 @@ def compile_for(recipe: Recipe, plan: Plan, phase: str = "robot") -> tuple[jax.s
         raise ConfigError(f"--compile: {plan.topology.name} is no single slice of TPUs; libtpu compiles for {KNOWN}")
     if importlib.util.find_spec("libtpu") is None:
         raise ConfigError(f"--compile needs libtpu (no TPU): {INSTALL}")
-    os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")  # do not look for a TPU machine's metadata
+    for name, value in LIBTPU_ALONE.items():
+        os.environ.setdefault(name, value)
     mesh, started = (plan.mesh.replica, plan.mesh.data, plan.mesh.model), time.monotonic()
     try:
         step = compile_step(recipe, mesh, plan.topology.name, plan.workload.sequences, phase=phase)
@@ -54,7 +62,8 @@ def compile_for(recipe: Recipe, plan: Plan, phase: str = "robot") -> tuple[jax.s
 def explained(message: str, plan: Plan) -> PolymathError:
     """The compiler's message as an error with the remedy."""
     if "RESOURCE_EXHAUSTED" not in message and "Ran out of memory" not in message:
-        return ConfigError(f"--topology {plan.topology.name}: {message.splitlines()[0]} (libtpu compiles for {KNOWN})")
+        said = message.splitlines()[0].removeprefix("INVALID_ARGUMENT: ")
+        return ConfigError(f"--topology {plan.topology.name}: {said} (libtpu compiles for {KNOWN})")
     need = re.search(r"Used ([\d.]+[KMG]) of|temporaries \(([\d.]+[KMG])\)", message)
     size = next((group for group in need.groups() if group), "more") if need else "more"
     usable = f"{plan.topology.chip.usable / 2**30:.2f}G"

@@ -28,7 +28,7 @@ def lower_step(
     part = recipe.phase(phase)
     partitioner = Partitioner(meshes.build(mesh, devices), mesh.rules)
     rows = part.rows if rows is None else rows
-    check_rows(rows, recipe.execution.micro_batches, partitioner)
+    check_rows(phase, rows, recipe.execution.micro_batches, partitioner)
     step = make_step(recipe.model, part.optimizer, part.loss, recipe.execution, part.steps, partitioner)
     state = abstract_state(recipe.model, part.optimizer, partitioner)
     return step.lower(state, abstract_batch(phase_layout(recipe, phase), rows, partitioner))  # type: ignore[attr-defined]

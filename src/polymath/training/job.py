@@ -6,11 +6,14 @@ from pathlib import Path
 
 from polymath.data.loader import Loader
 from polymath.data.resume import load_state
+from polymath.model import polymath_v
 from polymath.model.polymath_v import Params
+from polymath.training import optimizer
 from polymath.training.checkpoints import load_params
 from polymath.training.datasets import DataSets, TrainingData
 from polymath.training.fitting import find_tokenizer, fitted
 from polymath.training.loop import train_phase, training_mesh
+from polymath.training.placement import check_rows
 from polymath.training.processes import is_first
 from polymath.training.recipe import PHASES, Recipe
 from polymath.training.run import Run, create, find_run
@@ -29,6 +32,7 @@ def train(
     sets = DataSets(data, recipe.layout.image_size)
     robot, statistics = sets.robot
     recipe = fitted(recipe, robot, [prepared.layout for prepared, _ in sets.prepared])
+    check(recipe, phases)
     began = [out / "tokenizer.json", *([start.run / "tokenizer.json"] if start and start.run else [])]
     given = [data.tokenizer] if data.tokenizer else [*began, *sets.tokenizers()]
     tokenizer = find_tokenizer(recipe, given, sets.instructions())
@@ -43,6 +47,20 @@ def train(
         check_stream(run, name, loaders[name])
         params = train_phase(run, name, loaders[name], params)
     return run
+
+
+def check(recipe: Recipe, phases: Sequence[str]) -> None:
+    """Raise ConfigError for what can be wrong without any data: mesh, rows, groups of weights.
+
+    Before the run directory is made: one that a mistake has made would refuse the corrected recipe.
+    """
+    mesh, specs = training_mesh(recipe.mesh), polymath_v.specs(recipe.model)
+    if mesh is not None:
+        mesh.specs(specs)
+    for name in phases:
+        phase = recipe.phase(name)
+        check_rows(name, phase.rows, recipe.execution.micro_batches, mesh)
+        optimizer.learning_rate_factors(phase.optimizer, specs)
 
 
 def weights_before(run: Run, phase_name: str) -> Params | None:

@@ -32,7 +32,7 @@ def train_phase(run: Run, phase_name: str, loader: Loader, start: polymath_v.Par
     """
     recipe, phase = run.recipe, run.recipe.phase(phase_name)
     mesh = training_mesh(recipe.mesh)
-    check_rows(phase.rows, recipe.execution.micro_batches, mesh)
+    check_rows(phase_name, phase.rows, recipe.execution.micro_batches, mesh)
     with Checkpoints(run.checkpoints(phase_name), phase.checkpoint_every) as checkpoints:
         state = _initial_state(run, phase_name, checkpoints, start, mesh)
         step = make_step(recipe.model, phase.optimizer, phase.loss, recipe.execution, phase.steps, mesh)

@@ -72,13 +72,21 @@ def learning_rate(config: Config, step: Any, total_steps: int) -> Float[Array, "
 def learning_rate_factors(config: Config, specs: Any) -> dict[str, float]:
     """Weight name -> factor. Raises ConfigError if a weight matches no group or more than one."""
     factors: dict[str, float] = {}
+    groups = [(_compiled(pattern), factor) for pattern, factor in config.groups]
     for name, _ in named(specs):
-        matches = [(pattern, factor) for pattern, factor in config.groups if re.fullmatch(pattern, name)]
+        matches = [(group.pattern, factor) for group, factor in groups if group.fullmatch(name)]
         if len(matches) != 1:
             found = "no group" if not matches else "the groups " + ", ".join(repr(m[0]) for m in matches)
             raise ConfigError(f"optimizer.groups: weight {name!r} matches {found}; every weight needs exactly one")
         factors[name] = matches[0][1]
     return factors
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(f"optimizer.groups: {pattern!r} is no regular expression: {error}") from error
 
 
 def init(config: Config, specs: Any, trainable: dict[str, Any]) -> State:

@@ -77,11 +77,12 @@ def batch_on_mesh(batch: Batch, partitioner: Partitioner | None, own: tuple[list
     return jax.tree.map(place, batch)
 
 
-def check_rows(rows: int, micro_batches: int, partitioner: Partitioner | None) -> None:
+def check_rows(phase: str, rows: int, micro_batches: int, partitioner: Partitioner | None) -> None:
     """Raise ConfigError with the remedy unless `rows` divide over the devices and their micro-batches."""
     shards = 1 if partitioner is None else partitioner.batch_shards
-    if rows % (shards * micro_batches):
+    parts = shards * micro_batches
+    if rows % parts:
         raise ConfigError(
-            f"rows: {rows} rows do not divide over {shards} shards of the batch in {micro_batches} micro-batches; "
-            f"make the phase's rows a multiple of {shards * micro_batches}, or change mesh or execution.micro_batches"
+            f"{phase}.rows: {rows} rows do not divide over {shards} shards of the batch in {micro_batches} "
+            f"micro-batches; make {phase}.rows a multiple of {parts}, or change mesh or execution.micro_batches"
         )
