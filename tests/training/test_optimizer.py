@@ -28,11 +28,13 @@ def adafactor_in_numpy(gradients: list[np.ndarray], rate: float, decay: float, e
     return weight
 
 
-def run(config: optimizer.Config, axes: tuple[str | None, ...], gradients: list[np.ndarray]) -> np.ndarray:
-    """The weight after one update per gradient, starting at zero."""
+def run(
+    config: optimizer.Config, axes: tuple[str | None, ...], gradients: list[np.ndarray], start: np.ndarray | None = None
+) -> np.ndarray:
+    """The weight after one update per gradient, from `start` or zero."""
     shape = gradients[0].shape
     specs = {"w": Spec(shape, axes, Constant(0.0))}
-    weights = {"w": jnp.zeros(shape)}
+    weights = {"w": jnp.zeros(shape) if start is None else jnp.asarray(start)}
     state = optimizer.init(config, specs, weights)
     for gradient in gradients:
         weights, state = optimizer.update(config, specs, {"w": jnp.asarray(gradient)}, state, weights, 1000)
@@ -47,6 +49,8 @@ def gradients(layers: int | None = None) -> list[np.ndarray]:
 
 
 CONSTANT_RATE = optimizer.Config(peak_learning_rate=0.1, warmup_steps=0, decay=0.8)
+SCALED = replace(CONSTANT_RATE, parameter_scale=True)
+START = np.random.default_rng(2).normal(0.0, 0.5, SHAPE).astype(np.float32)
 
 
 def test_equals_the_papers_algorithm() -> None:
@@ -60,13 +64,22 @@ def test_equals_the_papers_algorithm() -> None:
     np.testing.assert_allclose(run(CONSTANT_RATE, (None, None), gradients()), expected, rtol=2e-4, atol=1e-6)
 
 
-def test_equals_optax_on_an_unstacked_weight() -> None:
-    theirs = optax.chain(optax.scale_by_factored_rms(decay_rate=0.8), optax.clip_by_block_rms(1.0))
-    weight, state = jnp.zeros(SHAPE), theirs.init(jnp.zeros(SHAPE))
-    for t, gradient in enumerate(gradients()):
+@pytest.mark.parametrize("settings", [CONSTANT_RATE, SCALED], ids=["absolute step", "parameter-scaled"])
+def test_equals_optax_on_an_unstacked_weight(settings: optimizer.Config) -> None:
+    """`optax.adafactor` itself, whose step is scaled after the clip as ours is."""
+    theirs = optax.adafactor(
+        learning_rate=lambda step: optimizer.learning_rate(settings, step, 1000),
+        decay_rate=settings.decay,
+        multiply_by_parameter_scale=settings.parameter_scale,
+        clipping_threshold=settings.update_clip,
+    )
+    weight = jnp.asarray(START)
+    state = theirs.init(weight)
+    for gradient in gradients():
         update, state = theirs.update(jnp.asarray(gradient), state, weight)
-        weight = weight - optimizer.learning_rate(CONSTANT_RATE, t, 1000) * update
-    np.testing.assert_allclose(run(CONSTANT_RATE, (None, None), gradients()), weight, rtol=1e-5, atol=1e-7)
+        weight = optax.apply_updates(weight, update)
+    assert np.abs(np.asarray(weight) - START).max() > 1e-3
+    np.testing.assert_allclose(run(settings, (None, None), gradients(), START), weight, rtol=1e-5, atol=1e-7)
 
 
 def test_a_stack_of_layers_is_updated_layer_by_layer() -> None:
