@@ -136,12 +136,13 @@ lerobot-check: install $(LEROBOT_STAMP)  ## the real lerobot (own environment, 8
 # torchcodec wants an FFmpeg of the system; without it lerobot decodes with PyAV.
 $(LEROBOT_STAMP): | $(STAMP)
 	$(PYTHON) -m venv --without-pip $(LEROBOT_VENV)
-	VIRTUAL_ENV=$(LEROBOT_VENV) $(BIN)/uv pip install --quiet '$(LEROBOT)' jaxtyping msgpack simplejpeg
+	VIRTUAL_ENV=$(LEROBOT_VENV) $(BIN)/uv pip install --quiet '$(LEROBOT)' jaxtyping msgpack simplejpeg \
+	  'webdataset>=1.0.2,<2'
 	VIRTUAL_ENV=$(LEROBOT_VENV) $(BIN)/uv pip uninstall --quiet torchcodec
 	VIRTUAL_ENV=$(LEROBOT_VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $@
 
-fixtures: $(LEROBOT_STAMP) $(LEROBOT_OLD) $(TFDS_STAMP)  ## data sets written anew by real lerobot (0.6, 0.3) and tensorflow-datasets
+fixtures: $(LEROBOT_STAMP) $(LEROBOT_OLD) $(TFDS_STAMP)  ## data sets written anew by real lerobot, tensorflow-datasets, webdataset, datasets
 	for kind in image video; do \
 	  $(LEROBOT_VENV)/bin/python -W ignore tests/oracles/write_lerobot.py $(FIXTURES)/lerobot_v3_$$kind $$kind; \
 	  PYTHONPATH=$(LEROBOT_OLD) $(LEROBOT_VENV)/bin/python -W ignore \
@@ -150,6 +151,7 @@ fixtures: $(LEROBOT_STAMP) $(LEROBOT_OLD) $(TFDS_STAMP)  ## data sets written an
 	for version in v21 v3; do \
 	  $(LEROBOT_VENV)/bin/python -W ignore tests/oracles/write_lerobot.py $(FIXTURES)/lerobot_$${version}_video read; \
 	done
+	$(LEROBOT_VENV)/bin/python -W ignore tests/oracles/write_pairs.py $(FIXTURES)/pairs
 	$(TFDS_VENV)/bin/python -W ignore tests/oracles/write_tfds.py $(FIXTURES)/rlds
 
 # The last lerobot that writes version 2.1, over the packages of the new one.

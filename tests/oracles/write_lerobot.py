@@ -3,12 +3,12 @@
     python tests/oracles/write_lerobot.py OUT_DIR {image,video}
     python tests/oracles/write_lerobot.py OUT_DIR read
 
-lerobot 0.4 and newer write version 3.0, lerobot 0.3 writes version 2.1: `make fixtures` runs the first line with
-both. The
-second line, for newer ones only (the decoder of 0.3 has gone from torchvision), fills in the pictures of videos.
+lerobot 0.4 and newer write version 3.0, lerobot 0.3 writes version 2.1: `make fixtures` runs the first line with both.
+Version 2.0 is older than any release; the checkout before commit 3354d91 of huggingface/lerobot writes it, with
+PYTHONPATH=CHECKOUT. The second line, for newer ones only (the decoder of 0.3 has gone from torchvision), fills in the
+pictures of videos.
 OUT_DIR/expected.npz holds states_E and actions_E [T, 4] as given to the writer and frames_E [T, 2, 32, 32, 3], the
-given
-pictures, or for videos those that lerobot itself decodes.
+given pictures, or for videos those that lerobot itself decodes.
 """
 
 import json
@@ -22,7 +22,11 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_CACHE"] = tempfile.mkdtemp(prefix="lerobot-fixture-")
 
 import numpy as np
-from lerobot.datasets.lerobot_dataset import LeRobotDataset
+
+try:
+    from lerobot.datasets.lerobot_dataset import CODEBASE_VERSION, LeRobotDataset
+except ImportError:
+    from lerobot.common.datasets.lerobot_dataset import CODEBASE_VERSION, LeRobotDataset
 
 SIZE, FPS, LENGTHS = 32, 10, (5, 7, 4)
 CAMERAS = ("front", "wrist")
@@ -53,20 +57,30 @@ def write(out: Path, video: bool) -> list[dict[str, np.ndarray]]:
         "action": {"dtype": "float32", "shape": (4,), "names": [f"d{name}" for name in names]},
         **{f"observation.images.{camera}": kind for camera in CAMERAS},
     }
-    data = LeRobotDataset.create("local/fixture", FPS, features, root=out, robot_type="test-arm", use_videos=video)
+    options = {"root": out, "robot_type": "test-arm", "use_videos": video}
+    data = LeRobotDataset.create("local/fixture", FPS, features=features, **options)
     written = episodes()
     for episode, instruction in zip(written, INSTRUCTIONS, strict=True):
         for t in range(len(episode["actions"])):
             frame = {"observation.state": episode["states"][t], "action": episode["actions"][t]}
             frame |= {f"observation.images.{camera}": episode["frames"][t, c] for c, camera in enumerate(CAMERAS)}
-            if hasattr(data, "finalize"):
-                data.add_frame({**frame, "task": instruction})
-            else:  # lerobot 0.3 takes the task beside the frame
-                data.add_frame(frame, task=instruction)
-        data.save_episode()
-    if hasattr(data, "finalize"):
+            add_frame(data, frame, instruction)
+        data.save_episode(*[instruction] if CODEBASE_VERSION == "v2.0" else [])
+    if CODEBASE_VERSION == "v2.0":
+        data.consolidate()
+    if CODEBASE_VERSION == "v3.0":
         data.finalize()
     return written
+
+
+def add_frame(data: LeRobotDataset, frame: dict[str, np.ndarray], instruction: str) -> None:
+    """Version 3.0 takes the task within the frame, 2.1 beside it, 2.0 with the episode."""
+    if CODEBASE_VERSION == "v2.0":
+        data.add_frame(frame)
+    elif CODEBASE_VERSION == "v2.1":
+        data.add_frame(frame, task=instruction)
+    else:
+        data.add_frame({**frame, "task": instruction})
 
 
 def read_back(out: Path, written: list[dict[str, np.ndarray]]) -> None:

@@ -1,5 +1,4 @@
-"""What the formats' own libraries wrote (`make fixtures`: lerobot 0.6.1 and 0.3.3, tensorflow-datasets 4.9.10),
-read here.
+"""What the formats' own libraries wrote (`make fixtures`: lerobot, tensorflow-datasets, webdataset, datasets).
 
 Expected values are those given to the writer, or read back by the library itself (expected.npz, expected/*.npz).
 """
@@ -23,12 +22,12 @@ from polymath.errors import DataError
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "data"
 RLDS = FIXTURES / "rlds"
 SAID = ("open the drawer", "Öffne die Schublade", "open the drawer")  # tests/oracles/write_lerobot.py
+CAPTIONS = ("a red cube", "größer 大", "two lines\nof text", "a cup", "the drawer is open")  # …/write_pairs.py
 
 
-@pytest.mark.parametrize("version", ["v21", "v3"])
-@pytest.mark.parametrize("kind", ["image", "video"])
-def test_lerobot(version: str, kind: str) -> None:
-    path = FIXTURES / f"lerobot_{version}_{kind}"
+@pytest.mark.parametrize("name", ["v20_image", "v21_image", "v21_video", "v3_image", "v3_video"])
+def test_lerobot(name: str) -> None:
+    path = FIXTURES / f"lerobot_{name}"
     found, expected = open_source(path), np.load(path / "expected.npz")
     assert len(found) == 3
     assert found.embodiment.cameras == ("front", "wrist")
@@ -49,17 +48,24 @@ def test_lerobot_videos_frame_by_frame(version: str) -> None:
         np.testing.assert_array_equal(found.frames(episode, steps), expected[f"frames_{episode}"][steps])
 
 
-def test_lerobot_v20_has_statistics_of_the_whole_set_instead(tmp_path: Path) -> None:
-    """Version 2.0 differs from 2.1 in its name and in where the statistics are, which are not read."""
-    source = FIXTURES / "lerobot_v21_image"
-    for file in source.rglob("*"):
-        if file.is_file() and file.name != "episodes_stats.jsonl":
-            target = tmp_path / file.relative_to(source)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(file.read_bytes())
-    info = json.loads((tmp_path / "meta/info.json").read_text())
-    (tmp_path / "meta/info.json").write_text(json.dumps(info | {"codebase_version": "v2.0"}))
-    np.testing.assert_array_equal(LeRobotEpisodes(tmp_path).actions(1), np.load(source / "expected.npz")["actions_1"])
+def test_webdataset() -> None:
+    """Written by webdataset.ShardWriter (tests/oracles/write_pairs.py): three JPEGs, then two PNGs."""
+    found, expected = open_source(FIXTURES / "pairs" / "webdataset"), np.load(FIXTURES / "pairs" / "expected.npz")
+    assert [found.text(i) for i in range(len(found))] == list(CAPTIONS)
+    for i in range(5):
+        if i < 3:
+            theirs = np.asarray(Image.open(io.BytesIO(expected[f"jpeg_{i}"].tobytes())))
+            assert np.abs(found.image(i).astype(int) - theirs).max() <= 2
+        else:
+            np.testing.assert_array_equal(found.image(i), expected["images"][i])
+
+
+def test_parquet() -> None:
+    """Written by `datasets` with its Image feature, in row groups of two."""
+    found, expected = open_source(FIXTURES / "pairs" / "parquet"), np.load(FIXTURES / "pairs" / "expected.npz")
+    assert [found.text(i) for i in range(len(found))] == list(CAPTIONS)
+    for i in (4, 0, 3, 1, 2):
+        np.testing.assert_array_equal(found.image(i), expected["images"][i])
 
 
 def strings(packed: np.ndarray) -> list[bytes]:
