@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import tyro
 from tyro.extras import SubcommandApp
 
-from polymath import cli_data, cli_demo, cli_eval, cli_models, cli_plan, cli_record, cli_runs, cli_tokenizer
-from polymath.cli_output import print_json
+from polymath.commands import data, demo, evaluate, models, plan, record, runs, tokenizer
+from polymath.commands.output import print_json
 from polymath.errors import PolymathError
 
 DESCRIPTION = """Build, train and evaluate vision-language-action models.
@@ -26,20 +26,20 @@ GO_ON = (
 )
 
 app = SubcommandApp()
-app.command(cli_demo.demo)
-app.command(cli_runs.presets)
-app.command(cli_plan.plan)
+app.command(demo.demo)
+app.command(runs.presets)
+app.command(plan.plan)
 app.command(
-    cli_record.app, name="record", help="Scripted experts make episodes; the same simulator makes captioned pictures."
+    record.app, name="record", help="Scripted experts make episodes; the same simulator makes captioned pictures."
 )
-app.command(cli_tokenizer.app, name="tokenizer", help="Byte-level BPE: train, stats, encode.")
-app.command(cli_data.app, name="data", help="What is in a data set.")
-app.command(cli_runs.train)
-app.command(cli_eval.app, name="eval", help="Success rates on a benchmark.")
-app.command(cli_eval.compare)
-app.command(cli_models.export)
-app.command(name="import")(cli_models.import_)
-app.command(cli_models.inspect)
+app.command(tokenizer.app, name="tokenizer", help="Byte-level BPE: train, stats, encode.")
+app.command(data.app, name="data", help="What is in a data set.")
+app.command(runs.train)
+app.command(evaluate.app, name="eval", help="Success rates on a benchmark.")
+app.command(evaluate.compare)
+app.command(models.export)
+app.command(name="import")(models.import_)
+app.command(models.inspect)
 
 
 @app.command

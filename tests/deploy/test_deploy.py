@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from polymath import cli_runs
+from polymath.commands import runs
 from polymath.config import apply_overrides
 from polymath.presets import preset
 from polymath.training.processes import PORT, find_cluster
@@ -74,7 +74,7 @@ def test_the_slurm_script_calls_our_train_command(tmp_path: Path) -> None:
     recipe = apply_overrides(preset(arguments[3]), overrides)
     assert (recipe.mesh.data, recipe.robot.steps) == (32, 7)
     assert {"--data", "--tokenizer", "--out", "--set"} <= {argument for argument in arguments if argument[:2] == "--"}
-    flags = {f"--{name}" for name in inspect.signature(cli_runs.train).parameters}
+    flags = {f"--{name}" for name in inspect.signature(runs.train).parameters}
     assert {argument for argument in arguments[4:] if argument[:2] == "--"} <= flags
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from tyro.conf import Positional, UseAppendAction
 from tyro.extras import SubcommandApp
 
-from polymath.cli_output import print_json, print_table
+from polymath.commands.output import print_json, print_table
 
 app = SubcommandApp()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional, UseAppendAction
 
-from polymath.cli_output import print_json, print_table
+from polymath.commands.output import print_json, print_table
 
 if TYPE_CHECKING:
     from polymath.training.recipe import Recipe

@@ -5,7 +5,7 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from polymath.cli_output import print_json
+from polymath.commands.output import print_json
 
 
 def export(

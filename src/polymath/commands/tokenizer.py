@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tyro.conf import Positional
 from tyro.extras import SubcommandApp
 
-from polymath.cli_output import print_json, print_table
+from polymath.commands.output import print_json, print_table
 
 if TYPE_CHECKING:
     from polymath.tokenizer.density import Density

@@ -6,7 +6,7 @@ from typing import Literal
 
 from tyro.extras import SubcommandApp
 
-from polymath.cli_output import print_json
+from polymath.commands.output import print_json
 
 app = SubcommandApp()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import Positional
 from tyro.extras import SubcommandApp
 
-from polymath.cli_output import print_json, print_table
+from polymath.commands.output import print_json, print_table
 from polymath.errors import ConfigError
 
 if TYPE_CHECKING:
