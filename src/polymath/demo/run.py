@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -67,22 +68,22 @@ def _run(todo: list[Stage], out: Path, journal: Journal, console: Console) -> Jo
 
 
 def _print_summary(console: Console, out: Path, results: Results, whole: Usage) -> None:
-    table = Table(title="Success rate on held-out layouts, with 95 % Wilson intervals")
-    table.add_column("split")
-    policies = [POLICY] + [name for name in results["seen"] if name != POLICY]
-    for name in policies:
-        table.add_column(name, justify="right")
-    for split, entries in results.items():
-        table.add_row(split, *[_cell(entries[name]) for name in policies])
+    table = Table(title="Success rate on held-out layouts, with 95 % Wilson intervals", box=SIMPLE)
+    table.add_column("policy", no_wrap=True)
+    for split in results:
+        table.add_column(split, justify="right", no_wrap=True)
+    for name in [POLICY] + [name for name in results["seen"] if name != POLICY]:
+        table.add_row(name, *[_cell(entries[name]) for entries in results.values()])
     console.print(table)
     console.print(
         f"Scripted-expert demonstrations on Meta-World. {whole.wall_seconds / 60:.1f} minutes, "
         f"{whole.cpu_seconds:.0f} CPU-seconds, {whole.peak_memory / 2**30:.1f} GiB at most.\n"
         f"{out / 'results.json'}\n{out / 'report.html'}",
         highlight=False,
+        soft_wrap=True,
     )
 
 
 def _cell(entry: Entry) -> str:
     low, high = entry.interval
-    return f"{entry.rate:.0%} [{low:.0%}, {high:.0%}]"
+    return f"{entry.rate:.0%} ({100 * low:.0f}–{100 * high:.0f})"
