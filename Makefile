@@ -23,12 +23,15 @@ RIVALS_VENV := .venv-rivals
 RIVALS_STAMP := $(RIVALS_VENV)/.installed
 RAY_VENV := .venv-ray
 RAY_STAMP := $(RAY_VENV)/.installed
+MAXTEXT_VENV := .venv-maxtext
+MAXTEXT_STAMP := $(MAXTEXT_VENV)/.installed
+MAXTEXT_PYTHON ?= python3.12
 CORPUS_VENV := .venv-corpus
 CORPUS_STAMP := $(CORPUS_VENV)/.installed
 CORPUS := runs/tokenizer
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format docs lock oracles vit-g prepare-kills prepare-ray resume-hosts lerobot-check fixtures rivals tokenizer benchmarks clean
+.PHONY: help install demo test lint format docs lock oracles vit-g prepare-kills prepare-ray resume-hosts lerobot-check fixtures rivals maxtext tokenizer benchmarks clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -91,6 +94,14 @@ $(RIVALS_STAMP): | $(STAMP)
 	$(PYTHON) -m venv --without-pip $(RIVALS_VENV)
 	VIRTUAL_ENV=$(RIVALS_VENV) $(BIN)/uv pip install --quiet 'lerobot[smolvla]>=0.4.4,<0.5' 'gemma>=3.3,<5'
 	VIRTUAL_ENV=$(RIVALS_VENV) $(BIN)/uv pip install --quiet --no-deps 'protobuf>=7.36,<8'
+	@touch $@
+
+maxtext: install $(MAXTEXT_STAMP)  ## MaxText, beside which benchmarks/maxtext.py compiles our step (own environment, 3 GB)
+
+# Our own package is in it too, so that one libtpu compiles both steps. MaxText needs Python 3.12 or newer.
+$(MAXTEXT_STAMP): | $(STAMP)
+	$(MAXTEXT_PYTHON) -m venv --without-pip $(MAXTEXT_VENV)
+	VIRTUAL_ENV=$(MAXTEXT_VENV) $(BIN)/uv pip install --quiet 'maxtext[tpu]==0.2.5' --editable .
 	@touch $@
 
 tokenizer: install $(CORPUS_STAMP)  ## 256,000 entries from documentation in 87 languages (on Debian; half an hour)
