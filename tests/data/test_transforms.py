@@ -119,7 +119,14 @@ def test_observations_of_the_wrong_kind(episode: Episode, transform: RobotTransf
         (replace(good, state=np.zeros(2)), r"observation\.state: 2 dimensions"),
         (replace(good, state=np.full(3, np.nan)), r"observation\.state: holds NaN"),
         (replace(good, instruction=" "), r"instruction: is empty"),
-        (replace(good, images={c: i / 255 for c, i in good.images.items()}), r"image: float64 .*not uint8"),
+        (
+            replace(good, images={c: i / 255 for c, i in good.images.items()}),
+            r"observation\.images\['front'\]: float64 .*not uint8",
+        ),
+        (
+            replace(good, instruction="push " * 200),
+            r"instruction: with its \d+ tokens .* had 128 at most \(layout\.length\)",
+        ),
     ]
     for observation, message in cases:
         with pytest.raises(DataError, match=message):

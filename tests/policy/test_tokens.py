@@ -5,8 +5,10 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from polymath.data.packing import collate
+from polymath.errors import DataError
 from polymath.model import cache, decoder, polymath_v
 from polymath.policy import Policy, TokenPolicy
 from polymath.policy.incremental import decode, observe
@@ -57,9 +59,25 @@ def test_answers_do_not_depend_on_the_group(run: Run, params: polymath_v.Params)
             np.testing.assert_allclose(policy.act([one])[0].actions, chunk.actions, atol=1e-5)
 
 
+def test_an_instruction_that_leaves_no_room_is_refused(run: Run, params: polymath_v.Params) -> None:
+    """96 tokens (layout.length): a prompt of 90 fits without its 12 action tokens, one of 99 not at all."""
+    short = len(run.transform.prompt([observation(0, "a")]).tokens)
+    long = observation(0, "a" + " a" * (90 - short))
+    assert len(run.transform.prompt([long]).tokens) == 90
+    assert Policy(run, params, "head").act([long])[0].actions.shape == (4, 3)
+    with pytest.raises(
+        DataError, match=r"the prompt has 90 tokens and the actions 12, .* 96 at most \(layout.length\)"
+    ):
+        TokenPolicy(run, params, "tokens").act([long])
+    longer = observation(0, "a" + " a" * (99 - short))
+    for policy in (Policy(run, params, "head").act, TokenPolicy(run, params, "tokens").act):
+        with pytest.raises(DataError, match=r"the prompt has 99, but sequences of the training had 96 at most"):
+            policy([longer])
+
+
 def test_a_prompt_is_padded_to_its_own_length_not_the_layouts(run: Run, params: polymath_v.Params) -> None:
     """The answer is that of the whole row of the layout, at a fraction of its work."""
-    assert [bucket(tokens, 1024) for tokens in (1, 64, 65)] == [64, 64, 128]
+    assert [bucket(tokens, 1024) for tokens in (1, 32, 33)] == [32, 32, 64]
     assert [bucket(tokens, 96) for tokens in (90, 100)] == [96, 100]
     batch = collate([[run.transform.prompt([observation(0)])]], replace(run.recipe.layout, length=960, max_images=1))
     forward = jax.jit(lambda b: polymath_v.forward(params, run.recipe.model, b, run.recipe.execution).actions[0, 0])

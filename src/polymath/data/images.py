@@ -43,13 +43,15 @@ def encode_png(image: UInt8[np.ndarray, "height width 3"]) -> bytes:
     return buffer.getvalue()
 
 
-def fit(image: UInt8[np.ndarray, "height width 3"], size: int) -> UInt8[np.ndarray, "size size 3"]:
+def fit(
+    image: UInt8[np.ndarray, "height width 3"], size: int, where: str = "image"
+) -> UInt8[np.ndarray, "size size 3"]:
     """Resize to a square with an area-aware bilinear filter; the whole picture stays in view, its aspect does not.
 
-    Raises DataError unless the picture is uint8 [height, width, 3].
+    Raises DataError, naming the picture by `where`, unless it is uint8 [height, width, 3].
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise DataError(f"image: {image.dtype} {image.shape} is not uint8 (height, width, 3); give RGB of 0 to 255")
+        raise DataError(f"{where}: {image.dtype} {image.shape} is not uint8 (height, width, 3); give RGB of 0 to 255")
     if image.shape[:2] == (size, size):
         return image
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))

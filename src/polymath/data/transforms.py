@@ -87,7 +87,8 @@ class RobotTransform:
         """The sequence up to the readouts of the newest of up to T observations, oldest first.
 
         `executed[i]` are the actions carried out between observation i and i + 1, in the robot's units; one entry less
-        than observations, each of `layout.stride` actions. Raises DataError for a wrong robot, camera or width.
+        than observations, each of `layout.stride` actions. Raises DataError for a wrong robot, camera or width, and for
+        a prompt that is longer than the sequences of the training.
         """
         if not 1 <= len(observations) <= self.layout.window or len(executed) != len(observations) - 1:
             raise DataError(
@@ -99,7 +100,14 @@ class RobotTransform:
             images = self._camera_images(observation)
             past = self._past_chunk(executed[i]) if i < len(executed) else None
             steps.append(self.step(images, observation.state, past, real=self.layout.stride))
-        return self.document(self.instruction_ids(observations[-1].instruction), steps)
+        instruction = self.instruction_ids(observations[-1].instruction)
+        document = self.document(instruction, steps)
+        if len(document.tokens) > self.layout.length:
+            raise DataError(
+                f"instruction: with its {len(instruction)} tokens the prompt has {len(document.tokens)}, but sequences "
+                f"of the training had {self.layout.length} at most (layout.length); say it shorter"
+            )
+        return document
 
     def chunk(self, normalised: Float[np.ndarray, "W A"]) -> ActionChunk:
         """The action head's output (or decoded action tokens), padded dimensions included, in the robot's units."""
@@ -117,7 +125,11 @@ class RobotTransform:
                 f"observation.images: no camera {missing[0]!r}, got {sorted(observation.images)}; "
                 f"send {', '.join(self.embodiment.cameras)}"
             )
-        return np.stack([fit(observation.images[camera], self.layout.image_size) for camera in self.embodiment.cameras])
+        pictures = [
+            fit(observation.images[camera], self.layout.image_size, f"observation.images[{camera!r}]")
+            for camera in self.embodiment.cameras
+        ]
+        return np.stack(pictures)
 
     def _past_chunk(self, executed: Float[np.ndarray, "stride A"]) -> Float[np.ndarray, "W A"]:
         """Only the first `stride` actions of a past step are shown, the rest of its chunk is filled up."""

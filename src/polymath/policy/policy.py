@@ -16,7 +16,7 @@ from polymath.training.checkpoints import load_params
 from polymath.training.run import Run, open_run
 from polymath.types import ActionChunk, Batch, Observation
 
-BUCKET = 64  # a prompt is padded to a multiple of this, so that instructions of any length share few programs
+BUCKET = 32  # a prompt is padded to a multiple of this, so that instructions of any length share few programs
 
 
 class Policy:

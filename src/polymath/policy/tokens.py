@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 from jaxtyping import Array, Float
 
+from polymath.data.sequence import Document
+from polymath.errors import DataError
 from polymath.model import cache
 from polymath.policy.incremental import decode, observe
 from polymath.policy.policy import Policy
@@ -17,14 +20,27 @@ class TokenPolicy(Policy):
     Slower by W * A small steps, with a resolution of 1/128 of an action's range; it uses what the cross-entropy taught.
     """
 
+    @property
+    def _action_tokens(self) -> int:
+        return self.run.recipe.layout.chunk_length * self.run.embodiment.action_dim
+
+    def _answer(self, prompts: list[Document], length: int) -> Float[np.ndarray, "n W A"]:
+        """Raises DataError where the actions after the prompt would go beyond the sequences of the training."""
+        tokens, most = max(len(prompt.tokens) for prompt in prompts), self.run.recipe.layout.length
+        if tokens + self._action_tokens > most:
+            raise DataError(
+                f"instruction: the prompt has {tokens} tokens and the actions {self._action_tokens}, but sequences of "
+                f"the training had {most} at most (layout.length); say it shorter"
+            )
+        return super()._answer(prompts, length)
+
     def _chunks(self, params: Any, batch: Batch) -> Float[Array, "B W A"]:
         recipe, control = self.run.recipe, self.run.tokenizer.control
-        model, layout, width = recipe.model, recipe.layout, self.run.embodiment.action_dim
+        model, layout, count = recipe.model, recipe.layout, self._action_tokens
         rows, length = batch.tokens.shape
-        count = layout.chunk_length * width
-        capacity = max(length, min(length + count, layout.length))
+        capacity = min(length + count, layout.length)
         room = cache.empty(model.decoder, rows, capacity, recipe.execution.activation_dtype)
         observed = observe(params, model, batch, room, recipe.execution)
         ids = decode(params.decoder, model.decoder, observed, control.actions, count)
         centres = (ids - control.actions.start + 0.5) * (2 / ACTION_BINS) - 1.0
-        return centres.reshape(len(ids), layout.chunk_length, width)
+        return centres.reshape(len(ids), layout.chunk_length, -1)
