@@ -42,6 +42,25 @@ def test_normal_has_the_stated_spread() -> None:
     assert abs(drawn.mean()) < 0.01 * std
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        Spec((9, 800, 600), ("layers", "mlp", "embed"), Normal(600)),
+        Spec((14400, 600), ("vocab", "embed"), Normal(600)),
+    ],
+)
+def test_a_large_weight_is_drawn_in_pieces_beside_which_little_is_held(spec: Spec) -> None:
+    """Drawn at once it takes three times its own memory on a CPU, by XLA's count. No two pieces are the same."""
+    program = jax.jit(lambda key: weights.draw("w", spec, key)).lower(jax.random.key(0)).compile()
+    memory = program.memory_analysis()
+    assert memory.temp_size_in_bytes < memory.output_size_in_bytes
+    drawn = np.asarray(program(jax.random.key(0)))
+    assert drawn.shape == spec.shape
+    np.testing.assert_allclose(drawn.std() * np.sqrt(600), 0.8796, rtol=0.01)
+    rows = drawn.reshape(-1, 600)
+    assert len(np.unique(rows[:, 0])) > 0.99 * len(rows)
+
+
 def test_abstract_values_match_the_real_ones() -> None:
     specs = decoder.specs(DECODER)
     shapes = jax.tree.map(lambda w: (w.shape, w.dtype), weights.init(specs, jax.random.key(0), jnp.bfloat16))

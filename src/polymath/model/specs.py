@@ -12,6 +12,7 @@ import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import jax
@@ -19,6 +20,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 Tree = TypeVar("Tree")
+PIECE = 2**20  # numbers; what is larger is drawn in pieces, as the generator needs several times the memory of its draw
 
 
 @dataclass(frozen=True)
@@ -114,13 +116,34 @@ def draw(name: str, spec: Spec, key: PRNGKeyArray, dtype: Any = jnp.float32) -> 
     return _draw(spec, jax.random.fold_in(key, zlib.crc32(name.encode())), dtype)
 
 
+@partial(jax.jit, static_argnums=(0, 2))
 def _draw(spec: Spec, key: PRNGKeyArray, dtype: Any) -> Float[Array, "..."]:
     if isinstance(spec.init, Constant):
         return jnp.full(spec.shape, spec.init.value, dtype)
     if isinstance(spec.init, SinCosGrid):
         return _sin_cos_grid(spec.init, *spec.shape).astype(dtype)
     std = spec.init.scale / math.sqrt(spec.init.fan_in)
-    return (std * jax.random.truncated_normal(key, -2.0, 2.0, spec.shape, jnp.float32)).astype(dtype)
+    if math.prod(spec.shape) > PIECE:
+        return _in_pieces(spec, std, key, dtype)
+    return _truncated_normal(key, std, spec.shape, dtype)
+
+
+def _truncated_normal(key: PRNGKeyArray, std: float, shape: tuple[int, ...], dtype: Any) -> Float[Array, "..."]:
+    return (std * jax.random.truncated_normal(key, -2.0, 2.0, shape, jnp.float32)).astype(dtype)
+
+
+def _in_pieces(spec: Spec, std: float, key: PRNGKeyArray, dtype: Any) -> Float[Array, "..."]:
+    """One layer after the other; of a single matrix every n-th row together, so that each device draws of its own."""
+    first, *rest = spec.shape
+    least = first if spec.axes[0] == "layers" else min(-(-math.prod(spec.shape) // PIECE), first)
+    pieces = next(n for n in range(least, first + 1) if first % n == 0)
+
+    def draw_piece(number: Array, drawn: Array) -> Array:
+        part = _truncated_normal(jax.random.fold_in(key, number), std, (first // pieces, 1, *rest), dtype)
+        return jax.lax.dynamic_update_slice_in_dim(drawn, part, number, axis=1)
+
+    start = jnp.zeros((first // pieces, pieces, *rest), dtype)
+    return jax.lax.fori_loop(0, pieces, draw_piece, start).reshape(spec.shape)
 
 
 def _sin_cos_grid(init: SinCosGrid, positions: int, width: int) -> Float[Array, "positions width"]:

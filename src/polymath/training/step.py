@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -43,8 +44,13 @@ def init_state(model: polymath_v.Config, config: optimizer.Config, params: polym
     return State(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32), trainable, frozen, moments, history)
 
 
-def init_params(model: polymath_v.Config, key: PRNGKeyArray) -> polymath_v.Params:
-    return weights.init(polymath_v.specs(model), key)
+def init_params(
+    model: polymath_v.Config, key: PRNGKeyArray, partitioner: Partitioner | None = None
+) -> polymath_v.Params:
+    specs = polymath_v.specs(model)
+    return (
+        weights.init(specs, key) if partitioner is None else weights.init_on(partitioner.shardings(specs), specs, key)
+    )
 
 
 def params_of(state: State, model: polymath_v.Config) -> polymath_v.Params:
@@ -122,13 +128,12 @@ def state_on_mesh(
     start: polymath_v.Params | PRNGKeyArray,
     partitioner: Partitioner | None,
 ) -> State:
-    """A fresh state around given weights or a draw; on a mesh every device makes its own part and no more."""
-
-    def make(start: polymath_v.Params | PRNGKeyArray) -> State:
-        params = start if isinstance(start, polymath_v.Params) else init_params(model, start)
-        return init_state(model, config, params)
-
+    """A fresh state around given weights, whose buffers it takes over, or a draw; on a mesh every device makes its own
+    part and no more, one weight after the other.
+    """
+    if not isinstance(start, polymath_v.Params):
+        start = init_params(model, start, partitioner)
     if partitioner is None:
-        return make(start)
+        return init_state(model, config, start)
     places = jax.tree.map(lambda leaf: leaf.sharding, abstract_state(model, config, partitioner))
-    return jax.jit(make, out_shardings=places)(start)
+    return jax.jit(partial(init_state, model, config), out_shardings=places, donate_argnums=0)(start)
