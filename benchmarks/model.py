@@ -1,13 +1,15 @@
 """Speed of the model beside others, in one run: same machine, same cores, float32, random weights, equal sizes.
 
-    python benchmarks/model.py [--quick] [--json] [--rounds 3] [--steps 5] [--cores 0 1] [--only decoder policy history]
+    python benchmarks/model.py [--quick] [--json] [--rounds 3] [--steps 5] [--cores 0 1] [--only decoder-256 policy …]
 
-decoder   one training step (forward, backward, AdamW) at widths 256 and 512, equal parameters to the last one:
-          ours, the gemma library, transformers in PyTorch
-policy    one 224-pixel picture, a short instruction and the state -> a chunk of 8 actions: ours, LeRobot's SmolVLA
-          (10 flow steps) at a matched size, LeRobot's ACT at its own (no language, a ResNet: the floor)
-history   ours with 8 earlier control steps: in the key-value cache, and computed again
-abstract  seconds and memory to count, cost and trace the 30B model without its weights
+decoder-256  one training step (forward, backward, AdamW) of a decoder of width 256, equal parameters to the last one:
+             ours, the gemma library, transformers in PyTorch
+decoder-512  the same at width 512
+policy       one 224-pixel picture, a short instruction and the state -> a chunk of 8 actions: ours, LeRobot's SmolVLA
+             (10 flow steps) at a matched size, LeRobot's ACT at its own (no language, a ResNet: the floor); twice, with
+             a third and with a tenth of the weights in the vision transformer
+history      ours with 8 earlier control steps: in the key-value cache, and computed again
+abstract     seconds and memory to count, cost and trace the 30B model without its weights
 
 Every contender is a program of `benchmarks/contenders` in a process of its own. They take turns, `--rounds` times each,
 so that a busy moment of the machine does not fall on one of them alone; the table shows the median of all steps and the
@@ -17,6 +19,7 @@ quickest. The others need `make rivals` (their own environment, 8 GB); without i
 import argparse
 import json
 import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -26,34 +29,44 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).parents[1]
 RIVALS = ROOT / ".venv-rivals" / "bin" / "python"
 CONTENDERS = ROOT / "benchmarks" / "contenders"
-KINDS = ("decoder", "policy", "history")
+KINDS = ("decoder-256", "decoder-512", "policy", "history", "abstract")
 
 
 class Entry(NamedTuple):
     """One contender: the program and its arguments; ours run with this interpreter, the others with `make rivals`'."""
 
+    kind: str
     group: str
     program: str
     arguments: tuple[str, ...]
-    rival: bool
+    rival: bool = False
 
 
 def entries(steps: int) -> list[Entry]:
+    count = str(steps)
     decoders = [
-        Entry(f"decoder of width {width}: training step", program, (str(width), str(steps)), rival)
+        Entry(f"decoder-{width}", f"decoder of width {width}: training step", program, (str(width), count), rival)
         for width in (256, 512)
         for program, rival in (("polymath_decoder.py", False), ("gemma_decoder.py", True), ("torch_decoder.py", True))
     ]
     policies = [
-        Entry("policy: picture and instruction to actions", "polymath_policy.py", ("chunk", str(steps)), False),
-        Entry("policy: picture and instruction to actions", "lerobot_policies.py", ("smolvla", str(steps)), True),
-        Entry("policy: picture and instruction to actions", "lerobot_policies.py", ("act", str(steps)), True),
+        Entry("policy", f"{size} policy: picture and instruction to actions", program, (kind, size, count), rival)
+        for size in ("vision-heavy", "language-heavy")
+        for program, kind, rival in (
+            ("polymath_policy.py", "chunk", False),
+            ("lerobot_policies.py", "smolvla", True),
+            ("lerobot_policies.py", "act", True),
+        )
     ]
     history = [
-        Entry("history of 8 control steps: one more answer", "polymath_policy.py", (kind, str(steps)), False)
-        for kind in ("recompute", "stream")
+        Entry("history", f"{size} policy with 8 earlier steps", "polymath_policy.py", (way, size, count))
+        for size in ("vision-heavy", "language-heavy")
+        for way in ("recompute", "stream")
     ]
     return [*decoders, *policies, *history]
+
+
+ABSTRACT = Entry("abstract", "", "polymath_abstract.py", ())
 
 
 def run(entry: Entry, cores: set[int]) -> dict[str, Any]:
@@ -95,8 +108,8 @@ def table(group: str, contenders: dict[str, dict[str, Any]]) -> str:
     """Markdown; the ratio is to the first row."""
     lines = [
         f"### {group}\n",
-        "| | parameters | median ms | quickest ms | CPU ms | tokens/s | time to the first | peak MB |",
-        "|---|---|---|---|---|---|---|---|",
+        "| | parameters | median ms | quickest ms | CPU ms | tokens/s | time to the first | peak MB | with |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     first = statistics.median(next(iter(contenders.values()))["seconds"])
     for name, found in contenders.items():
@@ -104,6 +117,7 @@ def table(group: str, contenders: dict[str, dict[str, Any]]) -> str:
         rate = f"{found['tokens'] / middle:,.0f}" if "tokens" in found else ""
         cells = [name, f"{found['parameters']:,}", f"{1e3 * middle:,.0f}", f"{1e3 * min(found['seconds']):,.0f}"]
         cells += [f"{1e3 * cpu:,.0f}", rate, f"{middle / first:.2f}", f"{found['peak_bytes'] / 1e6:,.0f}"]
+        cells.append(", ".join(f"{package} {version}" for package, version in found["versions"].items()))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -118,17 +132,19 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     rounds, steps = (1, 1) if arguments.quick else (arguments.rounds, arguments.steps)
-    chosen = [entry for entry in entries(steps) if entry.group.split()[0].strip(":") in arguments.only]
-    results = compare(rounds, chosen, set(arguments.cores))
-    abstract = run(Entry("abstract", "polymath_abstract.py", (), False), set(arguments.cores))
+    chosen, cores = [entry for entry in entries(steps) if entry.kind in arguments.only], set(arguments.cores)
+    results = compare(rounds, chosen, cores)
+    abstract = [run(ABSTRACT, cores)] if ABSTRACT.kind in arguments.only else []
     if arguments.json:
         print(json.dumps({"comparisons": results, "abstract": abstract}, indent=2))
         return
+    print(f"{len(cores)} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f} at the end\n")
     print("\n".join(table(group, contenders) for group, contenders in results.items()))
-    print(
-        f"{abstract['name']}: counted and costed in {abstract['count_seconds']:.1f} s, shapes of the loss and its "
-        f"gradient in {abstract['shapes_seconds']:.1f} s, {abstract['grown_bytes'] / 1e6:.0f} MB"
-    )
+    for found in abstract:
+        print(
+            f"{found['name']}: counted and costed in {found['count_seconds']:.1f} s, shapes of the loss and its "
+            f"gradient in {found['shapes_seconds']:.1f} s, {found['grown_bytes'] / 1e6:.0f} MB"
+        )
     if not RIVALS.exists():
         print("Ours alone: `make rivals` installs the others.")
 

@@ -26,14 +26,14 @@ DECODERS = {
 class Policy:
     """One picture, a short instruction and the state in, a chunk of actions out."""
 
+    vision_width: int
+    vision_heads: int
+    vision_mlp: int
+    width: int
+    heads: int
+    kv_heads: int
+    mlp: int
     image_size: int = 224
-    vision_width: int = 384
-    vision_heads: int = 6
-    vision_mlp: int = 1536
-    width: int = 384
-    heads: int = 6
-    kv_heads: int = 2
-    mlp: int = 1024
     vocabulary: int = 32_000
     chunk: int = 8
     action_dim: int = 7
@@ -41,5 +41,12 @@ class Policy:
     history: int = 8  # earlier control steps that a streaming policy remembers
 
 
-POLICY = Policy()
+POLICIES = {
+    # a third of the weights looks: as in `polymath_v_1b`
+    "vision-heavy": Policy(vision_width=384, vision_heads=6, vision_mlp=1536, width=384, heads=6, kv_heads=2, mlp=1024),
+    # a tenth looks: as in published models of billions of weights, ours (5 to 6 %) and pi0 (12 %)
+    "language-heavy": Policy(
+        vision_width=192, vision_heads=3, vision_mlp=768, width=512, heads=8, kv_heads=2, mlp=1408
+    ),
+}
 INSTRUCTION = "put the red cup on the plate"

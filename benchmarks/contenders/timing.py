@@ -2,9 +2,13 @@
 
 import json
 import resource
+import sys
 import time
 from collections.abc import Callable
+from importlib import metadata
 from typing import Any
+
+PACKAGES = ("jax", "gemma", "torch", "transformers", "lerobot")  # whose versions decide the speed
 
 
 def measure(step: Callable[[], Any], steps: int, warmup: int = 2) -> dict[str, Any]:
@@ -22,4 +26,6 @@ def measure(step: Callable[[], Any], steps: int, warmup: int = 2) -> dict[str, A
 
 def report(name: str, parameters: int, measured: dict[str, Any], **more: Any) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"name": name, "parameters": parameters, "peak_bytes": peak, **measured, **more}), flush=True)
+    versions = {package: metadata.version(package) for package in PACKAGES if package in sys.modules}
+    found = {"name": name, "parameters": parameters, "peak_bytes": peak, "versions": versions, **measured, **more}
+    print(json.dumps(found), flush=True)
