@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from polymath.data import contact_sheet
-from polymath.data.contact_sheet import MARGIN, TILE, spaced, write_contact_sheet
+from polymath.data.contact_sheet import MARGIN, TILE, write_contact_sheet
 from polymath.data.inspection import open_source, summarise
 from polymath.data.lerobot_writer import LeRobotWriter
+from polymath.data.looking import spaced
 from polymath.data.webdataset_writer import WebDatasetWriter
 from polymath.errors import DataError
 from polymath.types import Embodiment, Episode, ImageText

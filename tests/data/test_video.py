@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from polymath.data import video
+from polymath.data import mp4, video
 from polymath.errors import ConfigError, DataError
 
 SHADES = np.arange(20) * 10 + 20
@@ -31,7 +31,7 @@ def path(codec: str, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(("start", "count"), [(0, 20), (0, 1), (7, 5), (8, 1), (12, 8), (19, 1)])
 def test_any_run_of_frames(path: Path, start: int, count: int) -> None:
-    video.check_complete(path)
+    assert mp4.check_complete(path) == 20
     frames = video.read_frames(path, start / 20, count, "x")
     assert frames.shape == (count, 64, 64, 3)
     np.testing.assert_allclose(frames.mean(axis=(1, 2, 3)), SHADES[start : start + count], atol=3)
@@ -54,11 +54,11 @@ def test_not_a_video(tmp_path: Path) -> None:
     text = tmp_path / "text.mp4"
     text.write_text("nothing to see here")
     with pytest.raises(DataError, match=r"text\.mp4: the video is truncated"):
-        video.check_complete(text)
+        mp4.check_complete(text)
     with pytest.raises(DataError, match=r"text\.mp4: cannot decode clip"):
         video.read_frames(text, 0.0, 1, "clip")
     with pytest.raises(DataError, match=r"none\.mp4: cannot be read"):
-        video.check_complete(tmp_path / "none.mp4")
+        mp4.check_complete(tmp_path / "none.mp4")
 
 
 def test_no_codec_at_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,19 @@
 """Warnings about data made wrong on purpose, and none about data that is well; what is shown of every format."""
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from polymath.cli import main
 from polymath.data import inspection
 from polymath.data.contact_sheet import write_contact_sheet
+from polymath.data.images import encode_png
 from polymath.data.inspection import open_for_looking, summarise
 from polymath.data.quarantine import Quarantine
 from polymath.data.rerun_recording import write_recording
@@ -97,6 +102,33 @@ def test_a_sheet_of_documents(tmp_path: Path) -> None:
     source = open_source(tmp_path)
     write_contact_sheet(source, tmp_path / "sheet.png")
     assert summarise(source)["kind"] == "documents"
+
+
+def test_damaged_pictures_are_counted_not_fatal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of three pairs the first picture is cut; of the documents one picture is missing."""
+    picture = encode_png(np.zeros((8, 8, 3), np.uint8))
+    table = pa.table({"image": [picture[:40], picture, b"nonsense"], "text": ["a", "b", "c"]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    (tmp_path / "d.jsonl").write_text('{"parts": [{"text": "a"}]}\n{"parts": [{"text": "b"}, {"image": "gone.png"}]}\n')
+    for name, bad in (("a.parquet", {"picture": 2}), ("d.jsonl", {"picture": 1})):
+        sheet = tmp_path / "sheet.png"
+        assert main(["data", "inspect", str(tmp_path / name), "--sheet", str(sheet), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["bad"] == bad
+
+
+def test_a_damaged_episode_is_counted_not_fatal(tmp_path: Path) -> None:
+    path = Path(shutil.copytree(FIXTURES / "lerobot_v21_image", tmp_path / "set"))
+    file = path / "data/chunk-000/episode_000000.parquet"
+    table = pq.read_table(file)
+    column = table.schema.get_field_index("observation.images.front")
+    cut = [{**cell, "bytes": cell["bytes"][:50]} for cell in table["observation.images.front"].to_pylist()]
+    pq.write_table(
+        table.set_column(column, table.schema.field(column), pa.array(cut, table.schema.types[column])), file
+    )
+    quarantine = Quarantine()
+    source = open_for_looking(path, quarantine)
+    assert summarise(source, quarantine)["bad"] == {"picture": 1}
+    assert write_recording(source, tmp_path / "a.rrd") == 2
 
 
 def test_a_rerun_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

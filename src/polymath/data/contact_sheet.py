@@ -13,6 +13,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from polymath.data.inspection import as_pairs, is_episodes
+from polymath.data.looking import spaced
 from polymath.data.sources.interface import EpisodeSet, PairSet
 from polymath.errors import DataError
 from polymath.files import atomic_write
@@ -32,11 +33,6 @@ def write_contact_sheet(source: Any, out: Path, rows: int = 8, columns: int = 8)
     sheet = _episodes(source, rows, columns) if is_episodes(source) else _pairs(as_pairs(source), rows, columns)
     with atomic_write(Path(out)) as temporary:
         sheet.save(temporary, format="PNG")
-
-
-def spaced(count: int, wanted: int) -> list[int]:
-    """At most `wanted` different indices below `count`, evenly spaced, the first and the last among them."""
-    return sorted({round(i) for i in np.linspace(0, count - 1, min(count, wanted)).tolist()})
 
 
 def _episodes(source: EpisodeSet, rows: int, columns: int) -> Image.Image:
@@ -62,8 +58,12 @@ def _pairs(source: PairSet, rows: int, columns: int) -> Image.Image:
     sheet, draw = _blank(columns, -(-len(chosen) // columns), CAPTION_LINES)
     for place, index in enumerate(chosen):
         left, top = _corner(place % columns, place // columns, CAPTION_LINES)
-        sheet.paste(_tile(source.image(index)), (left, top))
-        caption = textwrap.wrap(source.text(index), width=CAPTION_LETTERS, max_lines=CAPTION_LINES, placeholder=" …")
+        try:
+            text = source.text(index)
+            sheet.paste(_tile(source.image(index)), (left, top))
+        except DataError as error:
+            text = f"bad ({error.kind})"
+        caption = textwrap.wrap(text, width=CAPTION_LETTERS, max_lines=CAPTION_LINES, placeholder=" …")
         _write(draw, (left, top + TILE), "\n".join(caption))
     return sheet
 

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import simplejpeg
 from jaxtyping import UInt8
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from polymath.errors import DataError
 
@@ -23,6 +23,9 @@ def decode(data: bytes, where: str) -> UInt8[np.ndarray, "height width 3"]:
         with Image.open(io.BytesIO(data)) as picture:
             _check_pixels(picture.width * picture.height)
             return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
+    except UnidentifiedImageError:  # its own message holds an address of memory
+        message = f"{where}: cannot decode the picture (no known format); write it again or drop the sample"
+        raise DataError(message, "picture") from None
     except (ValueError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         kind = "dimensions" if isinstance(error, _TooManyPixels | Image.DecompressionBombError) else "picture"
         message = f"{where}: cannot decode the picture ({error}); write it again or drop the sample"

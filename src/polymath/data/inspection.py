@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from polymath import config
-from polymath.data import warnings
+from polymath.data import looking, warnings
 from polymath.data.images import decode
 from polymath.data.prepare.filters import language
 from polymath.data.quarantine import Quarantine
@@ -20,17 +20,23 @@ from polymath.errors import DataError
 
 MIXED_SIZE = 160  # pixels to which pictures of cameras of different sizes are fitted
 LANGUAGE_SAMPLE = 200
+TRIED = 8  # episodes, before their cameras are thought to differ
 
 
 def open_for_looking(name: str | Path, quarantine: Quarantine) -> Any:
     """The source with its bad rows in `quarantine`; cameras of different sizes are fitted to one."""
     source = open_source(name, on_bad=quarantine.add)
-    if is_episodes(source) and len(source):
-        try:
-            source.frames(0, [0])
-        except DataError:
-            return open_source(name, image_size=MIXED_SIZE, on_bad=Quarantine().add)
+    if is_episodes(source) and len(source) and not any(_readable(source, i) for i in range(min(len(source), TRIED))):
+        return open_source(name, image_size=MIXED_SIZE, on_bad=Quarantine().add)
     return source
+
+
+def _readable(source: EpisodeSet, episode: int) -> bool:
+    try:
+        source.frames(episode, [0])
+    except DataError:
+        return False
+    return True
 
 
 def is_episodes(source: Any) -> bool:
@@ -64,12 +70,13 @@ class FirstPictures:
 def summarise(source: Any, quarantine: Quarantine | None = None) -> dict[str, Any]:
     """Counts, lengths, statistics, warnings. Raises DataError if there is nothing in it.
 
-    Rows that could not be opened are in `quarantine`; those found bad on the way are added to it.
+    Rows that could not be opened are in `quarantine`; those found bad on the way are added to it. Of the pictures a
+    sample is decoded (`looking`).
     """
     quarantine = quarantine or Quarantine()
     if not len(source):
         raise DataError(f"{source.name}: holds nothing that can be used; record it again\n{quarantine.table()}")
-    found = summarise_episodes(source, quarantine) if is_episodes(source) else summarise_pairs(source)
+    found = summarise_episodes(source, quarantine) if is_episodes(source) else summarise_pairs(source, quarantine)
     bad = {"bad": quarantine.counts()} if quarantine.rows else {}
     missing = quarantine.counts().get("instruction", 0)
     notes = [f"instruction or caption missing in {missing} rows"] if missing else []
@@ -100,7 +107,7 @@ def summarise_episodes(source: EpisodeSet, quarantine: Quarantine) -> dict[str, 
         good.append(i)
     if not good:
         raise DataError(f"{source.name}: holds no usable episode\n{quarantine.table()}")
-    height, width = source.frames(good[0], [0]).shape[2:4]
+    pictures = looking.first_pictures(source, good, quarantine)
     hz = getattr(source, "fps", robot.control_hz)
     state_statistics, action_statistics = states.result(), actions.result()
     return {
@@ -112,7 +119,7 @@ def summarise_episodes(source: EpisodeSet, quarantine: Quarantine) -> dict[str, 
         "control_hz": hz,
         "robot": robot.name,
         "cameras": list(robot.cameras),
-        "picture": [int(height), int(width)],
+        "picture": list(pictures.shape[2:4]),
         "control_steps": _spread(lengths),
         "tasks": dict(tasks),
         "instructions": len(set(said)),
@@ -120,25 +127,30 @@ def summarise_episodes(source: EpisodeSet, quarantine: Quarantine) -> dict[str, 
         "state": _per_dimension(robot.state_names, state_statistics),
         "action": _per_dimension(robot.action_names, action_statistics),
         "recording": getattr(source, "recording", {}),
-        "warnings": warnings.of_episodes(source, good, state_statistics, action_statistics),
+        "warnings": warnings.of_episodes(source, good, state_statistics, action_statistics, pictures),
     }
 
 
-def summarise_pairs(source: Any) -> dict[str, Any]:
+def summarise_pairs(source: Any, quarantine: Quarantine) -> dict[str, Any]:
     """`words` are lengths of captions; a word is what white space separates."""
     pairs = as_pairs(source)
-    texts = [pairs.text(i) for i in range(len(pairs))]
-    height, width = pairs.image(0).shape[:2]
+    texts: dict[int, str] = {}
+    for i in range(len(pairs)):
+        try:
+            texts[i] = pairs.text(i)
+        except DataError as error:
+            quarantine.add(source.name, str(i), error)
+    size, said = looking.picture_size(pairs, list(texts), quarantine), list(texts.values())
     return {
         "kind": "documents" if hasattr(source, "document") else "pairs",
         "path": source.name,
         "pairs": len(texts),
-        "captions": len(set(texts)),
-        "picture": [int(height), int(width)],
-        "words": _spread(len(text.split()) for text in texts),
-        "languages": languages(texts),
+        "captions": len(set(said)),
+        "picture": list(size),
+        "words": _spread(len(text.split()) for text in said),
+        "languages": languages(said),
         "recording": getattr(source, "recording", {}),
-        "warnings": warnings.of_texts(texts),
+        "warnings": warnings.of_texts(said),
     }
 
 

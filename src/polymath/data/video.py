@@ -1,6 +1,5 @@
 """Videos through PyAV: one growing mp4 of many episodes; the frames of one episode out of it, all or a few of them."""
 
-import struct
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -136,21 +135,3 @@ def _opened(path: Path) -> av.container.InputContainer:
         while len(videos) > OPEN_VIDEOS:
             videos.popitem(last=False)[1].close()
     return videos[key]
-
-
-def check_complete(path: Path) -> None:
-    """Raise DataError unless the mp4's boxes fill the file exactly and its index is there: a truncated copy fails."""
-    try:
-        size, position, kinds = path.stat().st_size, 0, []
-        with path.open("rb") as file:
-            while position + 8 <= size:
-                file.seek(position)
-                length, kind = struct.unpack(">I4s", file.read(8))
-                if length == 1:
-                    length = struct.unpack(">Q", file.read(8))[0]
-                kinds.append(kind)
-                position += length if length >= 8 else size - position  # 0: to the end of the file
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); copy the data set again", "video") from None
-    if position != size or b"moov" not in kinds:
-        raise DataError(f"{path}: the video is truncated ({size} bytes); copy or record it again", "video")

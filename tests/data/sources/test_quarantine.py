@@ -75,10 +75,12 @@ def test_a_video_shorter_than_its_table(tmp_path: Path) -> None:
     path = copy("lerobot_v21_video", tmp_path)
     videos = path / "videos/chunk-000/observation.images.wrist"
     shutil.copy(videos / "episode_000002.mp4", videos / "episode_000001.mp4")  # 4 frames instead of 7
-    for cache in (1, 1 << 28):
-        with pytest.raises(DataError, match=r"episode_000001\.mp4.*episode 1") as caught:
-            LeRobotEpisodes(path, cache_bytes=cache).frames(1, [6])
-        assert caught.value.kind == "video"
+    with pytest.raises(DataError, match=r"episode_000001\.mp4: has 4 frames, episode 1 needs 7 from frame 0") as caught:
+        LeRobotEpisodes(path)
+    assert caught.value.kind == "video"
+    quarantine = Quarantine()
+    assert len(LeRobotEpisodes(path, on_bad=quarantine.add)) == 2
+    assert [(bad.row, bad.kind) for bad in quarantine.rows] == [("episode 1", "video")]
 
 
 def test_a_truncated_tar_keeps_what_is_whole(tmp_path: Path) -> None:

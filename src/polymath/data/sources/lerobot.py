@@ -19,6 +19,7 @@ from polymath.data import lerobot_format as fmt
 from polymath.data import video
 from polymath.data.cache import ByteCache
 from polymath.data.images import decode, fit
+from polymath.data.mp4 import check_complete
 from polymath.data.paths import locate
 from polymath.data.quarantine import OnBad, refuse
 from polymath.data.sources.lerobot_meta import read_meta
@@ -57,6 +58,7 @@ class LeRobotEpisodes:
         self._cache = ByteCache(cache_bytes)
         self._whole_clips = self._picture_bytes() <= cache_bytes
         self._files: dict[Path, DataFile] = {}
+        self._video_frames: dict[Path, int | None] = {}
         self._rows: list[dict[str, np.ndarray]] = []
         self._tasks: list[int] = []
         self._first_rows: list[int] = []
@@ -151,8 +153,9 @@ class LeRobotEpisodes:
         for index, row in enumerate(self._meta.episodes):
             path = self._meta.data_path(index)
             try:
-                for file in (path, *(self._meta.video_path(index, key) for key in self._meta.video_keys())):
-                    self._check_file(file, problems)
+                self._check_file(path, problems)
+                for key in self._meta.video_keys():
+                    self._check_video(index, key, problems)
                 start = row["dataset_from_index"] - first[path]
                 rows = self._read_rows(index, start)
                 task = self._check_rows(index, rows)
@@ -172,13 +175,25 @@ class LeRobotEpisodes:
                 if path.suffix == ".parquet":
                     self._files[path] = DataFile(path, [fmt.STATE, fmt.ACTION, *fmt.INDEX_COLUMNS])
                 else:
-                    video.check_complete(path)
+                    self._video_frames[path] = check_complete(path)
                 problems[path] = None
             except DataError as error:
                 problems[path] = error
         problem = problems[path]
         if problem is not None:
             raise problem
+
+    def _check_video(self, episode: int, key: str, problems: dict[Path, DataError | None]) -> None:
+        """Raise DataError if the video is damaged, or ends before the episode does."""
+        path, length = self._meta.video_path(episode, key), self._meta.episodes[episode]["length"]
+        self._check_file(path, problems)
+        frames, first = self._video_frames[path], round(self._meta.video_start(episode, key) * self.fps)
+        if frames is not None and first + length > frames:
+            raise DataError(
+                f"{path}: has {frames} frames, episode {episode} needs {length} from frame {first}; copy or record "
+                "the video again",
+                "video",
+            )
 
     def _read_rows(self, episode: int, start: int) -> dict[str, np.ndarray]:
         """The small columns of an episode: state and action as [T, D], the index columns as [T]."""
