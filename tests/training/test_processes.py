@@ -5,45 +5,114 @@ import os
 import socket
 import subprocess
 import sys
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.training.test_meshes import PROGRAM, curves
+from tests.training.test_meshes import PROGRAM, QUICK_COMPILATION, curves
 
 from polymath.errors import ConfigError, PolymathError
 from polymath.training.processes import Cluster, find_cluster, wait_for_file
 
 STEPS = 3
+DEADLINE = 600  # seconds until a run is given up; eight processes need about twenty on two free cores
+ADDRESS_TAKEN = ("Address already in use", "Failed to bind", "address in use")
 
 
-def curve_of_processes(count: int) -> list[list[float]]:
-    """The curve of mesh [1, count, 1] as each of `count` processes of one device sees it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    common = {**os.environ, "JAX_PLATFORMS": "cpu", "JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": str(count)}
-    common.pop("XLA_FLAGS", None)
+def curve_of_processes(count: int, folder: Path) -> list[list[float]]:
+    """The curve of mesh [1, count, 1] as each of `count` processes of one device sees it.
+
+    Between the moment a free port is found and the one when process 0 opens it, another program may take it: then once
+    more, with another port.
+    """
+    for attempt in range(3):
+        place = folder / str(attempt)
+        place.mkdir()
+        failure = run_processes(count, place)
+        if failure is None:
+            return [json.loads((place / f"{i}.out").read_text().splitlines()[-1])[0] for i in range(count)]
+        if not any(words in failure for words in ADDRESS_TAKEN):
+            break
+    raise AssertionError(failure)
+
+
+def run_processes(count: int, folder: Path) -> str | None:
+    """Run the processes to their end, outputs in `folder`; None, or what went wrong. None of them is left behind.
+
+    Their outputs are files: a process whose pipe is full would wait for the reader, and the others for it.
+    """
     request = json.dumps([{"mesh": {"data": count}, "execution": {}, "steps": STEPS}])
-    running = [
-        subprocess.Popen(
-            [sys.executable, str(PROGRAM), request],
-            env={**common, "JAX_PROCESS_ID": str(index)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for index in range(count)
-    ]
-    outputs = [process.communicate(timeout=1200) for process in running]
-    assert all(process.returncode == 0 for process in running), outputs[0][1][-3000:]
-    return [json.loads(output.splitlines()[-1])[0] for output, _ in outputs]
+    common = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": QUICK_COMPILATION}
+    common |= {"JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{free_port()}", "JAX_NUM_PROCESSES": str(count)}
+    with ExitStack() as stack:
+        running = []
+        for index in range(count):
+            out, err = (stack.enter_context((folder / f"{index}.{kind}").open("w")) for kind in ("out", "err"))
+            own = {**common, "JAX_PROCESS_ID": str(index)}
+            running.append(subprocess.Popen([sys.executable, str(PROGRAM), request], env=own, stdout=out, stderr=err))
+            stack.callback(running[-1].wait)
+            stack.callback(running[-1].kill)
+        why = watch(running)
+        states = [process.poll() for process in running]
+    if why is None:
+        return None
+    ends = (f"process {i}, exit status {state}: …{said(folder / f'{i}.err')}" for i, state in enumerate(states))
+    return "\n".join([f"{count} processes: {why}", *ends])
+
+
+def watch(running: list[subprocess.Popen[bytes]]) -> str | None:
+    """Wait for all of them, but no longer than for the first that fails; None if all end well."""
+    deadline = time.monotonic() + DEADLINE
+    while time.monotonic() < deadline:
+        states = [process.poll() for process in running]
+        failed = [index for index, state in enumerate(states) if state]
+        if failed:
+            return f"{failed} failed"
+        if all(state == 0 for state in states):
+            return None
+        time.sleep(0.05)
+    return f"not at their end after {DEADLINE} s"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def said(path: Path) -> str:
+    return path.read_text(errors="replace")[-1500:]
+
+
+def test_a_process_that_fails_ends_the_run_is_quoted_and_leaves_none_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three that would wait for ever, the second gives up."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, pathlib, sys, time\n"
+        "index = os.environ['JAX_PROCESS_ID']\n"
+        "pathlib.Path(sys.argv[0]).with_name(f'{index}.pid').write_text(str(os.getpid()))\n"
+        "time.sleep(1 if index == '1' else 1000)\n"
+        "sys.exit('no device')\n"
+    )
+    monkeypatch.setattr("tests.training.test_processes.PROGRAM", program)
+    failure = run_processes(3, tmp_path) or ""
+    assert "3 processes: [1] failed" in failure
+    assert "process 1, exit status 1: …no device" in failure
+    assert "process 0, exit status None: …" in failure
+    left = [path.read_text() for path in tmp_path.glob("*.pid") if Path("/proc", path.read_text()).exists()]
+    assert left == []
 
 
 @pytest.mark.parametrize("count", [2, 4, 8])
-def test_processes_with_a_device_each_give_the_curve_of_one_process_with_all_devices(count: int) -> None:
+def test_processes_with_a_device_each_give_the_curve_of_one_process_with_all_devices(
+    count: int, tmp_path: Path
+) -> None:
     (one_process,) = curves([{"mesh": {"data": count}, "execution": {}, "steps": STEPS}], devices=count)
-    seen = curve_of_processes(count)
+    seen = curve_of_processes(count, tmp_path)
     assert all(curve == seen[0] for curve in seen)
     np.testing.assert_allclose(seen[0], one_process, rtol=1e-6)
 
