@@ -17,7 +17,7 @@ from polymath.errors import ConfigError, PolymathError
 from polymath.training.processes import Cluster, find_cluster, wait_for_file
 
 STEPS = 3
-DEADLINE = 600  # seconds until a run is given up; eight processes need about twenty on two free cores
+DEADLINE = 1200  # seconds until a run is given up: long enough for eight processes on a busy machine
 ADDRESS_TAKEN = ("Address already in use", "Failed to bind", "address in use")
 
 
