@@ -1,5 +1,6 @@
 """Frames of one shade each: a codec may blur a picture, but may not give the neighbour's frame."""
 
+import os
 from pathlib import Path
 
 import av
@@ -65,3 +66,13 @@ def test_no_codec_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(video, "CODECS", ("no-such-codec",))
     with pytest.raises(ConfigError, match="PyAV has none of no-such-codec"):
         video.choose_codec()
+
+
+@pytest.mark.parametrize("codec", video.CODECS)
+def test_encoding_leaves_the_scheduling_of_the_process_alone(tmp_path: Path, codec: str) -> None:
+    before = os.sched_getscheduler(0)
+    writer = video.VideoWriter(tmp_path / "clip.mp4", codec, image_size=64, fps=10)
+    writer.write(np.zeros((3, 64, 64, 3), np.uint8))
+    assert os.sched_getscheduler(0) == before
+    writer.close()
+    assert os.sched_getscheduler(0) == before

@@ -1,8 +1,10 @@
 """Videos through PyAV: one growing mp4 of many episodes; the frames of one episode out of it, all or a few of them."""
 
+import os
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
@@ -62,12 +64,30 @@ class VideoWriter:
         for image in images:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
             frame.pts = self.frames
-            self._container.mux(self._stream.encode(frame))
+            with same_scheduling():
+                self._container.mux(self._stream.encode(frame))
             self.frames += 1
 
     def close(self) -> None:
         self._container.mux(self._stream.encode())
         self._container.close()
+
+
+@contextmanager
+def same_scheduling() -> Iterator[None]:
+    """SVT-AV1, where it runs as root, makes the calling thread a real-time one, and so all of its later children.
+
+    Such a process can keep a core from everything else on it, so the thread gets back what it had.
+    """
+    if not hasattr(os, "sched_getscheduler"):  # macOS
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        if os.sched_getscheduler(0) != policy:
+            os.sched_setscheduler(0, policy, parameters)
 
 
 def read_frames(path: Path, start: float, count: int, where: str) -> UInt8[np.ndarray, "count h w 3"]:
