@@ -25,6 +25,7 @@ from polymath.tokenizer.training import train_on_paths
 from polymath.tokenizer.vocabulary import LETTERS, PATTERN, Vocabulary
 
 ROOT = Path(__file__).parent.parent
+ROUNDS = 3  # of encoding; the engines take turns, the fastest round counts
 TRAINERS = ("ours", "tokenizers", "rustbpe")
 Encode = Callable[[str], list[int]]
 
@@ -107,13 +108,16 @@ def encoding(path: Path, text: Path) -> dict[str, dict[str, float | bool]]:
         lines = file.readlines()
     lines = lines[-max(1, len(lines) // 10) :]
     size = sum(len(line.encode()) for line in lines) / 1e6
-    expected, found = [], {}
-    for name, encode in engines(path).items():
-        start = time.process_time()
-        ids = [encode(line) for line in lines]
-        seconds = time.process_time() - start
-        expected = expected or ids
-        found[name] = {"mb_a_core_second": size / seconds, "same_ids": ids == expected}
+    known = engines(path)
+    expected = [known["tokenizers"](line) for line in lines]
+    found: dict[str, dict[str, float | bool]] = {name: {"mb_a_core_second": 0.0, "same_ids": True} for name in known}
+    for _ in range(ROUNDS):
+        for name, encode in known.items():
+            start = time.process_time()
+            ids = [encode(line) for line in lines]
+            rate = size / (time.process_time() - start)
+            found[name]["mb_a_core_second"] = max(rate, found[name]["mb_a_core_second"])
+            found[name]["same_ids"] &= ids == expected
     return found
 
 

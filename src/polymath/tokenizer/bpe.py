@@ -48,7 +48,7 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         """Ids of `text`, all >= control.size. Raises DataError for a lone surrogate, which no text file can hold."""
         try:
-            text.encode()  # the engine would put U+FFFD for it
+            _ = text.isascii() or text.encode()  # the engine would put U+FFFD for it
         except UnicodeEncodeError:
             raise DataError(f"text: {text!r} is not valid Unicode; read the file as UTF-8") from None
         return self._engine.encode_ordinary(text)

@@ -46,6 +46,8 @@ def _alphabet() -> dict[bytes, str]:
 
 LETTERS = _alphabet()  # in the order of their ids
 BYTES = {letter: byte[0] for byte, letter in LETTERS.items()}
+_SPELLING = {byte: letter for letter, byte in BYTES.items()}
+_UNSPELLING = {ord(letter): chr(byte) for letter, byte in BYTES.items()}
 
 
 @dataclass(frozen=True)
@@ -112,12 +114,14 @@ class Vocabulary:
 
 
 def _spell(token: bytes) -> str:
-    return "".join([LETTERS[token[i : i + 1]] for i in range(len(token))])
+    return token.decode("latin-1").translate(_SPELLING)
 
 
 def unspell(letters: str) -> bytes:
     """The bytes that GPT-2's letters stand for. Raises KeyError for another letter."""
-    return bytes([BYTES[letter] for letter in letters])
+    if not BYTES.keys() >= set(letters):
+        raise KeyError(letters)
+    return letters.translate(_UNSPELLING).encode("latin-1")
 
 
 def _control_block(vocab: dict[str, int]) -> ControlTokens:
