@@ -3,7 +3,7 @@
   python tests/oracles/prepare_kills.py PLACE [--pairs N] [--episodes N] [--kills 10] [--workers 2] [--engine local]
 
 PLACE gets the sources, `whole` and `killed`. With --engine ray the undisturbed run is local and the other one on Ray,
-and the records are compared instead of the files' bytes. Exits with 1 and names the first file that differs.
+and the records are compared instead of the files' bytes. Exits with 1 if a file differs or a kill came too late.
 """
 
 import argparse
@@ -27,7 +27,6 @@ from polymath.tokenizer import ControlTokens, corpus, train
 from polymath.types import Embodiment, Episode, ImageText
 
 ROBOT = Embodiment("arm", 1, ("front",), ("x", "y", "z", "g"), ("dx", "dy", "dz", "g"), (3,), 10.0)
-START = 4.0  # seconds until a process begins to work
 WORDS = ("red", "green", "blue", "cup", "cube", "door", "left", "right", "near", "far", "one", "two")
 
 
@@ -79,22 +78,27 @@ def records(out: Path) -> dict[str, list[bytes]]:
     return {str(f.relative_to(out)): [r.read() for r in index(f)[0]] for f in sorted(out.rglob("*.array_record"))}
 
 
-def run_with_kills(arguments: list[str], kills: int, longest: float) -> int:
-    """Kill after random shares of the whole time, so that every kill hits a part of the work; then let it finish.
+def finished(out: Path) -> int:
+    """Units of documents and of shards whose last file is written."""
+    return sum(1 for kind in ("rows", "shard") for _ in (out / ".work").glob(f"[0-9]*.{kind}.parquet"))
 
-    Gives the kills that hit. What starting takes is left out of a share, else a run would never get to its work.
+
+def run_with_kills(arguments: list[str], out: Path, units: int, kills: int) -> int:
+    """Kill once a random number of `units` is finished, and a little later; then let it finish.
+
+    Gives the kills that hit. They go by the work and not by the clock, so that each finds some in progress.
     """
     rng, hits = random.Random(0), 0
-    for number in range(kills):
+    for number, enough in enumerate(sorted(rng.sample(range(units - 1), kills))):
         child = subprocess.Popen(
             arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
-        try:
-            child.wait(timeout=START + rng.uniform(0.2, 1.0) * max(0.0, longest - START) / kills)
-        except subprocess.TimeoutExpired:
-            subprocess.run(["kill", "-KILL", "--", f"-{child.pid}"], check=False)  # its worker processes too
-            hits += child.wait() == -signal.SIGKILL
-        print(f"kill {number + 1}: status {child.returncode}", flush=True)
+        while child.poll() is None and finished(out) < enough:
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0.0, 0.2))
+        subprocess.run(["kill", "-KILL", "--", f"-{child.pid}"], check=False)  # its worker processes too
+        hits += child.wait() == -signal.SIGKILL
+        print(f"kill {number + 1}: status {child.returncode}, {finished(out)} of {units} units finished", flush=True)
     subprocess.run(arguments, stdout=subprocess.DEVNULL, check=True)
     return hits
 
@@ -108,19 +112,17 @@ def main() -> None:
     given = parser.parse_args()
     given.place.mkdir(parents=True)
     sources = write_sources(given.place, given.pairs, given.episodes)
-    start = time.monotonic()
     subprocess.run(
         command(given.place, sources, "whole", given.workers, "local"), stdout=subprocess.DEVNULL, check=True
     )
-    took = time.monotonic() - start
-    print(f"undisturbed: {took:.1f} s", flush=True)
     other = command(given.place, sources, "killed", given.workers, given.engine)
-    hits = run_with_kills(other, given.kills, took)
+    units = 2 * sum(1 for _ in (given.place / "whole").rglob("*.array_record"))
+    hits = run_with_kills(other, given.place / "killed", units, given.kills)
     view = digests if given.engine == "local" else records
     whole, killed = view(given.place / "whole"), view(given.place / "killed")
     different = [name for name in sorted(whole.keys() | killed.keys()) if whole.get(name) != killed.get(name)]
     print(f"{hits} kills hit; {len(whole)} files, {len(different)} differ {different[:5]}")
-    sys.exit(1 if different else 0)
+    sys.exit(1 if different or hits < given.kills else 0)
 
 
 if __name__ == "__main__":

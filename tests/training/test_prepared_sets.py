@@ -151,9 +151,12 @@ def test_folders_can_be_weighed(finished: Path, prepared: Path) -> None:
 
 
 def test_raw_episodes_beside_prepared_pairs(finished: Path, prepared: Path, data: TrainingData) -> None:
-    loader = batches(open_run(finished), data.robot, prepared / "00-pairs")
+    loader = batches(open_run(finished), f"{data.robot}?loss_weight=0.5", prepared / "00-pairs")
     assert list(loader.rows_per_epoch()) == ["00-pairs", str(data.robot)]
-    assert not (loader.batch(0).state_index < 0).all()
+    batch = loader.batch(0)
+    of_robot = (batch.state_index >= 0).any(axis=1)
+    assert of_robot.any()
+    assert set(np.unique(batch.loss_weights[of_robot])) == {0.0, 0.5}
 
 
 def another_tokenizer(place: Path) -> list[str]:

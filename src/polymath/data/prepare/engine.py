@@ -20,7 +20,7 @@ Engine = Literal["local", "ray"]
 def start(engine: Engine) -> None:
     """Choose Daft's runner, once in a process: the cluster that RAY_ADDRESS names, else one on this machine.
 
-    Raises ConfigError if the packages for it are missing.
+    Raises ConfigError if the packages for it are missing, PolymathError if no cluster answers there.
     """
     os.environ.setdefault("DAFT_PROGRESS_BAR", "0")  # `progress` shows one, the same for both engines
     for package, extra in (("daft", "data"), ("ray", "ray")):
@@ -29,7 +29,13 @@ def start(engine: Engine) -> None:
     if engine == "ray":
         import daft
 
-        daft.set_runner_ray()
+        try:
+            daft.set_runner_ray()
+        except ConnectionError as error:
+            raise PolymathError(
+                f"--engine ray: RAY_ADDRESS={os.environ.get('RAY_ADDRESS', '')}: {error}; start the cluster with "
+                "`ray start --head`, or unset RAY_ADDRESS for one on this machine"
+            ) from None
 
 
 class _Guarded:
