@@ -20,6 +20,7 @@ from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float
 
 from polymath.errors import ConfigError
+from polymath.sharding.products import PRODUCT
 from polymath.sharding.spread import Reduction, is_spread
 
 PROJECTIONS, CONTEXT, AFTER_ATTENTION = "projections", "context", "after attention"
@@ -96,5 +97,5 @@ def remat_policy(name: str) -> Callable[..., bool]:
             offload_dst="pinned_host",
         )
     return policies.save_from_both_policies(
-        policies.dots_with_no_batch_dims_saveable, policies.save_only_these_names(CONTEXT)
+        policies.dots_with_no_batch_dims_saveable, policies.save_only_these_names(CONTEXT, PRODUCT)
     )

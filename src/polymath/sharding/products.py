@@ -15,12 +15,15 @@ from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
 from polymath.sharding.rings import ring_product
 from polymath.sharding.spread import Cut, Spread, gather, is_spread, reduced, without_first_ring
 
 Tree = TypeVar("Tree")
+PRODUCT = "product"
+"""What `jax.checkpoint` knows a result by: to its policies such a product is no `dot_general`."""
 
 
 @jax.tree_util.register_dataclass
@@ -59,12 +62,12 @@ def _cut_from_first_axis(weight: Spread) -> bool:
 
 def times_transposed(x: Float[Array, "T D"], weight: Gathered) -> Float[Array, "T R"]:
     """x Wᵀ, all axes of the weight but the last taken as one."""
-    return _times_transposed(x, weight.whole, weight.part, weight.cut)
+    return checkpoint_name(_times_transposed(x, weight.whole, weight.part, weight.cut), PRODUCT)
 
 
 def times(x: Float[Array, "T R"], weight: Gathered) -> Float[Array, "T D"]:
     """x W."""
-    return _times(x, weight.whole, weight.part, weight.cut)
+    return checkpoint_name(_times(x, weight.whole, weight.part, weight.cut), PRODUCT)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3,))
