@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from polymath.errors import ConfigError
-from polymath.planning import compiled
+from polymath.planning import compiled, flops, roofline
 from polymath.planning.request import Request, prepare
 from polymath.presets import preset
 from polymath.training.ahead import topology_devices
@@ -97,3 +97,10 @@ def test_what_libtpu_is_asked_for(name: str, wrap: tuple[bool, ...], monkeypatch
     assert topology_devices(name) == []
     assert (asked["topology"], asked["platform"], asked["wrap"]) == (name, "tpu", wrap)
     assert ("chip_config_name" in asked) == name.startswith(("v4", "v5p"))
+
+
+def test_a_program_that_computes_more_than_planned_takes_longer() -> None:
+    efficiency, planned = roofline.EFFICIENCIES["middle"], flops.hardware(PLAN) // PLAN.topology.devices
+    estimate = sum(time.compute for time in roofline.phase_times(PLAN, efficiency).values())
+    assert compiled.computing(PLAN, efficiency, planned) == pytest.approx(estimate)
+    assert compiled.computing(PLAN, efficiency, planned * 6 // 5) == pytest.approx(1.2 * estimate)

@@ -90,7 +90,10 @@ def largest_tensors(message: str) -> list[str]:
 
 
 def analyse(step: jax.stages.Compiled, plan: Plan) -> dict[str, Any]:
-    """JSON values of one chip; `estimate` holds the closed forms for the same quantities."""
+    """JSON values of one chip; `estimate` holds the closed forms for the same quantities.
+
+    A step takes as long as its computation and what of the communication its schedule leaves exposed.
+    """
     stats: Any = step.memory_analysis()
     module = hlo.parse(step.as_text() or "")
     peak = int(getattr(stats, "peak_memory_in_bytes", 0)) or _sum(stats)
@@ -98,7 +101,9 @@ def analyse(step: jax.stages.Compiled, plan: Plan) -> dict[str, Any]:
     counted = program_flops.count(module)
     cost = step.cost_analysis() or {}
     exposed = {name: exposed_seconds(module, plan.topology, used) for name, used in roofline.EFFICIENCIES.items()}
-    times = {name: computing(plan, used) + exposed[name] for name, used in roofline.EFFICIENCIES.items()}
+    times = {
+        name: computing(plan, used, counted["total"]) + exposed[name] for name, used in roofline.EFFICIENCIES.items()
+    }
     machine = plan.topology.devices * plan.topology.chip.peak
     return {
         "peak_bytes": peak,
@@ -120,9 +125,10 @@ def analyse(step: jax.stages.Compiled, plan: Plan) -> dict[str, Any]:
     }
 
 
-def computing(plan: Plan, efficiency: roofline.Efficiency) -> float:
-    """Seconds of a step's computation, by the estimate."""
-    return sum(time.compute for time in roofline.phase_times(plan, efficiency).values())
+def computing(plan: Plan, efficiency: roofline.Efficiency, found: int) -> float:
+    """Seconds of a step's computation: the estimate's, in proportion to the FLOPs `found` in a chip's program."""
+    estimated = sum(time.compute for time in roofline.phase_times(plan, efficiency).values())
+    return estimated * found * plan.topology.devices / flops.hardware(plan)
 
 
 def _remedy(plan: Plan) -> str:
