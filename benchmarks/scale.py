@@ -1,7 +1,7 @@
 """The reference run before it starts: calibration, estimates, days; with --compile, what XLA makes of the real step.
 
     python benchmarks/scale.py [--json]
-    python benchmarks/scale.py --compile [--images 4 39] [--remat full] [--accumulation 1] [--gradients bfloat16]
+    python benchmarks/scale.py --compile [--images 4 39] [--remat full] [--accumulation 1] [--reduction scatter]
 
 Without --compile everything is a closed form and takes seconds. The tables are those of docs/scale.md. --compile needs
 libtpu (`pip install 'polymath-v[tpu]'`), no TPU; it takes minutes of one core and 4 GB for each number of images, and
@@ -41,15 +41,14 @@ def calibration_table() -> list[str]:
     return lines
 
 
-def reference(images: int, gradients: str) -> dict[str, Any]:
-    """The reference plan: every chip on the data axis, full rematerialisation, one micro-batch."""
-    given = Request(images=images, mesh="1,512,1", remat="full", accumulation=1, gradients=gradients)
-    return answer(REFERENCE, given, 28, None)
+def reference(images: int) -> dict[str, Any]:
+    """The reference plan: every chip on the data axis, executed as the preset says."""
+    return answer(REFERENCE, Request(images=images, mesh="1,512,1"), 28, None)
 
 
-def searched(images: int, gradients: str) -> dict[str, Any]:
-    """The search of the reference run on its 512 chips."""
-    return answer(REFERENCE, Request(images=images, gradients=gradients), 28, None, search=6)
+def searched(images: int, reduction: str | None = None) -> dict[str, Any]:
+    """The search of the reference run on its 512 chips; `reduction` of gradients: None as the preset says."""
+    return answer(REFERENCE, Request(images=images, reduction=reduction), 28, None, search=6)
 
 
 def plans_table(found: dict[str, Any]) -> list[str]:
@@ -96,13 +95,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--images", type=int, nargs="+", default=[4, 39])
-    parser.add_argument("--remat", default="full")
-    parser.add_argument("--accumulation", type=int, default=1)
-    parser.add_argument("--gradients", default="bfloat16", choices=["float32", "bfloat16"])
+    parser.add_argument("--remat")
+    parser.add_argument("--accumulation", type=int)
+    parser.add_argument("--gradients", choices=["float32", "bfloat16"])
+    parser.add_argument("--reduction", choices=["scatter", "hops"])
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    plans = {count: searched(count, arguments.gradients) for count in arguments.images}
-    found: dict[str, Any] = {"calibration": summary(), "plans": plans, "reference": reference(4, arguments.gradients)}
+    plans = {count: searched(count) for count in arguments.images}
+    found: dict[str, Any] = {"calibration": summary(), "plans": plans, "reference": reference(4)}
+    found["scattered"] = searched(4, "scatter")
     tile, bytes_of = 256 * 4, {size: cross_entropy_bytes(size) for size in (16_384, 65_536)}
     found["cross_entropy"] = {"temporary_bytes": bytes_of, "one_tile": {size: tile * size for size in bytes_of}}
     if arguments.compile:
@@ -115,9 +116,15 @@ def main() -> int:
 
 
 def compiled(images: int, arguments: argparse.Namespace) -> dict[str, Any]:
-    """What XLA says of the step with that many images a sequence."""
-    given = (arguments.remat, arguments.accumulation, arguments.gradients)
-    request = Request(images=images, mesh="1,512,1", remat=given[0], accumulation=given[1], gradients=given[2])
+    """What XLA says of the step with that many images a sequence; what is not given is the preset's."""
+    request = Request(
+        images=images,
+        mesh="1,512,1",
+        remat=arguments.remat,
+        accumulation=arguments.accumulation,
+        gradients=arguments.gradients,
+        reduction=arguments.reduction,
+    )
     return answer(REFERENCE, request, 28, None, compile=True)["compiled"]
 
 
@@ -127,6 +134,7 @@ def show(found: dict[str, Any]) -> None:
     for count, plan in found["plans"].items():
         print(f"\n{count} images a sequence\n" + "\n".join(plans_table(plan)))
         print("not feasible:", plan["search"]["infeasible"])
+    print("\n4 images, gradients reduced by collectives alone\n" + "\n".join(plans_table(found["scattered"])))
     print("\n" + "\n".join(days_table(found["reference"])))
     for size, temporary in found["cross_entropy"]["temporary_bytes"].items():
         tile = found["cross_entropy"]["one_tile"][size]

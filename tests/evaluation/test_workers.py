@@ -20,7 +20,9 @@ def one_episode_step(pool: WorkerPool) -> State:
 
 
 def children() -> list[psutil.Process]:
-    return [p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE]
+    """The workers that are alive; other tests of this process may have left helpers of their libraries."""
+    alive = [p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE]
+    return [p for p in alive if "point_worker" in " ".join(p.cmdline())]
 
 
 def test_two_workers_of_two_slots_answer(point_worker):

@@ -46,12 +46,12 @@ def test_the_recipe_is_what_was_planned() -> None:
     ("request_", "message"),
     [
         (Request(mesh="1,16,32"), "model = 32 does not divide decoder.kv_heads = 16"),
-        (Request(batch=1000), "take a multiple of 512"),
+        (Request(batch=1000), "take a multiple of 1024"),
         (Request(accumulation=0), "must be at least 1"),
         (Request(images=65), "has room for the latents of 64 images"),
         (Request(context=8192), "was trained for 4096"),
         (Request(remat="some"), "no such policy; choose from"),
-        (Request(topology="v4:7x7x7"), "take a multiple of 343"),
+        (Request(topology="v4:7x7x7"), "take a multiple of 686"),
     ],
 )
 def test_what_cannot_be_planned(request_: Request, message: str) -> None:

@@ -92,12 +92,16 @@ POLYMATH_V_30B = Recipe(
     control_tokens=4096,
     alignment=Phase(steps=90_000, rows=2048, pairs=1.0, robot=0.0, optimizer=_ADAFACTOR),
     robot=Phase(steps=36_000, rows=2048, pairs=0.25, robot=0.75, optimizer=_ADAFACTOR),
-    execution=Execution(dtype="bfloat16", remat="full"),
+    execution=Execution(
+        dtype="bfloat16", remat="projections", micro_batches=2, gradient_dtype="bfloat16", gradient_reduction="hops"
+    ),
     augmentation=Augmentation(shift=0, crop=0.1),
 )
+# The smaller ones run on other machines too; how the reference is executed was found with `polymath plan --search`.
+_ANYWHERE = replace(POLYMATH_V_30B, execution=Execution(dtype="bfloat16", remat="full"))
 
 POLYMATH_V_8B = replace(
-    POLYMATH_V_30B,
+    _ANYWHERE,
     name="polymath_v_8b",
     purpose="one pod slice; fine-tuning on eight GPUs",
     model=_model(
@@ -111,7 +115,7 @@ POLYMATH_V_8B = replace(
 )
 
 POLYMATH_V_1B = replace(
-    POLYMATH_V_30B,
+    _ANYWHERE,
     name="polymath_v_1b",
     purpose="pre-training on one host, fine-tuning on one GPU",
     model=_model(
@@ -125,7 +129,7 @@ POLYMATH_V_1B = replace(
 )
 
 POLYMATH_V_200M = replace(
-    POLYMATH_V_30B,
+    _ANYWHERE,
     name="polymath_v_200m",
     purpose="research on one GPU; a vocabulary of 32,768",
     model=_model(
