@@ -1,6 +1,7 @@
 """What the backward pass keeps of a decoder layer, by policy, counted in the residuals of `jax.vjp`."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -55,3 +56,23 @@ def test_a_product_that_reduces_its_own_gradient_is_kept_like_any_other(policy: 
     body = jax.checkpoint(lambda x: jnp.sin(times_transposed(x, weight)), policy=remat_policy(policy))
     waiting = jax.eval_shape(lambda x: jax.vjp(body, x)[1], jax.ShapeDtypeStruct((5, 6), jnp.float32))
     assert ((5, 8) in {leaf.shape for leaf in jax.tree.leaves(waiting)}) == kept
+
+
+@pytest.mark.parametrize("qk_norm", [True, False])
+def test_of_a_layers_products_gate_and_up_alone_are_computed_again(qk_norm: bool) -> None:
+    """FLOPs of the compiled gradient beyond the policy that repeats no product: 2 a multiply-add."""
+    config = replace(CONFIG, depth=1, qk_norm=qk_norm)
+
+    def flops(policy: Any) -> float:
+        execution = Execution(remat=policy, attention="reference")
+        ids = jnp.ones((BATCH, LENGTH), jnp.int32)
+
+        def total(params: decoder.Params, x: Any) -> Any:
+            return decoder.forward(params, config, x, ids, ids, execution).sum()
+
+        x = jax.ShapeDtypeStruct((BATCH, LENGTH, config.width), jnp.float32)
+        params = weights.abstract(decoder.specs(config))
+        return float(jax.jit(jax.grad(total, (0, 1))).lower(params, x).compile().cost_analysis()["flops"])
+
+    gate_and_up = 2 * 2 * BATCH * LENGTH * config.width * config.mlp
+    assert flops("projections") - flops("minimal") == pytest.approx(gate_and_up, rel=0.05)

@@ -141,16 +141,21 @@ def forward_block(
     attend: Attend,
 ) -> Float[Array, "B S D"]:
     block = cast_for_products(block, x.dtype)
-    query, key, value = checkpoint_name(attention_inputs(block, config, x, angles), PROJECTIONS)
+    query, key, value = attention_inputs(block, config, x, angles)
     return after_attention(block, config, x, attend(query, key, value))
 
 
 def attention_inputs(
     block: Block, config: Config, x: Float[Array, "B S D"], angles: Float[Array, "B S half"]
 ) -> tuple[Float[Array, "B S H E"], Float[Array, "B S K E"], Float[Array, "B S K E"]]:
-    """Rotated queries, rotated keys, values."""
+    """Rotated queries, rotated keys, values.
+
+    What a policy of rematerialisation may keep are the products themselves, which QK-norm's backward pass reads: of
+    the rotated vectors alone it would have to compute the products again.
+    """
     y = rms_norm(x, block.attention_norm, config.epsilon)
-    query, key, value = project(y, block.query), project(y, block.key_value[0]), project(y, block.key_value[1])
+    products = project(y, block.query), project(y, block.key_value[0]), project(y, block.key_value[1])
+    query, key, value = checkpoint_name(products, PROJECTIONS)
     if config.qk_norm:
         query = rms_norm(query, block.query_norm, config.epsilon)
         key = rms_norm(key, block.key_norm, config.epsilon)
