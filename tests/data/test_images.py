@@ -60,3 +60,8 @@ def test_fit_keeps_a_fitting_picture_and_averages_a_larger_one() -> None:
 def test_only_rgb_bytes_fit(bad: np.ndarray) -> None:
     with pytest.raises(DataError, match=r"image: \w+ \(.*is not uint8 \(height, width, 3\)"):
         images.fit(bad, 16)
+
+
+def test_a_picture_that_is_no_array_is_named() -> None:
+    with pytest.raises(DataError, match=r"image: a list, not an array of uint8 \(height, width, 3\)"):
+        images.fit(PICTURE.tolist(), 16)  # type: ignore[arg-type]

@@ -53,6 +53,8 @@ def fit(
 
     Raises DataError, naming the picture by `where`, unless it is uint8 [height, width, 3].
     """
+    if not hasattr(image, "dtype"):
+        raise DataError(f"{where}: a {type(image).__name__}, not an array of uint8 (height, width, 3)")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise DataError(f"{where}: {image.dtype} {image.shape} is not uint8 (height, width, 3); give RGB of 0 to 255")
     if image.shape[:2] == (size, size):
