@@ -11,7 +11,7 @@ EXTRAS := --extra sim --extra compare --extra data --extra look --extra int8 --e
 STAMP := $(VENV)/.installed
 ORACLES_VENV := .venv-oracles
 ORACLES_STAMP := $(ORACLES_VENV)/.installed
-ORACLES_BIN := $(ORACLES_VENV)/bin/python -W ignore
+ORACLES_BIN := PYTHONPATH=benchmarks $(ORACLES_VENV)/bin/python -W ignore
 LEROBOT_VENV := .venv-lerobot
 LEROBOT_STAMP := $(LEROBOT_VENV)/.installed
 LEROBOT := lerobot[dataset]>=0.4.4,<0.7

@@ -24,7 +24,8 @@ import open_clip
 import timm.models.vision_transformer as timm_vit
 import torch
 import transformers
-from common import CLIP_MEAN, CLIP_STD, FIXTURES, Peak, check, images, pixels, randomise
+from common import CLIP_MEAN, CLIP_STD, FIXTURES, check, images, pixels, randomise
+from peak import Peak
 from safetensors.torch import save_file
 
 from polymath.model import vit

@@ -1,8 +1,10 @@
 """Checkpoints by orbax: atomic, the newest few kept, restored straight into the wanted shapes and dtypes."""
 
+import math
 from pathlib import Path
 from types import TracebackType
 
+import jax
 import orbax.checkpoint as ocp
 
 from polymath.errors import CheckpointError
@@ -11,6 +13,10 @@ from polymath.model import polymath_v
 from polymath.sharding.placement import Partitioner
 from polymath.training import optimizer
 from polymath.training.step import State, abstract_state
+
+CHUNK_BYTES = 64 * 2**20
+"""An array's part of a file. A chunk is read as a whole and unpacked beside the array: larger ones cost more memory,
+and more of what a restart on another mesh reads is not its own."""
 
 
 class Checkpoints:
@@ -38,18 +44,31 @@ class Checkpoints:
         step = int(state.step)
         if now and self._manager.latest_step() == step:
             return
+        chunks = jax.tree.map(lambda _: ocp.SaveArgs(chunk_byte_size=CHUNK_BYTES), state)
         with disk_errors(self.directory):
-            self._manager.save(step, args=ocp.args.StandardSave(state), force=now)
+            self._manager.save(step, args=ocp.args.StandardSave(state, save_args=chunks), force=now)
 
     def restore(self, target: State) -> State:
-        """The newest state, in the shapes of `target` (abstract or real). Raises CheckpointError if it does not fit."""
+        """The newest state, in the shapes of `target` (abstract or real); beside it no more than its largest array is
+        held. Raises CheckpointError if it does not fit.
+        """
+        self._manager.wait_until_finished()
         step = self._manager.latest_step()
         if step is None:
             raise CheckpointError(f"{self.directory}: holds no checkpoint yet; train first")
+        handler = ocp.StandardCheckpointHandler(restore_concurrent_gb=reading_limit(target))
         try:
-            return self._manager.restore(step, args=ocp.args.StandardRestore(target))
+            with ocp.CheckpointManager(self.directory, item_handlers=handler) as reader:
+                return reader.restore(step, args=ocp.args.StandardRestore(target))
         except (ValueError, KeyError, FileNotFoundError) as error:
             raise CheckpointError(f"{self.directory / str(step)}: does not fit the recipe: {error}") from error
+
+
+def reading_limit(target: State) -> float:
+    """GB on their way from a checkpoint at a time: the largest array of `target`, which has to fit as a whole because
+    a file's chunks may be those of another mesh, and the byte more that orbax asks for.
+    """
+    return (1 + max(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(target))) / 1e9
 
 
 def load_params(
