@@ -28,14 +28,14 @@ def features(size: Policy) -> dict[str, dict[str, PolicyFeature]]:
 
 
 def smolvla(size: Policy, folder: str) -> torch.nn.Module:
-    """6 + 6 layers beside our 8 + 8, because its action expert is a third transformer."""
+    """6 layers of language beside our 8, because its action expert is a third transformer."""
     from lerobot.policies.smolvla import modeling_smolvla, smolvlm_with_expert
     from transformers import SmolVLMConfig
 
     vision = {
         "hidden_size": size.vision_width,
         "intermediate_size": size.vision_mlp,
-        "num_hidden_layers": 7,
+        "num_hidden_layers": size.vision_depth,
         "num_attention_heads": size.vision_heads,
         "image_size": size.image_size,
         "patch_size": 14,

@@ -43,7 +43,9 @@ def robot(size: Size) -> Embodiment:
 
 def model(size: Size) -> polymath_v.Config:
     return polymath_v.Config(
-        vit=vit.Config(size.image_size, 14, size.vision_width, depth=8, heads=size.vision_heads, mlp=size.vision_mlp),
+        vit=vit.Config(
+            size.image_size, 14, size.vision_width, size.vision_depth, heads=size.vision_heads, mlp=size.vision_mlp
+        ),
         resampler=resampler.Config(
             size.vision_width, latents=64, depth=2, heads=size.vision_heads, head_width=64, mlp=size.vision_mlp
         ),

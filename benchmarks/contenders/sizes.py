@@ -33,6 +33,7 @@ class Policy:
     heads: int
     kv_heads: int
     mlp: int
+    vision_depth: int = 7
     image_size: int = 224
     vocabulary: int = 32_000
     chunk: int = 8
