@@ -19,7 +19,9 @@ CHIPS = 512
 
 
 def recipe(depth: int, remat: Any, gradients: Any) -> Recipe:
-    """The reference recipe with `depth` layers of its decoder and next to no vision."""
+    """The reference recipe with `depth` layers of its decoder and next to no vision; all rows at once, and gradients
+    reduced by collectives alone, as MaxText does.
+    """
     base = preset("polymath_v_30b")
     decoder = replace(base.model.decoder, depth=depth)
     model = polymath_v.Config(
@@ -30,7 +32,9 @@ def recipe(depth: int, remat: Any, gradients: Any) -> Recipe:
         state_dim=base.layout.state_dim,
     )
     layout = replace(base.layout, latents_per_image=16, image_size=28, max_images=1, max_control_steps=1)
-    execution = replace(base.execution, remat=remat, gradient_dtype=gradients)
+    execution = replace(
+        base.execution, remat=remat, gradient_dtype=gradients, micro_batches=1, gradient_reduction="scatter"
+    )
     return replace(base, model=model, layout=layout, execution=execution)
 
 
