@@ -38,6 +38,23 @@ def test_one_link_carries_one_transfer_at_a_time_two_links_two() -> None:
     assert waited(f"%s = {START}", f"%t = {BACK}", done("s"), done("t")) == pytest.approx(SENT)
 
 
+def gather(chips: int) -> tuple[str, str]:
+    """An asynchronous gather of a bf16[64,1024] over the first so many chips, and its end."""
+    shape, groups = f"bf16[{64 * chips},1024]", ",".join(map(str, range(chips)))
+    start = f"(bf16[64,1024], {shape}) all-gather-start(%p), replica_groups={{{{{groups}}}}}, dimensions={{0}}"
+    return start, f"%g-done = {shape} all-gather-done(%g)"
+
+
+def test_what_all_chips_take_part_in_shares_the_links_of_a_shift() -> None:
+    """A gather over 64 chips over all six links; over a ring of 4 over its own two."""
+    part = "%p = bf16[64,1024] parameter(1)"
+    everybody, end = gather(64)
+    alone = 63 * 64 * 1024 * 2 / (6 * 45e9)
+    assert waited(part, f"%s = {START}", f"%g = {everybody}", done("s"), end) == pytest.approx(SENT + alone)
+    ring, end = gather(4)
+    assert waited(part, f"%s = {START}", f"%g = {ring}", done("s"), end) == pytest.approx(SENT)
+
+
 def test_what_is_hidden_counts_with_the_share_that_never_hides() -> None:
     products = [f"%d{n} = {DOT}" for n in range(12)]  # 12 x 7.8 µs cover 46.6 µs
     assert waited(f"%s = {START}", *products, done("s")) == 0

@@ -3,7 +3,8 @@
 Each computation is gone through once. Matrix products and attention kernels take their FLOPs over the chip's peak times
 its efficiency, all other work no time. What is synchronous waits for its transfer. What is asynchronous travels while
 the instructions between its start and its end compute, one transfer after the other on the same links, and the program
-waits for the rest at its end. Shifts around a ring (collective-permute) use one link each, clockwise or back.
+waits for the rest at its end. Shifts around a ring (collective-permute) use one link each, clockwise or back; what all
+chips take part in uses all links; what a part of them does, the links of its own ring, taken to be other ones.
 """
 
 from dataclasses import dataclass, field
@@ -17,17 +18,28 @@ from polymath.planning.topology import Topology, group_bandwidth
 
 @dataclass
 class Clock:
-    """Of one run of a computation. now: seconds since its start; busy: until when the links of a kind are taken."""
+    """Of one run of a computation. now: seconds since its start; busy: until when each link is taken; all_busy: all."""
 
     now: float = 0.0
     waited: float = 0.0
     travelling: float = 0.0  # seconds of all asynchronous transfers, hidden or not
     busy: dict[str, float] = field(default_factory=dict)
+    all_busy: float = 0.0
     arrives: dict[str, float] = field(default_factory=dict)
 
     def wait_until(self, time: float) -> None:
         self.waited += max(0.0, time - self.now)
         self.now = max(self.now, time)
+
+    def send(self, link: str | None, seconds: float) -> float:
+        """When a transfer over one link, or over all of them, that is asked for now has arrived."""
+        taken = max(self.busy.values(), default=0.0) if link is None else self.busy.get(link, 0.0)
+        arrival = max(self.now, taken, self.all_busy) + seconds
+        if link is None:
+            self.all_busy = arrival
+        else:
+            self.busy[link] = arrival
+        return arrival
 
 
 def exposed_seconds(module: Module, topology: Topology, efficiency: Efficiency) -> float:
@@ -64,14 +76,20 @@ def _run(module: Module, where: str, found: dict[str, Collective], topology: Top
                 clock.now += _compute_seconds(module, where, line, topology, efficiency)
             continue
         seconds = transfer_seconds(one, topology, efficiency)
+        arrival = clock.send(_link(line, one, topology), seconds)
         if one.asynchronous:
-            lane = line.attribute(r"source_target_pairs=(\S+)") or one.kind
-            arrival = max(clock.now, clock.busy.get(lane, 0.0)) + seconds
-            clock.busy[lane] = clock.arrives[line.name] = arrival
+            clock.arrives[line.name] = arrival
             clock.travelling += seconds
         else:
-            clock.wait_until(clock.now + seconds)
+            clock.wait_until(arrival)
     return clock
+
+
+def _link(line: Instruction, one: Collective, topology: Topology) -> str | None:
+    """A name for the links that a transfer uses, None for all."""
+    if one.kind != "collective-permute" and one.group == topology.devices:
+        return None
+    return line.attribute(r"(?:source_target_pairs|replica_groups)=(\S+)") or one.kind
 
 
 def _compute_seconds(
