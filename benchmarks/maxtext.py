@@ -72,6 +72,7 @@ def compiled(program: str, out: Path, arguments: list[str]) -> dict[str, Any]:
     """Run a contender; memory and collectives of what it left in `out`."""
     command = [str(PYTHON), "-W", "ignore", str(CONTENDERS / program), str(out), *arguments]
     environment = {**os.environ, **LIBTPU_ALONE, "JAX_PLATFORMS": "cpu"}
+    environment.pop("TPU_LIBRARY_PATH", None)  # where the libtpu of this process lies, set by jax
     ran = subprocess.run(command, env=environment, cwd=CONTENDERS, capture_output=True, text=True, check=False)
     if ran.returncode:
         sys.exit(f"{' '.join(command)}\n{ran.stderr[-3000:]}")
