@@ -1,18 +1,20 @@
 """The data card: one HTML page of what a prepared set holds, what was left out and why, and how it looks."""
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from jaxtyping import Int
 
 from polymath import config
 from polymath.data.prepare.plan import Plan
 from polymath.data.prepare.samples import samples
+from polymath.data.prepare.tally import Tally
 from polymath.files import atomic_write
 from polymath.types import Embodiment
 
@@ -20,23 +22,10 @@ BARS = 24
 SUMMED = ("rows", "kept", "dropped", "bad", "documents", "records", "tokens")
 
 
-def mark_duplicates(rows: pa.Table, duplicates: pa.Table) -> pa.Table:
-    """The table of all rows, with those that occurred before as dropped."""
-    late = set(zip(duplicates["source"].to_pylist(), duplicates["row"].to_pylist(), strict=True))
-    if not late:
-        return rows
-    keys = zip(rows["source"].to_pylist(), rows["row"].to_pylist(), strict=True)
-    mask = pa.array([key in late for key in keys])
-    for name, value in (("status", "dropped"), ("kind", "duplicate"), ("reason", "duplicate")):
-        column = pc.if_else(mask, pa.scalar(value), rows[name])
-        rows = rows.set_column(rows.schema.get_field_index(name), name, column)
-    return rows
-
-
-def write(out: Path, plan: Plan, rows: pa.Table, opening: pa.Table, sources: dict[str, Any]) -> None:
-    """Write OUT/card.html, which loads nothing from elsewhere. `opening`: what could not be opened, of all sources."""
+def write(out: Path, plan: Plan, tallies: Sequence[Tally], sources: dict[str, Any]) -> None:
+    """Write OUT/card.html, which loads nothing from elsewhere. `tallies`: of every source of the plan."""
     template = resources.files("polymath.data.prepare").joinpath("card.html.j2").read_text()
-    sections = [_section(out, plan, rows, opening, number, sources[s.folder]) for number, s in enumerate(plan.sources)]
+    sections = [_section(out, plan, number, tally, sources) for number, tally in enumerate(tallies)]
     total: dict[str, float] = {name: sum(facts[name] for facts in sources.values()) for name in SUMMED}
     total["fill"] = total["tokens"] / max(1, total["records"] * plan.layout.length)
     environment = jinja2.Environment(autoescape=True, trim_blocks=True)
@@ -47,58 +36,50 @@ def write(out: Path, plan: Plan, rows: pa.Table, opening: pa.Table, sources: dic
         temporary.write_text(page)
 
 
-def _section(
-    out: Path, plan: Plan, rows: pa.Table, opening: pa.Table, number: int, facts: dict[str, Any]
-) -> dict[str, Any]:
-    table = rows.filter(pc.equal(rows["source"], number))
-    kept = table.filter(pc.equal(table["status"], "kept"))
+def _section(out: Path, plan: Plan, number: int, tally: Tally, sources: dict[str, Any]) -> dict[str, Any]:
     source = plan.sources[number]
     robot = config.load(Embodiment, out / source.folder / "embodiment.json").name if source.kind == "episodes" else None
-    unopened = opening.filter(pc.equal(opening["source"], source.name)).select(["kind", "reason"])
-    left_out = table.filter(pc.not_equal(table["status"], "kept")).select(["kind", "reason"])
+    reasons = [{"kind": kind, **asdict(reason)} for kind, reason in tally.reasons.items()]
     return {
-        "facts": facts,
+        "facts": sources[source.folder],
         "folder": source.folder,
         "robot": robot,
-        "reasons": _reasons(pa.concat_tables([unopened, left_out])),
-        "charts": _charts(kept, source.kind),
+        "reasons": sorted(reasons, key=lambda entry: -entry["count"]),
+        "charts": _charts(tally, source.kind),
         "samples": samples(out, plan, number),
     }
 
 
-def _reasons(left_out: pa.Table) -> list[dict[str, Any]]:
-    """Kinds of reasons, the most frequent first, each with the first message that says more than the kind."""
-    found: dict[str, dict[str, Any]] = {}
-    for kind, reason in zip(left_out["kind"].to_pylist(), left_out["reason"].to_pylist(), strict=True):
-        entry = found.setdefault(kind, {"kind": kind, "count": 0, "example": "" if reason == kind else reason})
-        entry["count"] += 1
-    return sorted(found.values(), key=lambda entry: -entry["count"])
-
-
-def _charts(kept: pa.Table, kind: str) -> list[dict[str, Any]]:
-    """Distributions over the kept rows; an episode has a document for every control step."""
-    documents = kept["documents"].to_numpy()
-    tokens = kept["tokens"].to_numpy() // np.maximum(documents, 1)
-    charts = [("Tokens of a document", tokens), ("Characters of a row's text", kept["characters"].to_numpy())]
+def _charts(tally: Tally, kind: str) -> list[dict[str, Any]]:
+    """Distributions over the kept rows."""
+    charts = [("Tokens of a document", "tokens of a document"), ("Characters of a row's text", "characters")]
     if kind == "episodes":
-        charts.append(("Control steps of an episode", documents))
+        charts.append(("Control steps of an episode", "documents"))
     if kind == "documents":
-        charts.append(("Pictures of a document", kept["images"].to_numpy()))
-    return [{"title": title, **histogram(values)} for title, values in charts if len(values)]
+        charts.append(("Pictures of a document", "images"))
+    return [{"title": title, **histogram(tally.kept[name])} for title, name in charts if tally.kept[name]]
 
 
-def histogram(values: Int[np.ndarray, " n"]) -> dict[str, Any]:
-    """At most 24 bars of whole numbers, of heights 0 to 100, from the smallest to the largest of n > 0 values."""
-    low, high = int(values.min()), int(values.max())
+def histogram(occurrences: Counter[int]) -> dict[str, Any]:
+    """At most 24 bars of whole numbers, of heights 0 to 100, from the smallest to the largest of at least one value."""
+    values, weights = (np.array(column) for column in zip(*sorted(occurrences.items()), strict=True))
+    low, high = int(values[0]), int(values[-1])
     width = -(-(high - low + 1) // BARS)
     edges = np.arange(low, high + width + 1, width)
-    counts, _ = np.histogram(values, bins=edges)
+    counts = np.bincount((values - low) // width, weights, len(edges) - 1).astype(np.int64)
     names = [f"{a}" if width == 1 else f"{a} to {min(a + width - 1, high)}" for a in edges[:-1].tolist()]
     bars = [
         {"height": round(100 * count / counts.max(), 1), "title": f"{name}: {count:,}"}
         for name, count in zip(names, counts.tolist(), strict=True)
     ]
-    return {"bars": bars, "low": f"{low:,}", "high": f"{high:,}", "median": f"{int(np.median(values)):,}"}
+    return {"bars": bars, "low": f"{low:,}", "high": f"{high:,}", "median": f"{_median(values, weights):,}"}
+
+
+def _median(values: Int[np.ndarray, " n"], weights: Int[np.ndarray, " n"]) -> int:
+    """Of sorted values that occur so often; the mean of the middle two, rounded down, of an even number."""
+    upto, total = np.cumsum(weights), int(weights.sum())
+    lower, upper = (int(values[np.searchsorted(upto, place, side="right")]) for place in ((total - 1) // 2, total // 2))
+    return (lower + upper) // 2
 
 
 def _settings(plan: Plan) -> list[tuple[str, Any]]:

@@ -8,13 +8,16 @@ import importlib.util
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
+
+import pyarrow as pa
 
 from polymath import errors
 from polymath.errors import ConfigError, PolymathError
 
 STOPPED = Path(".work") / "stopped"
 Engine = Literal["local", "ray"]
+DUPLICATES = pa.schema([("source", pa.int32()), ("row", pa.int64())])
 
 
 def start(engine: Engine) -> None:
@@ -82,20 +85,20 @@ def run(unit: Callable[[str, int], int], out: Path, numbers: Sequence[int], work
         raise getattr(errors, kind, PolymathError)(message)
 
 
-def duplicates(files: Sequence[Path], columns: dict[str, int]) -> list[dict[str, Any]]:
+def duplicates(files: Sequence[Path], columns: dict[str, int]) -> pa.Table:
     """Rows (source, row) beyond the allowed number of equal values; `columns`: hashes joined by '+', and the bound.
 
-    The first rows of a source stay, so that the result does not depend on the engine.
+    The first rows of a source stay, so that the result, which is sorted, does not depend on the engine.
     """
     import daft
     from daft.functions import row_number
 
     rows = daft.read_parquet([str(file) for file in files]).where("status = 'kept'")
-    found: set[tuple[int, int]] = set()
+    found = [DUPLICATES.empty_table()]
     for names, most in columns.items():
         hashes = names.split("+")
         window = daft.Window().partition_by("source", *hashes).order_by("row")
         frame = rows.where(f"{hashes[0]} != 0").with_column("rank", row_number().over(window))
-        late = frame.where(f"rank > {most}").select("source", "row").to_pydict()
-        found |= set(zip(late["source"], late["row"], strict=True))
-    return [{"source": source, "row": row} for source, row in sorted(found)]
+        found.append(frame.where(f"rank > {most}").select("source", "row").to_arrow().cast(DUPLICATES))
+    once = pa.concat_tables(found).group_by(DUPLICATES.names).aggregate([])
+    return once.sort_by([(name, "ascending") for name in DUPLICATES.names])

@@ -20,6 +20,7 @@ from polymath.data.prepare.documents import good_episodes, layout_room
 from polymath.data.prepare.plan import Plan, PlannedSource
 from polymath.data.prepare.progress import counting
 from polymath.data.prepare.settings import Settings
+from polymath.data.prepare.tally import Tally, mark_duplicates
 from polymath.data.quarantine import BadRow, Quarantine
 from polymath.data.sequence import Layout
 from polymath.data.sources.opening import parse
@@ -28,6 +29,8 @@ from polymath.errors import ConfigError, DataError
 from polymath.files import atomic_write
 from polymath.tokenizer import Tokenizer
 
+GROUP_ROWS = 2**20  # dropped rows of a Parquet row group
+DROPPED = pa.schema([("source", pa.int32()), ("row", pa.int64()), ("kind", pa.string())])
 OPENING = pa.schema([(name, pa.string()) for name in ("source", "file", "row", "kind", "reason")])
 
 
@@ -165,15 +168,12 @@ def _write_duplicates(out: Path, planned: Plan) -> None:
     columns |= {"picture_hash": bounds.max_same_picture} if bounds.max_same_picture else {}
     found = engine.duplicates(_row_files(out, planned), columns)
     with atomic_write(target) as temporary:
-        schema = pa.schema([("source", pa.int32()), ("row", pa.int64())])
-        pq.write_table(pa.Table.from_pylist(found, schema), temporary)
+        pq.write_table(found, temporary)
 
 
 def _finish(out: Path, planned: Plan) -> dict[str, Any]:
     """The index of every source, the tables, the card, and prepared.json last."""
-    rows = pa.concat_tables([pq.read_table(file) for file in _row_files(out, planned)])
-    rows = card.mark_duplicates(rows, pq.read_table(out / ".work" / "duplicates.parquet"))
-    opening = pq.read_table(out / ".work" / "opening.parquet")
+    tallies = _tally(out, planned)
     sources: dict[str, Any] = {}
     for number, source in enumerate(planned.sources):
         shards = [
@@ -184,15 +184,9 @@ def _finish(out: Path, planned: Plan) -> dict[str, Any]:
         shards = [shard for shard in shards if shard.records]
         if shards:
             write_index(out / source.folder, shards)
-        table = rows.filter(pa.compute.equal(rows["source"], number))
-        unopened = sum(1 for name in opening["source"].to_pylist() if name == source.name)
-        found = _counts(table, unopened, shards, planned.layout)
         said = {"name": source.name, "kind": source.kind, "renderer": source.renderer}
-        sources[source.folder] = {**said, **asdict(found)}
-    dropped = rows.filter(pa.compute.equal(rows["status"], "dropped")).select(["source", "row", "kind"])
-    with atomic_write(out / "dropped.parquet") as temporary:
-        pq.write_table(dropped, temporary)
-    card.write(out, planned, rows, opening, sources)
+        sources[source.folder] = {**said, **asdict(_counts(tallies[number], shards, planned.layout))}
+    card.write(out, planned, tallies, sources)
     if not any(facts["records"] for facts in sources.values()):
         raise DataError(f"{out}: no row was kept; {out / 'card.html'} says why, loosen the filter")
     summary = {"layout": config.to_dict(planned.layout), "sources": sources}
@@ -201,14 +195,40 @@ def _finish(out: Path, planned: Plan) -> dict[str, Any]:
     return summary
 
 
-def _counts(table: pa.Table, unopened: int, shards: list[Shard], layout: Layout) -> Prepared:
-    status = table["status"].to_pylist()
+def _tally(out: Path, planned: Plan) -> list[Tally]:
+    """What became of the rows, source by source; writes dropped.parquet on the way."""
+    tallies = [Tally() for _ in planned.sources]
+    for bad in pq.read_table(out / ".work" / "opening.parquet").to_pylist():
+        for tally in (
+            tally for tally, source in zip(tallies, planned.sources, strict=True) if source.name == bad["source"]
+        ):
+            tally.status["bad"] += 1
+            tally.add_reason(bad["kind"], bad["reason"])
+    with (
+        atomic_write(out / "dropped.parquet") as temporary,
+        pq.ParquetWriter(temporary, DROPPED) as writer,
+    ):
+        pending = DROPPED.empty_table()
+        for part in planned.parts():
+            rows = pq.read_table(units.work_file(out, part, "rows.parquet"))
+            rows = mark_duplicates(rows, units.late_rows(str(out), part))
+            tallies[part.source].add(rows)
+            dropped = rows.filter(pa.compute.equal(rows["status"], "dropped"))
+            pending = pa.concat_tables([pending, dropped.select(DROPPED.names)])
+            if len(pending) >= GROUP_ROWS:
+                writer.write_table(pending)
+                pending = DROPPED.empty_table()
+        writer.write_table(pending)
+    return tallies
+
+
+def _counts(tally: Tally, shards: list[Shard], layout: Layout) -> Prepared:
     records, tokens = sum(shard.records for shard in shards), sum(shard.tokens for shard in shards)
     return Prepared(
-        rows=len(status) + unopened,
-        kept=status.count("kept"),
-        dropped=status.count("dropped"),
-        bad=status.count("bad") + unopened,
+        rows=tally.status.total(),
+        kept=tally.status["kept"],
+        dropped=tally.status["dropped"],
+        bad=tally.status["bad"],
         documents=sum(shard.documents for shard in shards),
         records=records,
         tokens=tokens,

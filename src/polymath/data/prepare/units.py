@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from jaxtyping import Int
 
 from polymath import wire
 from polymath.data.packed_index import Shard
@@ -140,8 +141,7 @@ def write_shard(out: str, number: int) -> int:
     if facts.is_file():
         return int(pq.read_table(facts)["records"][0].as_py())
     table = pq.read_table(work_file(place, part, "documents.parquet"))
-    duplicates = np.array(_duplicates(out).get(part.source, ()), np.int64)
-    table = table.filter(pa.array(~np.isin(table["row"].to_numpy(), duplicates)))
+    table = table.filter(pa.array(~np.isin(table["row"].to_numpy(), late_rows(out, part))))
     sizes = Sizes(*(table[name].to_numpy().astype(np.int64) for name in ("tokens", "images", "control_steps")))
     rows = pack(sizes, plan.layout, plan.sources[part.source].name)
     rows = rows.shuffled(np.random.default_rng((plan.settings.seed, part.source, part.number)))
@@ -180,11 +180,14 @@ def _maker(out: str, source: int) -> Maker:
     return Maker(plan, plan.sources[source], Tokenizer.load(Path(out) / "tokenizer.json"), Path(out))
 
 
-@functools.lru_cache(maxsize=2)
-def _duplicates(out: str) -> dict[int, list[int]]:
-    """Source -> rows that occurred before."""
-    table = pq.read_table(Path(out) / ".work" / "duplicates.parquet")
-    found: dict[int, list[int]] = {}
-    for source, row in zip(table["source"].to_pylist(), table["row"].to_pylist(), strict=True):
-        found.setdefault(source, []).append(row)
-    return found
+def late_rows(out: str, part: Part) -> Int[np.ndarray, " n"]:
+    """The rows of a part that occurred before."""
+    rows = _duplicates(out, part.source)
+    return rows[slice(*np.searchsorted(rows, (part.start, part.stop)))]
+
+
+@functools.lru_cache(maxsize=4)
+def _duplicates(out: str, source: int) -> Int[np.ndarray, " n"]:
+    """The rows of a source that occurred before, sorted."""
+    file = Path(out) / ".work" / "duplicates.parquet"
+    return pq.read_table(file, columns=["row"], filters=[("source", "=", source)])["row"].to_numpy()
