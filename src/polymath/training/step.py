@@ -71,7 +71,7 @@ def make_step(
 
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         value, parts, gradients = gradients_of(state.trainable, state.frozen, batch)
-        norm = optax.global_norm(gradients)
+        norm = optax.tree.norm(gradients)
         scale = jnp.minimum(1.0, optimization.clip_norm / jnp.maximum(norm, 1e-12))
         gradients = jax.tree.map(lambda g: g * scale, gradients)
         updated = optimizer.update(optimization, specs, gradients, state.optimizer, state.trainable, total_steps)
