@@ -104,6 +104,19 @@ def test_another_plan_in_the_same_place_is_refused(prepared: Path, sources: list
         prepare(sources[:1], tokenizer_file, LAYOUT, prepared, SETTINGS)
 
 
+def test_a_new_set_in_the_place_of_a_deleted_one_owes_it_nothing(
+    prepared: Path, sources: list[str], tokenizer_file: Path, tmp_path: Path
+) -> None:
+    """In one process, which keeps opened sources and plans."""
+    out = tmp_path / "out"
+    prepare(sources[2:3], tokenizer_file, LAYOUT, out, SETTINGS)
+    shutil.rmtree(out)
+    prepare(sources[:1], tokenizer_file, LAYOUT, out, SETTINGS)
+    name = folder(prepared, 0)
+    for file in sorted((prepared / name).iterdir()):
+        assert (out / name / file.name).read_bytes() == file.read_bytes(), file.name
+
+
 def test_too_many_bad_rows_stop_the_job_with_the_table(
     sources: list[str], tokenizer_file: Path, tmp_path: Path
 ) -> None:

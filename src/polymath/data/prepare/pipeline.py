@@ -64,6 +64,7 @@ def prepare(
     Raises ConfigError if `out` belongs to another plan, DataError with a table if too many rows are bad.
     """
     engine.start(where)
+    units.forget()
     out = Path(out).absolute()
     finished = (out / "prepared.json").is_file()
     if not finished:

@@ -191,3 +191,9 @@ def _duplicates(out: str, source: int) -> Int[np.ndarray, " n"]:
     """The rows of a source that occurred before, sorted."""
     file = Path(out) / ".work" / "duplicates.parquet"
     return pq.read_table(file, columns=["row"], filters=[("source", "=", source)])["row"].to_numpy()
+
+
+def forget() -> None:
+    """What this process keeps of output directories: one may hold another plan by now."""
+    for kept in (_plan, _maker, _duplicates):
+        kept.cache_clear()
