@@ -22,7 +22,7 @@ from polymath.data.packed_index import Shard
 from polymath.data.packing import Sizes, pack
 from polymath.data.prepare import plan as plans
 from polymath.data.prepare import record
-from polymath.data.prepare.documents import Dropped, Maker
+from polymath.data.prepare.documents import Dropped, Maker, opened
 from polymath.data.prepare.plan import Part, Plan
 from polymath.errors import DataError
 from polymath.files import atomic_write
@@ -194,6 +194,6 @@ def _duplicates(out: str, source: int) -> Int[np.ndarray, " n"]:
 
 
 def forget() -> None:
-    """What this process keeps of output directories: one may hold another plan by now."""
-    for kept in (_plan, _maker, _duplicates):
+    """What this process keeps of output directories and sources: there may be others in their places by now."""
+    for kept in (_plan, _maker, _duplicates, opened):
         kept.cache_clear()
