@@ -9,9 +9,9 @@ peak, sampled every 5 ms; the files' pages are not in it. polymath_v_1b takes 4 
 import argparse
 import json
 import math
-import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def measured(half: str, name: str, directory: Path) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("preset", nargs="?", default="polymath_v_1b")
-    parser.add_argument("--directory", type=Path, default=Path("runs/bench/checkpoint"), help="emptied first")
+    parser.add_argument("--directory", type=Path, default=Path("runs/bench/checkpoint"), help="gets a temporary folder")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--half", choices=("save", "restore"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -67,8 +67,9 @@ def main() -> None:
         peak = {"save": save, "restore": restore}[arguments.half](arguments.preset, arguments.directory)
         print(json.dumps({"grown_bytes": peak.grown, "seconds": peak.seconds}))
         return
-    shutil.rmtree(arguments.directory, ignore_errors=True)
-    halves = {half: measured(half, arguments.preset, arguments.directory) for half in ("save", "restore")}
+    arguments.directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=arguments.directory) as place:
+        halves = {half: measured(half, arguments.preset, Path(place)) for half in ("save", "restore")}
     total, largest = sizes(arguments.preset)
     if arguments.json:
         print(

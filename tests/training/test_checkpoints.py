@@ -36,3 +36,12 @@ def test_large_arrays_are_cut_into_chunks_and_come_back_the_same(tmp_path: Path)
 def test_the_largest_array_may_be_on_its_way_alone() -> None:
     """The restored array above also shows it: orbax refuses to read an array that is not below its limit."""
     assert round(1e9 * reading_limit(jax.eval_shape(lambda: state(LARGE)))) == 4 * np.prod(LARGE) + 1
+
+
+def test_float32_comes_back_as_bfloat16_where_that_is_wanted(tmp_path: Path) -> None:
+    saved = state((1024, 1024))
+    with Checkpoints(tmp_path, every=1) as checkpoints:
+        checkpoints.save(saved, now=True)
+        wanted = {"weight": jax.ShapeDtypeStruct((1024, 1024), jnp.bfloat16)}
+        found = checkpoints.restore(jax.eval_shape(lambda: saved)._replace(trainable=wanted))
+    assert np.array_equal(found.trainable["weight"], saved.trainable["weight"].astype(jnp.bfloat16))
