@@ -58,8 +58,8 @@ def compare(rows: tuple, directory: Path, count: int, rounds: int, alone: bool =
 
 def loader(directory: Path, batches: int) -> None:
     """Pictures that stand in the batches of 32 rows."""
-    from polymath.data.augment import Augmentation
-    from polymath.data.prepared import open_prepared
+    from polymath.data.loading.prepared import open_prepared
+    from polymath.data.sequences.augment import Augmentation
 
     prepared, pictures = open_prepared(directory, 32, 0, augmentation=Augmentation()), 0
     before = os.times()

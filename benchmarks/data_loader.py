@@ -16,18 +16,18 @@ from pathlib import Path
 
 import numpy as np
 
-from polymath.data import statistics
-from polymath.data.augment import Augmentation
-from polymath.data.documents import Documents, PairDocuments, WindowDocuments
-from polymath.data.lerobot_writer import LeRobotWriter
-from polymath.data.loader import Loader, Source
-from polymath.data.on_the_fly import OnTheFly
-from polymath.data.packing import Sizes, pack
-from polymath.data.sequence import Layout
-from polymath.data.sources.lerobot import LeRobotEpisodes
-from polymath.data.sources.webdataset import WebDatasetPairs
-from polymath.data.transforms import RobotTransform
-from polymath.data.webdataset_writer import WebDatasetWriter
+from polymath.data.formats.lerobot.reader import LeRobotEpisodes
+from polymath.data.formats.lerobot.writer import LeRobotWriter
+from polymath.data.formats.webdataset.reader import WebDatasetPairs
+from polymath.data.formats.webdataset.writer import WebDatasetWriter
+from polymath.data.loading.loader import Loader, Source
+from polymath.data.loading.on_the_fly import OnTheFly
+from polymath.data.robots import statistics
+from polymath.data.sequences.augment import Augmentation
+from polymath.data.sequences.documents import Documents, PairDocuments, WindowDocuments
+from polymath.data.sequences.packing import Sizes, pack
+from polymath.data.sequences.sequence import Layout
+from polymath.data.sequences.transforms import RobotTransform
 from polymath.tokenizer import ControlTokens, Tokenizer, corpus, train
 from polymath.types import Batch, Embodiment, Episode, ImageText
 

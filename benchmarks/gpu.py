@@ -29,8 +29,8 @@ sys.path.insert(0, str(Path(__file__).parent / "contenders"))
 
 from timing import measure
 
-from polymath.data.sequence import Layout
-from polymath.data.statistics import FieldStatistics, Statistics
+from polymath.data.robots.statistics import FieldStatistics, Statistics
+from polymath.data.sequences.sequence import Layout
 from polymath.model import polymath_v
 from polymath.model.attention import device_kernel
 from polymath.planning import flops

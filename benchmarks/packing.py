@@ -2,9 +2,9 @@
 
     python benchmarks/packing.py [--documents N] [--shards N] [--json]
 
-Packs made-up documents of the reference mixture (polymath.data.reference_mix) in blocks of several sizes and with fewer
-image slots. Then writes the index of as many shards as 1.5 billion pairs and every window of 50 million trajectories
-fill, opens it in a fresh process, and looks records up in the order of a shuffled epoch.
+Packs made-up documents of the reference mixture (polymath.planning.reference_mix) in blocks of several sizes and with
+fewer image slots. Then writes the index of as many shards as 1.5 billion pairs and every window of 50 million
+trajectories fill, opens it in a fresh process, and looks records up in the order of a shuffled epoch.
 """
 
 import argparse
@@ -20,16 +20,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from polymath.data.packed_index import SCHEMA
-from polymath.data.packing import pack
-from polymath.data.reference_mix import LAYOUT, Demand, draw
+from polymath.data.loading.packed_index import SCHEMA
+from polymath.data.sequences.packing import pack
+from polymath.planning.reference_mix import LAYOUT, Demand, draw
 
 MIXES = {"pairs": (1.0, 0.0), "windows": (0.0, 1.0), "80 % pairs": (0.8, 0.2)}
 OPEN = """
 import json, sys, time
 from pathlib import Path
 import psutil
-from polymath.data.packed_index import PackedIndex
+from polymath.data.loading.packed_index import PackedIndex
 memory = psutil.Process().memory_info
 before, start = memory().rss, time.perf_counter()
 index = PackedIndex.open(Path(sys.argv[1]))

@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from polymath.data.augment import Augmentation
-from polymath.data.lerobot_writer import LeRobotWriter
-from polymath.data.loader import Loader
+from polymath.data.formats.lerobot.writer import LeRobotWriter
+from polymath.data.formats.webdataset.writer import WebDatasetWriter
+from polymath.data.loading.loader import Loader
+from polymath.data.loading.prepared import open_prepared
 from polymath.data.prepare.pipeline import prepare
 from polymath.data.prepare.settings import Settings
-from polymath.data.prepared import open_prepared
-from polymath.data.reference_mix import LAYOUT, Demand
-from polymath.data.webdataset_writer import WebDatasetWriter
+from polymath.data.sequences.augment import Augmentation
+from polymath.planning.reference_mix import LAYOUT, Demand
 from polymath.presets.polymath_v import POLYMATH_V_30B
 from polymath.tokenizer import ControlTokens, corpus, train
 from polymath.types import Embodiment, Episode, ImageText

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 EXTRAS = ("sim", "compare", "data", "look", "int8")
-SOURCES = sorted((ROOT / "src").rglob("*.py"))
+SOURCES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "packages").rglob("src/**/*.py")])
 
 
 def imported() -> set[str]:
@@ -23,7 +23,7 @@ def imported() -> set[str]:
             elif isinstance(node, ast.ImportFrom) and node.module:
                 modules.add(node.module.split(".")[0])
     distributions = importlib.metadata.packages_distributions()
-    foreign = modules - set(sys.stdlib_module_names) - {"polymath"}
+    foreign = modules - set(sys.stdlib_module_names) - {"polymath", "polymath_worker"}
     return {plain(distributions[module][0]) for module in foreign}
 
 

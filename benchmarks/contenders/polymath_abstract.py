@@ -6,9 +6,9 @@ import time
 import jax
 from timing import report
 
-from polymath.data.packing import collate
+from polymath import specs as weights
+from polymath.data.sequences.packing import collate
 from polymath.model import polymath_v
-from polymath.model import specs as weights
 from polymath.planning.cost import memory_bytes, training_flops_per_token
 from polymath.planning.count import count_by_part
 from polymath.presets import preset

@@ -9,8 +9,8 @@ import optax
 from sizes import DECODERS
 from timing import measure, report
 
+from polymath import specs as weights
 from polymath.model import decoder
-from polymath.model import specs as weights
 from polymath.model.execution import Execution
 from polymath.training.cross_entropy import tiled_cross_entropy
 

@@ -16,10 +16,10 @@ from sizes import INSTRUCTION, POLICIES
 from sizes import Policy as Size
 from timing import measure, report
 
-from polymath.data.sequence import Layout
-from polymath.data.statistics import FieldStatistics, Statistics
+from polymath import specs as weights
+from polymath.data.robots.statistics import FieldStatistics, Statistics
+from polymath.data.sequences.sequence import Layout
 from polymath.model import action_head, decoder, polymath_v, resampler, vit
-from polymath.model import specs as weights
 from polymath.model.execution import Execution
 from polymath.policy import Policy, StreamingPolicy
 from polymath.presets.demo import TINY

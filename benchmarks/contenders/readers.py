@@ -26,9 +26,9 @@ def measured(work: Callable[[], int]) -> dict[str, float]:
 
 def polymath_rlds(directory: Path, count: int) -> dict[str, float]:
     """Every field of every step, every camera decoded, as tfds does."""
-    from polymath.data.images import decode
-    from polymath.data.sources.rlds import RldsEpisodes
-    from polymath.data.sources.rlds_schema import generic
+    from polymath.data.files.images import decode
+    from polymath.data.formats.rlds.reader import RldsEpisodes
+    from polymath.data.formats.rlds.schema import generic
 
     fields = generic(RldsEpisodes(directory).features, "benchmark")
 
@@ -45,7 +45,7 @@ def polymath_rlds(directory: Path, count: int) -> dict[str, float]:
 
 def polymath_fitted(directory: Path, count: int) -> dict[str, float]:
     """What training takes: the cameras of the field map at the model's size, states, standardised actions."""
-    from polymath.data.sources.rlds import RldsEpisodes
+    from polymath.data.formats.rlds.reader import RldsEpisodes
 
     def episode(source: RldsEpisodes, index: int) -> int:
         steps = len(source.actions(index))
@@ -135,7 +135,7 @@ def _drain(data: Any, count: int) -> int:
 
 def polymath_lerobot(directory: Path, count: int) -> dict[str, float]:
     """Random windows from a set whose cache keeps no picture: every one is sought and decoded."""
-    from polymath.data.sources.lerobot import LeRobotEpisodes
+    from polymath.data.formats.lerobot.reader import LeRobotEpisodes
 
     source = LeRobotEpisodes(directory, cache_bytes=1)
     read, size = _windows(source)
@@ -144,7 +144,7 @@ def polymath_lerobot(directory: Path, count: int) -> dict[str, float]:
 
 def polymath_epoch(directory: Path, count: int) -> dict[str, float]:
     """With the cache as it is by default: all windows once in random order, whatever `count` is."""
-    from polymath.data.sources.lerobot import LeRobotEpisodes
+    from polymath.data.formats.lerobot.reader import LeRobotEpisodes
 
     read, size = _windows(LeRobotEpisodes(directory))
     order = [int(index) for index in np.random.default_rng(0).permutation(size)]
@@ -153,7 +153,7 @@ def polymath_epoch(directory: Path, count: int) -> dict[str, float]:
 
 def _windows(source: Any) -> tuple[Callable[[int], int], int]:
     """What reads one window, and how many there are."""
-    from polymath.data.transforms import pad_chunk
+    from polymath.data.sequences.transforms import pad_chunk
 
     ends = np.cumsum([len(source.actions(e)) for e in range(len(source))])
 

@@ -165,7 +165,7 @@ def _simulators() -> Iterator[Finding]:
 def _media() -> Iterator[Finding]:
     import av
 
-    from polymath.data.video import CODECS
+    from polymath.data.files.video import CODECS
 
     library = ".".join(map(str, av.library_versions["libavcodec"]))
     for codec in CODECS:

@@ -13,7 +13,7 @@ from polymath.evaluation.report.data import find_videos, read_curves
 from polymath.evaluation.results import summarise
 from polymath.evaluation.rollout import EpisodeKey, EpisodeResult
 from polymath.evaluation.video import upscale, write_mp4
-from polymath.evaluation.workers import WorkerCommand
+from polymath.workers.pool import WorkerCommand
 
 TASKS = ("reach-left", "faucet-open")
 SPLITS = {"seen": ("Seen tasks", "layouts never recorded"), "novel_objects": ("Novel objects", "never trained on")}

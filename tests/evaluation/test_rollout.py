@@ -10,8 +10,8 @@ import pytest
 from polymath.errors import PolymathError
 from polymath.evaluation.baselines import RandomPolicy
 from polymath.evaluation.rollout import BATCH, EpisodeKey, run_episodes
-from polymath.evaluation.workers import WorkerPool
 from polymath.types import ActionChunk
+from polymath.workers.pool import WorkerPool
 
 KEYS = [EpisodeKey(task, "seen", seed) for task in ("a", "b") for seed in range(8)]
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from polymath import specs as weights
 from polymath.errors import ConfigError
 from polymath.model import cache as kv
 from polymath.model import decoder
-from polymath.model import specs as weights
 from polymath.model.execution import Execution
 
 CONFIG = decoder.Config(vocabulary=64, width=24, depth=2, heads=4, kv_heads=2, head_width=8, mlp=48, context=64)

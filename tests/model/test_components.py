@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from polymath import specs as weights
 from polymath.errors import DataError
 from polymath.model import action_head, decoder, resampler, rotary, vit
-from polymath.model import specs as weights
 from polymath.model.execution import Execution
 
 VIT = vit.Config(image_size=28, patch=14, width=24, depth=2, heads=2, mlp=48)

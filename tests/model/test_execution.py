@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from polymath import specs as weights
 from polymath.model import decoder
-from polymath.model import specs as weights
 from polymath.model.execution import Execution, remat_policy
 from polymath.planning import remat
 from polymath.planning.workload import Decoder

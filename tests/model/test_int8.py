@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from polymath.data.packing import collate
-from polymath.data.sequence import pair
+from polymath import specs as weights
+from polymath.data.sequences.packing import collate
+from polymath.data.sequences.sequence import pair
 from polymath.model import int8, lora, polymath_v
-from polymath.model import specs as weights
 from polymath.model.execution import Execution
 from polymath.presets.demo import TINY
 

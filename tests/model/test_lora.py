@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from polymath.data.packing import collate
-from polymath.data.sequence import pair
+from polymath import specs as weights
+from polymath.data.sequences.packing import collate
+from polymath.data.sequences.sequence import pair
 from polymath.errors import ConfigError
 from polymath.model import lora, polymath_v
-from polymath.model import specs as weights
 from polymath.model.execution import Execution
 from polymath.presets.demo import TINY
 from polymath.training import losses, optimizer

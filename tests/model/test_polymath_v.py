@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from polymath.data.packing import collate
-from polymath.data.sequence import ControlStep, Document, Layout, pair, trajectory
+from polymath import specs as weights
+from polymath.data.sequences.packing import collate
+from polymath.data.sequences.sequence import ControlStep, Document, Layout, pair, trajectory
 from polymath.model import polymath_v
-from polymath.model import specs as weights
 from polymath.model.execution import Execution
 from polymath.presets.demo import TINY
 from polymath.tokenizer import ControlTokens

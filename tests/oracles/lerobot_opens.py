@@ -18,8 +18,8 @@ import numpy as np
 from lerobot import __version__ as lerobot_version
 from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
-from polymath.data import lerobot_format as fmt
-from polymath.data.sources.lerobot import LeRobotEpisodes
+from polymath.data.formats.lerobot import layout as fmt
+from polymath.data.formats.lerobot.reader import LeRobotEpisodes
 
 
 def main(directory: Path) -> int:

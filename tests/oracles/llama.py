@@ -89,7 +89,7 @@ def as_ours(theirs: transformers.LlamaForCausalLM, config: decoder.Config, folde
     """Their gradients written like weights and read by our loader, so in our shapes."""
     from safetensors.torch import save_file
 
-    from polymath.model.specs import named
+    from polymath.specs import named
 
     folder.mkdir()
     save_file({k: w.grad.contiguous() for k, w in theirs.named_parameters()}, folder / "model.safetensors")

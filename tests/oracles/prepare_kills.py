@@ -19,10 +19,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from polymath.data.images import encode_jpeg
-from polymath.data.lerobot_writer import LeRobotWriter
-from polymath.data.sources.array_records import index
-from polymath.data.webdataset_writer import WebDatasetWriter
+from polymath.data.files.array_records import index
+from polymath.data.files.images import encode_jpeg
+from polymath.data.formats.lerobot.writer import LeRobotWriter
+from polymath.data.formats.webdataset.writer import WebDatasetWriter
 from polymath.tokenizer import ControlTokens, corpus, train
 from polymath.types import Embodiment, Episode, ImageText
 

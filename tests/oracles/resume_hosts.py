@@ -20,18 +20,18 @@ from pathlib import Path
 
 import numpy as np
 
-from polymath.data.augment import Augmentation
-from polymath.data.loader import Loader
-from polymath.data.packed_index import PackedIndex
-from polymath.data.packing import collate
+from polymath.data.files.array_records import Record
+from polymath.data.formats.webdataset.writer import WebDatasetWriter
+from polymath.data.loading.loader import Loader
+from polymath.data.loading.packed_index import PackedIndex
+from polymath.data.loading.prepared import open_prepared
+from polymath.data.loading.record import decode_record, load
+from polymath.data.loading.resume import load_state, rows_of
 from polymath.data.prepare.pipeline import prepare
-from polymath.data.prepare.record import decode_record, load
 from polymath.data.prepare.settings import Settings
-from polymath.data.prepared import open_prepared
-from polymath.data.resume import load_state, rows_of
-from polymath.data.sequence import Layout
-from polymath.data.sources.array_records import Record
-from polymath.data.webdataset_writer import WebDatasetWriter
+from polymath.data.sequences.augment import Augmentation
+from polymath.data.sequences.packing import collate
+from polymath.data.sequences.sequence import Layout
 from polymath.tokenizer import ControlTokens, corpus, train
 from polymath.types import Batch, ImageText
 

@@ -7,9 +7,9 @@ import jax
 import numpy as np
 import pytest
 
-from polymath.data.packing import collate
+from polymath import specs as weights
+from polymath.data.sequences.packing import collate
 from polymath.model import decoder, polymath_v
-from polymath.model import specs as weights
 from polymath.planning.cost import forward_flops, memory_bytes, training_flops_per_token
 from polymath.presets import preset
 

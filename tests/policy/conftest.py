@@ -7,9 +7,9 @@ import jax
 import numpy as np
 import pytest
 
-from polymath.data.statistics import FieldStatistics, Statistics
+from polymath import specs as weights
+from polymath.data.robots.statistics import FieldStatistics, Statistics
 from polymath.model import polymath_v
-from polymath.model import specs as weights
 from polymath.presets.demo import TINY
 from polymath.tokenizer import ControlTokens, Tokenizer, corpus
 from polymath.tokenizer import train as train_tokenizer

@@ -15,14 +15,14 @@ from safetensors import safe_open
 from tokenizers import Tokenizer as HFTokenizer
 
 from polymath import config as configs
-from polymath.data.packing import collate
+from polymath.data.sequences.packing import collate
 from polymath.errors import CheckpointError, ConfigError, PolymathError
 from polymath.model import decoder, lora, polymath_v
 from polymath.model.execution import Execution
-from polymath.model.specs import name_of, named
 from polymath.policy import Policy
 from polymath.policy.exported import export_run, import_run, read
 from polymath.policy.hub import fetch
+from polymath.specs import name_of, named
 from polymath.training.adapters import with_adapters
 from polymath.training.checkpoints import Checkpoints
 from polymath.training.recipe import Recipe

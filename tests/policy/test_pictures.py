@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from polymath.data.packing import collate
+from polymath.data.sequences.packing import collate
 from polymath.model import polymath_v
 from polymath.policy import pictures
 from polymath.policy.pictures import CELL, COLOURS, COLUMNS, TILE

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from polymath.data.packing import collate
+from polymath.data.sequences.packing import collate
 from polymath.errors import DataError
 from polymath.model import polymath_v
 from polymath.policy import StreamingPolicy

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from polymath.data.packing import collate
+from polymath.data.sequences.packing import collate
 from polymath.errors import DataError
 from polymath.model import cache, decoder, polymath_v
 from polymath.policy import Policy, TokenPolicy

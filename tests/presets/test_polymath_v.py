@@ -5,11 +5,11 @@ from dataclasses import replace
 import jax
 import pytest
 
-from polymath.data.packing import collate
-from polymath.data.reference_mix import LAYOUT
+from polymath import specs as weights
+from polymath.data.sequences.packing import collate
 from polymath.model import polymath_v
-from polymath.model import specs as weights
 from polymath.planning.count import count_by_part
+from polymath.planning.reference_mix import LAYOUT
 from polymath.presets import PRESETS, preset
 from polymath.training import losses
 

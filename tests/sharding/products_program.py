@@ -9,11 +9,11 @@ import numpy as np
 from jax.sharding import PartitionSpec as P
 
 from polymath.model.layers import project, project_back
-from polymath.model.specs import Normal, Spec
 from polymath.sharding import spread
 from polymath.sharding.mesh import Config
 from polymath.sharding.placement import partitioner
 from polymath.sharding.products import Gathered, cast_for_products
+from polymath.specs import Normal, Spec
 
 TOKENS, HEADS, HEAD_WIDTH, WIDTH, MLP = 2, 8, 16, 24, 64
 SPECS = {

@@ -11,13 +11,13 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float
 
 from polymath.model.layers import project, project_back
-from polymath.model.specs import Normal, Spec
 from polymath.planning.collectives import collectives
 from polymath.planning.hlo import parse
 from polymath.sharding import mesh as meshes
 from polymath.sharding import spread
 from polymath.sharding.placement import Partitioner
 from polymath.sharding.products import cast_for_products
+from polymath.specs import Normal, Spec
 from polymath.training.ahead import topology_devices
 from polymath.training.step import TPU_OPTIONS
 

@@ -8,12 +8,12 @@ from jax.sharding import PartitionSpec as P
 
 from polymath.errors import ConfigError
 from polymath.model import polymath_v
-from polymath.model.specs import Normal, Spec
 from polymath.presets import PRESETS
 from polymath.sharding import mesh
 from polymath.sharding.placement import Partitioner
 from polymath.sharding.rules import TABLE, Row
 from polymath.sharding.table import abstract_partitioner, sharding_table
+from polymath.specs import Normal, Spec
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "sharding"
 TORUS = (8, 8, 8)

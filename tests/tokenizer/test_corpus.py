@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from polymath.data.lerobot_writer import LeRobotWriter
-from polymath.data.webdataset_writer import WebDatasetWriter
+from polymath.data.formats.lerobot.writer import LeRobotWriter
+from polymath.data.formats.webdataset.writer import WebDatasetWriter
 from polymath.errors import DataError
 from polymath.tokenizer.corpus import lines, shipped, size, texts, word_list
 from polymath.types import Embodiment, Episode, ImageText

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from polymath.data.lerobot_writer import LeRobotWriter
-from polymath.data.webdataset_writer import WebDatasetWriter
+from polymath.data.formats.lerobot.writer import LeRobotWriter
+from polymath.data.formats.webdataset.writer import WebDatasetWriter
 from polymath.tokenizer import ControlTokens, corpus
 from polymath.tokenizer import train as train_tokenizer
 from polymath.training.datasets import TrainingData

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from polymath.data.sequence import Layout
+from polymath.data.sequences.sequence import Layout
 from polymath.model import action_head, decoder, polymath_v, resampler, vit
 from polymath.model.execution import Execution
 from polymath.sharding import mesh as meshes

@@ -7,7 +7,7 @@ import json
 import sys
 from dataclasses import replace
 
-from polymath.data.sequence import Layout
+from polymath.data.sequences.sequence import Layout
 from polymath.model import action_head, decoder, polymath_v, resampler, vit
 from polymath.model.execution import Execution
 from polymath.presets import preset

@@ -12,12 +12,12 @@ import jax
 import numpy as np
 
 from polymath import config as configs
-from polymath.data.sequence import Layout
+from polymath.data.sequences.sequence import Layout
 from polymath.model import polymath_v, resampler, vit
-from polymath.model.specs import named
 from polymath.presets.demo import TINY
 from polymath.sharding import mesh as meshes
 from polymath.sharding.placement import partitioner
+from polymath.specs import named
 from polymath.tokenizer import Tokenizer
 from polymath.training.language import with_decoder_of
 from polymath.training.start import Start, starting_weights

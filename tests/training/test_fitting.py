@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from polymath.cli import main
-from polymath.data.embodiments import ALOHA, WIDOWX
+from polymath.data.robots.embodiments import ALOHA, WIDOWX
 from polymath.presets.demo import TINY
 from polymath.training.fitting import for_robot
 from polymath.training.run import load_example_batch, open_run

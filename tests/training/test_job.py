@@ -11,9 +11,9 @@ import pytest
 
 from polymath.config import apply_overrides
 from polymath.errors import CheckpointError, ConfigError
-from polymath.model.specs import named
 from polymath.policy import Policy
 from polymath.presets.demo import TINY
+from polymath.specs import named
 from polymath.training import job
 from polymath.training.checkpoints import load_params
 from polymath.training.datasets import TrainingData
@@ -152,12 +152,12 @@ def test_the_loss_falls(data: TrainingData) -> None:
 
 
 def load_batch(data: TrainingData):  # type: ignore[no-untyped-def]
-    from polymath.data.documents import WindowDocuments
-    from polymath.data.loader import Loader, Source
-    from polymath.data.on_the_fly import OnTheFly
-    from polymath.data.sources.lerobot import LeRobotEpisodes
-    from polymath.data.statistics import of_episodes
-    from polymath.data.transforms import RobotTransform
+    from polymath.data.formats.lerobot.reader import LeRobotEpisodes
+    from polymath.data.loading.loader import Loader, Source
+    from polymath.data.loading.on_the_fly import OnTheFly
+    from polymath.data.robots.statistics import of_episodes
+    from polymath.data.sequences.documents import WindowDocuments
+    from polymath.data.sequences.transforms import RobotTransform
     from polymath.tokenizer import Tokenizer
 
     episodes = LeRobotEpisodes(data.robot)

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from polymath.data.packing import collate
-from polymath.data.sequence import ControlStep, trajectory
+from polymath import specs as weights
+from polymath.data.sequences.packing import collate
+from polymath.data.sequences.sequence import ControlStep, trajectory
 from polymath.model import decoder
-from polymath.model import specs as weights
 from polymath.presets.demo import TINY
 from polymath.tokenizer import ControlTokens
 from polymath.training import losses

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from polymath.errors import ConfigError
-from polymath.model.specs import Constant, Spec
+from polymath.specs import Constant, Spec
 from polymath.training import optimizer
 
 SHAPE = (160, 192)  # both sides above optax's threshold of 128 for factoring

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from polymath.cli import main
-from polymath.data import images
-from polymath.data.loader import Loader
-from polymath.data.sequence import Document
-from polymath.model.specs import named
+from polymath.data.files import images
+from polymath.data.loading.loader import Loader
+from polymath.data.sequences.sequence import Document
 from polymath.presets.demo import TINY
+from polymath.specs import named
 from polymath.tokenizer import ControlTokens, corpus
 from polymath.tokenizer import train as train_tokenizer
 from polymath.training.checkpoints import load_params
@@ -106,7 +106,7 @@ def test_the_documents_are_those_of_the_raw_sets(finished: Path, prepared: Path,
 KILLED = """
 import os, signal, sys
 from polymath.cli import main
-from polymath.data.loader import Loader
+from polymath.data.loading.loader import Loader
 
 def dying(loader, start=0, **more):
     yield from (loader.batch(step) for step in range(start, 3))

@@ -16,14 +16,14 @@ from tokenizers import Regex, models, pre_tokenizers
 from tokenizers import Tokenizer as HFTokenizer
 
 from polymath import config as configs
-from polymath.data.sources.lerobot import LeRobotEpisodes
-from polymath.data.statistics import of_episodes
+from polymath import specs as weights
+from polymath.data.formats.lerobot.reader import LeRobotEpisodes
+from polymath.data.robots.statistics import of_episodes
 from polymath.errors import CheckpointError, ConfigError
 from polymath.model import lora, polymath_v, resampler
-from polymath.model import specs as weights
-from polymath.model.specs import named
 from polymath.model.weights import load_decoder, load_resampler
 from polymath.presets.demo import TINY
+from polymath.specs import named
 from polymath.tokenizer import Tokenizer
 from polymath.training.adapters import with_adapters, without_adapters
 from polymath.training.checkpoints import Checkpoints, load_params

@@ -24,10 +24,10 @@ def inspect(path: Positional[str], sheet: Path | None = None, rerun: Path | None
         rerun: Write a recording of a few episodes, which `rerun FILE` opens.
         json: Print one JSON object instead of the tables.
     """
-    from polymath.data.contact_sheet import write_contact_sheet
-    from polymath.data.inspection import is_episodes, open_for_looking, summarise
-    from polymath.data.quarantine import Quarantine
-    from polymath.data.rerun_recording import write_recording
+    from polymath.data.files.quarantine import Quarantine
+    from polymath.data.looking.contact_sheet import write_contact_sheet
+    from polymath.data.looking.inspection import is_episodes, open_for_looking, summarise
+    from polymath.data.looking.rerun_recording import write_recording
     from polymath.errors import ConfigError
 
     quarantine = Quarantine()

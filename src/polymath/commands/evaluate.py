@@ -57,8 +57,8 @@ def metaworld(
         json: Print one JSON object, split -> policy -> result, instead of the table.
     """
     from polymath import config as configs
-    from polymath.evaluation.benchmarks.metaworld import MetaWorldConfig, evaluate_metaworld
-    from polymath.simulation.tasks import TASKS
+    from polymath.benchmarks.metaworld.benchmark import MetaWorldConfig, evaluate_metaworld
+    from polymath.benchmarks.metaworld.scene.tasks import TASKS
 
     if out is None:
         if not policy.is_dir():
@@ -109,8 +109,8 @@ def _row(found: "Comparison") -> list[object]:
 def _open_policy(path: Path, name: str | None, int8: bool) -> "tuple[Policy, str, str | None, int, tuple[str, ...]]":
     """Who plays, its checkpoint, the renderer identity of its training data, and the pictures that it wants."""
     if str(path) == "random":
+        from polymath.benchmarks.metaworld.simulator import EMBODIMENT
         from polymath.evaluation.baselines import RandomPolicy
-        from polymath.simulation.metaworld import EMBODIMENT
 
         player = RandomPolicy(EMBODIMENT.action_dim, chunk_length=4, name=name or "random")
         return player, "", None, 64, EMBODIMENT.cameras

@@ -44,8 +44,8 @@ def metaworld(
         workers: Processes; they change the speed, never the data.
         json: Print one JSON object instead of a line.
     """
-    from polymath.simulation.record import record
-    from polymath.simulation.tasks import TASKS
+    from polymath.benchmarks.metaworld.record import record
+    from polymath.benchmarks.metaworld.scene.tasks import TASKS
 
     recording = record(
         out,
@@ -102,8 +102,8 @@ def captions(
         workers: Processes; they change the speed, never the data.
         json: Print one JSON object instead of a line.
     """
-    from polymath.simulation.captions import write_pairs
-    from polymath.simulation.tasks import TASKS
+    from polymath.benchmarks.metaworld.captions.pairs import write_pairs
+    from polymath.benchmarks.metaworld.scene.tasks import TASKS
 
     written = write_pairs(
         out, pairs, seed, workers, image_size, cameras, renderer=renderer, tasks=tasks or tuple(TASKS)

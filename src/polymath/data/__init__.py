@@ -1,1 +1,1 @@
-"""From raw sets to packed batches: readers, transforms, statistics, packing, mixture, loader, and the writers."""
+"""From raw sets to packed batches: files, robots, formats, sequences, loading, preparation and looking."""

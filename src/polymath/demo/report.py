@@ -10,12 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from polymath.data.sources.lerobot import LeRobotEpisodes
+from polymath.benchmarks.metaworld.benchmark import SPLITS
+from polymath.data.formats.lerobot.reader import LeRobotEpisodes
 from polymath.demo.journal import Journal
 from polymath.demo.processes import Usage
 from polymath.demo.settings import BASELINES, POLICY
 from polymath.demo.stages import stages
-from polymath.evaluation.benchmarks.metaworld import SPLITS
 from polymath.evaluation.report.data import AttentionPicture, ReportData, find_videos, read_curves
 from polymath.evaluation.report.data import Stage as ReportStage
 from polymath.evaluation.report.page import write_report

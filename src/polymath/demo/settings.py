@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from polymath.simulation.tasks import TASKS
+from polymath.benchmarks.metaworld.scene.tasks import TASKS
 
 
 @dataclass(frozen=True)

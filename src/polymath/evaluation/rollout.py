@@ -21,9 +21,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from polymath.errors import PolymathError
-from polymath.evaluation.protocol import State
-from polymath.evaluation.workers import Place, WorkerPool
 from polymath.types import ActionChunk, Observation
+from polymath.workers.pool import Place, WorkerPool
+from polymath_worker.protocol import State
 
 BATCH = 8
 
@@ -96,7 +96,7 @@ def run_episodes(
                 idle.append(place)
                 _finish(running.pop(place), state, on_episode)
             else:
-                waiting[place] = state.observation
+                waiting[place] = Observation(**vars(state.observation))
         while waiting and len(waiting) >= min(BATCH, len(running) // 2) and not (queue and idle):
             _answer(policy, pool, [(place, waiting.pop(place)) for place in list(waiting)[:BATCH]], execute)
 

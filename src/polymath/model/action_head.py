@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from polymath.model.layers import project
-from polymath.model.specs import Constant, Normal, Spec
 from polymath.sharding.spread import cast
+from polymath.specs import Constant, Normal, Spec
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,9 @@ from polymath.model import rotary
 from polymath.model.attention import Attend, packed_attention
 from polymath.model.execution import AFTER_ATTENTION, CONTEXT, PROJECTIONS, Execution
 from polymath.model.layers import project, project_back, rms_norm
-from polymath.model.specs import Constant, Normal, Spec, stack
 from polymath.sharding.products import cast_for_products
 from polymath.sharding.vocabulary import look_up
+from polymath.specs import Constant, Normal, Spec, stack
 
 
 @dataclass(frozen=True)

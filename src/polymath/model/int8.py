@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from polymath.errors import ConfigError
 from polymath.model.lora import UNPROJECTED
-from polymath.model.specs import is_spec, name_of
+from polymath.specs import is_spec, name_of
 
 
 @jax.tree_util.register_dataclass

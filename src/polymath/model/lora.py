@@ -18,8 +18,8 @@ import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
 from polymath.errors import ConfigError
-from polymath.model.specs import Constant, Normal, Spec, draw, is_spec, name_of, named
 from polymath.sharding.spread import cast
+from polymath.specs import Constant, Normal, Spec, draw, is_spec, name_of, named
 
 # Looked up or added, not projected with: an adapter has no place there.
 UNPROJECTED = r".*(embedding|output|latents|positions|class_token|bias)"

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, UInt8
 from polymath.model import action_head, decoder, lora, resampler, vit
 from polymath.model.execution import PLAIN, Execution
 from polymath.model.layers import project, project_back
-from polymath.model.specs import Constant, Normal, Spec
+from polymath.specs import Constant, Normal, Spec
 from polymath.types import Batch
 
 

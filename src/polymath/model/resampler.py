@@ -18,8 +18,8 @@ from jaxtyping import Array, Float
 from polymath.model.attention import attend
 from polymath.model.execution import PLAIN, Execution
 from polymath.model.layers import layer_norm, project, project_back
-from polymath.model.specs import Constant, Normal, Spec, stack
 from polymath.sharding.spread import cast
+from polymath.specs import Constant, Normal, Spec, stack
 
 
 @dataclass(frozen=True)

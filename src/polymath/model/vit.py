@@ -17,8 +17,8 @@ from jaxtyping import Array, Float, UInt8
 from polymath.errors import DataError
 from polymath.model.attention import attend
 from polymath.model.layers import layer_norm, project, project_back
-from polymath.model.specs import Constant, Normal, SinCosGrid, Spec, stack
 from polymath.sharding.spread import cast
+from polymath.specs import Constant, Normal, SinCosGrid, Spec, stack
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def normalise(images: UInt8[Array, "B size size 3"], config: Config) -> Float[Ar
         size = config.image_size
         raise DataError(
             f"images: {images.dtype} {list(images.shape)}, but the vision transformer takes uint8 [B, {size}, {size}, "
-            "3] RGB; resize with polymath.data.images.fit, drop an alpha channel, do not scale to [0, 1]"
+            "3] RGB; resize with polymath.data.files.images.fit, drop an alpha channel, do not scale to [0, 1]"
         )
     return (images.astype(jnp.float32) / 255.0 - jnp.asarray(config.mean)) / jnp.asarray(config.std)
 

@@ -20,9 +20,9 @@ from typing import Any
 
 import jax
 
-from polymath.data.sequence import Layout
+from polymath import specs as weights
+from polymath.data.sequences.sequence import Layout
 from polymath.model import polymath_v
-from polymath.model import specs as weights
 from polymath.training import optimizer
 from polymath.training.recipe import Phase, Recipe
 from polymath.training.step import init_state

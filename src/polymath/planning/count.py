@@ -1,7 +1,7 @@
 """How many parameters each part of the model has."""
 
 from polymath.model import polymath_v
-from polymath.model.specs import count
+from polymath.specs import count
 
 
 def count_by_part(config: polymath_v.Config) -> dict[str, int]:

@@ -8,10 +8,10 @@ from typing import Literal
 
 import jax
 
+from polymath import specs as weights
 from polymath.errors import ConfigError
 from polymath.model import decoder as decoders
 from polymath.model import polymath_v
-from polymath.model import specs as weights
 from polymath.planning.cost import forward_flops, vision_is_frozen
 from polymath.training import optimizer
 from polymath.training.recipe import Recipe

@@ -25,10 +25,10 @@ from polymath import config as configs
 from polymath.errors import CheckpointError, ConfigError
 from polymath.files import atomic_directory
 from polymath.model import lora, polymath_v
-from polymath.model.specs import is_spec, named
 from polymath.model.weights.rules import Rule, assemble, check_names
 from polymath.model.weights.tensors import open_tensors
 from polymath.policy.model_card import model_card
+from polymath.specs import is_spec, named
 from polymath.training.adapters import without_adapters
 from polymath.training.checkpoints import Checkpoints, load_params
 from polymath.training.recipe import Recipe

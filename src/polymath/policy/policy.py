@@ -9,8 +9,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from polymath.data.packing import collate
-from polymath.data.sequence import Document
+from polymath.data.sequences.packing import collate
+from polymath.data.sequences.sequence import Document
 from polymath.model import int8, polymath_v
 from polymath.training.checkpoints import load_params
 from polymath.training.run import Run, open_run

@@ -17,8 +17,8 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from polymath.data.packing import collate
-from polymath.data.sequence import Document
+from polymath.data.sequences.packing import collate
+from polymath.data.sequences.sequence import Document
 from polymath.errors import DataError
 from polymath.model import cache, polymath_v
 from polymath.policy.incremental import observe

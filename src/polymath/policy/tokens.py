@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Float
 
-from polymath.data.sequence import Document
+from polymath.data.sequences.sequence import Document
 from polymath.errors import DataError
 from polymath.model import cache
 from polymath.policy.incremental import decode, observe

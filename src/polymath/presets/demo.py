@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from polymath.data.augment import Augmentation
-from polymath.data.sequence import Layout
+from polymath.data.sequences.augment import Augmentation
+from polymath.data.sequences.sequence import Layout
 from polymath.model import action_head, decoder, polymath_v, resampler, vit
 from polymath.model.execution import Execution
 from polymath.training import losses, optimizer

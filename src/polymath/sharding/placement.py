@@ -19,9 +19,9 @@ import jax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from polymath.errors import ConfigError
-from polymath.model.specs import Spec, is_spec, name_of
 from polymath.sharding import mesh as meshes
 from polymath.sharding.rules import column
+from polymath.specs import Spec, is_spec, name_of
 
 Tree = TypeVar("Tree")
 MIN_ROWS = 8

@@ -3,9 +3,9 @@
 import jax
 from jax.sharding import AbstractMesh, PartitionSpec
 
-from polymath.model.specs import Spec, named
 from polymath.sharding import mesh as meshes
 from polymath.sharding.placement import Partitioner, axes_of
+from polymath.specs import Spec, named
 
 
 def abstract_partitioner(config: meshes.Config, extents: tuple[int, ...] | None = None) -> Partitioner:

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from polymath.data.sequence import Layout
+from polymath.data.sequences.sequence import Layout
 from polymath.sharding import mesh as meshes
 from polymath.sharding.placement import Partitioner
 from polymath.training.placement import check_rows

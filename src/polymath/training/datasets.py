@@ -12,17 +12,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from polymath.data.documents import Documents, PairDocuments, PointingDocuments, WindowDocuments
-from polymath.data.loader import Source
-from polymath.data.on_the_fly import OnTheFly
-from polymath.data.prepared import PreparedFolder, check_layout, is_prepared, open_set
-from polymath.data.prepared_rows import PreparedRows
-from polymath.data.sequence import Layout
-from polymath.data.shares import Share, split
-from polymath.data.sources.interface import EpisodeSet
-from polymath.data.sources.opening import open_source, parse
-from polymath.data.statistics import Statistics, of_episodes
-from polymath.data.transforms import NO_ABLATION
+from polymath.data.formats.opening import open_source, parse
+from polymath.data.interface import EpisodeSet
+from polymath.data.loading.loader import Source
+from polymath.data.loading.on_the_fly import OnTheFly
+from polymath.data.loading.prepared import PreparedFolder, check_layout, is_prepared, open_set
+from polymath.data.loading.prepared_rows import PreparedRows
+from polymath.data.loading.shares import Share, split
+from polymath.data.robots.statistics import Statistics, of_episodes
+from polymath.data.sequences.documents import Documents, PairDocuments, PointingDocuments, WindowDocuments
+from polymath.data.sequences.sequence import Layout
+from polymath.data.sequences.transforms import NO_ABLATION
 from polymath.errors import ConfigError
 from polymath.tokenizer import Tokenizer
 from polymath.training.recipe import Phase, Recipe

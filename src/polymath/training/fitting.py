@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from polymath.data.sequence import Layout
+from polymath.data.sequences.sequence import Layout
 from polymath.tokenizer import ControlTokens, Tokenizer, corpus
 from polymath.tokenizer import train as train_tokenizer
 from polymath.training.recipe import Recipe

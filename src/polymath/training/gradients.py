@@ -19,9 +19,9 @@ from jaxtyping import Array, Float
 from polymath.errors import ConfigError
 from polymath.model import polymath_v
 from polymath.model.execution import Execution
-from polymath.model.specs import named
 from polymath.sharding.placement import Partitioner, axes_of
 from polymath.sharding.spread import Reduction, cut_of, spread
+from polymath.specs import named
 from polymath.training import losses, optimizer
 from polymath.types import Batch
 

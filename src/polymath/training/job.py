@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from polymath.data.loader import Loader
-from polymath.data.resume import load_state
+from polymath.data.loading.loader import Loader
+from polymath.data.loading.resume import load_state
 from polymath.model import polymath_v
 from polymath.model.polymath_v import Params
 from polymath.training import optimizer

@@ -18,8 +18,8 @@ from tokenizers import Tokenizer as HFTokenizer
 
 from polymath.errors import CheckpointError
 from polymath.model import decoder
-from polymath.model.specs import is_spec
 from polymath.model.weights import decoder_config, load_decoder
+from polymath.specs import is_spec
 from polymath.tokenizer import Tokenizer
 from polymath.training.recipe import Recipe
 

@@ -7,7 +7,7 @@ import jax
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from polymath.data.loader import Loader
+from polymath.data.loading.loader import Loader
 from polymath.errors import ConfigError, PolymathError
 from polymath.model import polymath_v
 from polymath.sharding import mesh as meshes

@@ -17,7 +17,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from polymath.errors import ConfigError
-from polymath.model.specs import named
+from polymath.specs import named
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import jax
 import numpy as np
 from jax.sharding import PartitionSpec
 
+from polymath import specs as weights
 from polymath.errors import ConfigError
 from polymath.model import polymath_v
-from polymath.model import specs as weights
 from polymath.sharding.placement import Partitioner
 from polymath.types import Batch
 

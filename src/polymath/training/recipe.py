@@ -5,9 +5,9 @@
 
 from dataclasses import dataclass, field
 
-from polymath.data.augment import Augmentation
-from polymath.data.sequence import Layout
-from polymath.data.transforms import Ablation
+from polymath.data.sequences.augment import Augmentation
+from polymath.data.sequences.sequence import Layout
+from polymath.data.sequences.transforms import Ablation
 from polymath.errors import ConfigError
 from polymath.model import polymath_v
 from polymath.model.execution import Execution

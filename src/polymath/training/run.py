@@ -18,8 +18,8 @@ import numpy as np
 import safetensors.numpy
 
 from polymath import config
-from polymath.data.statistics import Statistics
-from polymath.data.transforms import RobotTransform
+from polymath.data.robots.statistics import Statistics
+from polymath.data.sequences.transforms import RobotTransform
 from polymath.errors import ConfigError
 from polymath.files import atomic_write
 from polymath.tokenizer import Tokenizer

@@ -7,9 +7,9 @@ from typing import Any
 
 import jax
 
+from polymath import specs as weights
 from polymath.errors import ConfigError
 from polymath.model import lora, polymath_v
-from polymath.model import specs as weights
 from polymath.model.weights import load_resampler, load_vit
 from polymath.sharding.placement import Partitioner
 from polymath.tokenizer import Tokenizer

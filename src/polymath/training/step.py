@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int, PRNGKeyArray
 
+from polymath import specs as weights
 from polymath.model import polymath_v
-from polymath.model import specs as weights
 from polymath.model.attention import device_kernel
 from polymath.model.execution import Execution
 from polymath.sharding.placement import Partitioner

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from polymath.data.images import encode_jpeg, encode_png
-from polymath.data.sequence import Layout
+from polymath.data.files.images import encode_jpeg, encode_png
+from polymath.data.sequences.sequence import Layout
 from polymath.tokenizer import Tokenizer
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "data"

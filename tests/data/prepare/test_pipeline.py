@@ -14,11 +14,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from polymath.data.packed_index import PackedIndex
-from polymath.data.prepare import record, units
+from polymath.data.files.array_records import index
+from polymath.data.loading import record
+from polymath.data.loading.packed_index import PackedIndex
+from polymath.data.prepare import units
 from polymath.data.prepare.pipeline import prepare
 from polymath.data.prepare.settings import Filter, Settings
-from polymath.data.sources.array_records import index
 from polymath.errors import ConfigError, DataError, PolymathError
 from polymath.tokenizer import Tokenizer
 

@@ -15,11 +15,11 @@ from safetensors.numpy import load_file, save_file
 from polymath import config as configs
 from polymath.errors import CheckpointError, ConfigError
 from polymath.model import resampler, vit
-from polymath.model.specs import Spec
 from polymath.model.weights import decoder_config, load_decoder, load_resampler, load_vit
 from polymath.model.weights.positions import resample
 from polymath.model.weights.rules import Rule, assemble
 from polymath.model.weights.tensors import Tensors, open_tensors
+from polymath.specs import Spec
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 LLAMA = FIXTURES / "llama" / "plain"

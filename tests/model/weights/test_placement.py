@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from polymath.model import specs as weights
-from polymath.model.specs import Normal, Spec
+from polymath import specs as weights
 from polymath.model.weights import rules
 from polymath.model.weights.rules import Rule, assemble
 from polymath.model.weights.tensors import open_tensors
+from polymath.specs import Normal, Spec
 
 LAYERS, ROWS, WIDTH = 8, 512, 256
 LAYER_BYTES = 4 * ROWS * WIDTH

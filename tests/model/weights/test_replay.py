@@ -11,8 +11,8 @@ import pytest
 from polymath import config as configs
 from polymath.model import decoder, resampler, vit
 from polymath.model.execution import Execution
-from polymath.model.specs import named
 from polymath.model.weights import decoder_config, load_decoder, load_resampler, load_vit
+from polymath.specs import named
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 

@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 
 from polymath import config
-from polymath.data import sequence
-from polymath.data.documents import WindowDocuments, check_pointing
-from polymath.data.images import decode, fit
-from polymath.data.interleaved import Piece, interleaved
+from polymath.data.files.images import decode, fit
+from polymath.data.files.quarantine import Quarantine
+from polymath.data.formats.memory import MemoryEpisodes
+from polymath.data.formats.opening import open_source
+from polymath.data.interface import EpisodeSet
 from polymath.data.prepare import filters
 from polymath.data.prepare.plan import Plan, PlannedSource
-from polymath.data.quarantine import Quarantine
-from polymath.data.sequence import Document, Layout
-from polymath.data.sources.interface import EpisodeSet
-from polymath.data.sources.memory import MemoryEpisodes
-from polymath.data.sources.opening import open_source
-from polymath.data.statistics import Statistics
-from polymath.data.transforms import RobotTransform
+from polymath.data.robots.statistics import Statistics
+from polymath.data.sequences import sequence
+from polymath.data.sequences.documents import WindowDocuments, check_pointing
+from polymath.data.sequences.interleaved import Piece, interleaved
+from polymath.data.sequences.sequence import Document, Layout
+from polymath.data.sequences.transforms import RobotTransform
 from polymath.errors import DataError
 from polymath.tokenizer import Tokenizer
 from polymath.types import Embodiment, Episode

@@ -14,17 +14,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from polymath import config
-from polymath.data.packed_index import Shard, write_index
+from polymath.data.files.quarantine import BadRow, Quarantine
+from polymath.data.formats.opening import parse
+from polymath.data.loading.packed_index import Shard, write_index
 from polymath.data.prepare import card, engine, plan, units
 from polymath.data.prepare.documents import good_episodes, layout_room
 from polymath.data.prepare.plan import Plan, PlannedSource
 from polymath.data.prepare.progress import counting
 from polymath.data.prepare.settings import Settings
 from polymath.data.prepare.tally import Tally, mark_duplicates
-from polymath.data.quarantine import BadRow, Quarantine
-from polymath.data.sequence import Layout
-from polymath.data.sources.opening import parse
-from polymath.data.statistics import Accumulator, Statistics
+from polymath.data.robots.statistics import Accumulator, Statistics
+from polymath.data.sequences.sequence import Layout
 from polymath.errors import ConfigError, DataError
 from polymath.files import atomic_write
 from polymath.tokenizer import Tokenizer

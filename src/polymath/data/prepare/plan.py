@@ -18,7 +18,7 @@ from pathlib import Path
 
 from polymath import config
 from polymath.data.prepare.settings import Settings
-from polymath.data.sequence import Layout
+from polymath.data.sequences.sequence import Layout
 from polymath.errors import ConfigError
 
 

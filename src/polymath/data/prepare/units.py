@@ -18,12 +18,12 @@ import pyarrow.parquet as pq
 from jaxtyping import Int
 
 from polymath import wire
-from polymath.data.packed_index import Shard
-from polymath.data.packing import Sizes, pack
+from polymath.data.loading import record
+from polymath.data.loading.packed_index import Shard
 from polymath.data.prepare import plan as plans
-from polymath.data.prepare import record
 from polymath.data.prepare.documents import Dropped, Maker, opened
 from polymath.data.prepare.plan import Part, Plan
+from polymath.data.sequences.packing import Sizes, pack
 from polymath.errors import DataError
 from polymath.files import atomic_write
 from polymath.tokenizer import Tokenizer

@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from polymath.errors import CheckpointError
-from polymath.model.specs import Spec, named
 from polymath.model.weights.tensors import Tensors
+from polymath.specs import Spec, named
 
 
 def _same(x: np.ndarray) -> np.ndarray:

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 
 from polymath.errors import CheckpointError
 from polymath.model import vit
-from polymath.model.specs import named
 from polymath.model.weights import big_vision, hf_clip, open_clip, timm
 from polymath.model.weights.layout import Layout
 from polymath.model.weights.rules import Rules, all_names, assemble, check_names
 from polymath.model.weights.tensors import Tensors, open_tensors
+from polymath.specs import named
 
 LAYOUTS = (hf_clip.LAYOUT, open_clip.LAYOUT, timm.LAYOUT, big_vision.LAYOUT)
 

@@ -1,0 +1,1 @@
+"""One folder per benchmark: its tasks, worker, experts and recording."""

@@ -1,0 +1,1 @@
+"""Captioned pictures of the simulator: sentences in several languages, pointing questions."""

@@ -1,0 +1,136 @@
+"""The tasks: two per family of scenes, on indistinguishable scenes, told apart by the instruction alone.
+
+"left" and "right" are meant as seen in the picture of the front camera, which looks at the robot.
+"""
+
+import difflib
+from dataclasses import dataclass
+from typing import Literal
+
+from polymath.benchmarks.metaworld.scene.families import FAMILIES, Family
+from polymath.errors import ConfigError
+
+Side = Literal["left", "right", "only"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing to do: Meta-World's environment (success measure and expert), the scene, and ways of saying it."""
+
+    name: str
+    env_name: str
+    family: Family
+    side: Side
+    instructions: tuple[str, ...]
+
+
+def _sided(family: str, env_name: str, templates: tuple[str, ...]) -> list[Task]:
+    """The left and the right task of one family; each template holds one `{}` for the side."""
+    sides: tuple[Side, Side] = ("left", "right")
+    return [
+        Task(f"{family}-{side}", env_name, FAMILIES[family], side, tuple(t.format(side) for t in templates))
+        for side in sides
+    ]
+
+
+_ALL = [
+    *_sided(
+        "button-press-topdown",
+        "button-press-topdown-v3",
+        (
+            "press the {} button from above",
+            "push down the button on the {}",
+            "press the button on the {} side down",
+            "push the {} button down",
+            "lower the gripper onto the {} button and press it",
+            "press down on the {} one of the two buttons",
+        ),
+    ),
+    *_sided(
+        "button-press",
+        "button-press-v3",
+        (
+            "push in the {} button",
+            "press the button on the front of the {} box",
+            "push the {} button forward into its box",
+            "press the {} of the two front buttons",
+            "push the button on the {} in",
+            "press the front button on the {} side",
+        ),
+    ),
+    *_sided(
+        "handle-press",
+        "handle-press-v3",
+        (
+            "press the {} handle down",
+            "push down the handle on the {}",
+            "press down the {} lever",
+            "lower the {} handle",
+            "push the handle on the {} side down",
+            "bring the {} one of the two handles down",
+        ),
+    ),
+    *_sided(
+        "coffee-button",
+        "coffee-button-v3",
+        (
+            "press the button of the {} coffee machine",
+            "start the coffee machine on the {}",
+            "push the {} coffee button",
+            "make coffee with the {} machine",
+            "switch on the coffee machine on the {} side",
+            "press the coffee button on the {}",
+        ),
+    ),
+    *_sided(
+        "reach",
+        "reach-v3",
+        (
+            "reach the {} block",
+            "move the gripper over the block on the {}",
+            "go to the {} block",
+            "hold the gripper just above the {} block",
+            "reach for the block on the {} side",
+            "move to the {} one of the two blocks",
+        ),
+    ),
+    Task(
+        "faucet-open",
+        "faucet-open-v3",
+        FAMILIES["faucet"],
+        "only",
+        (
+            "open the faucet",
+            "turn the faucet on",
+            "open the tap",
+            "turn on the water",
+            "rotate the faucet handle to open it",
+            "let the water run",
+        ),
+    ),
+    Task(
+        "faucet-close",
+        "faucet-close-v3",
+        FAMILIES["faucet"],
+        "only",
+        (
+            "close the faucet",
+            "turn the faucet off",
+            "close the tap",
+            "turn off the water",
+            "rotate the faucet handle to close it",
+            "stop the water",
+        ),
+    ),
+]
+
+TASKS: dict[str, Task] = {task.name: task for task in _ALL}
+
+
+def task(name: str) -> Task:
+    """The task of that name. Raises ConfigError with the nearest names for an unknown one."""
+    if name in TASKS:
+        return TASKS[name]
+    close = difflib.get_close_matches(name, TASKS, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"choose from {', '.join(TASKS)}"
+    raise ConfigError(f"task {name!r}: no such task of the embedded simulator; {hint}")

@@ -1,0 +1,1 @@
+"""Bytes: paths and URLs, pictures, video, caches of bounded size, quarantine."""

@@ -1,0 +1,92 @@
+"""Documents of text and pictures in reading order, one JSON object a line.
+
+    {"parts": [{"text": "First, "}, {"image": "pictures/1.jpg"}, {"text": "then …"}]}        ours
+    {"texts": ["First, ", null], "images": [null, "pictures/1.jpg"]}                          as OBELICS has it
+
+Pictures are named by their path from the file's directory. A line's place in the file is remembered, its content is
+read
+when asked for.
+"""
+
+import json
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from polymath.data.files.quarantine import OnBad, refuse
+from polymath.errors import DataError
+from polymath.types import Interleaved
+
+
+class JsonlDocuments:
+    """The documents of one *.jsonl, or of all in a directory, as `interface.InterleavedSet`.
+
+    Raises DataError naming file and line; with another `on_bad` such lines are reported and left out.
+    """
+
+    def __init__(self, path: Path, on_bad: OnBad = refuse) -> None:
+        self.path, self.name = path, str(path)
+        self._lines: list[tuple[Path, int, int, int]] = []  # file, number of the line, its first byte, its length
+        files = [path] if path.suffix == ".jsonl" else sorted(path.glob("*.jsonl"))
+        if not files:
+            raise DataError(f"{path}: holds no *.jsonl; point to a directory of JSON lines")
+        for file in files:
+            self._add_file(file, on_bad)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def document(self, index: int) -> Interleaved:
+        file, number, start, length = self._lines[index]
+        with file.open("rb") as opened:
+            opened.seek(start)
+            parts = _parts(opened.read(length), f"{file}: line {number}")
+        return Interleaved(tuple(self._load(part, file, number) for part in parts))
+
+    def _add_file(self, file: Path, on_bad: OnBad) -> None:
+        start = 0
+        try:
+            with file.open("rb") as lines:
+                for number, line in enumerate(lines, start=1):
+                    if line.strip():
+                        try:
+                            _parts(line, f"{file}: line {number}")
+                            self._lines.append((file, number, start, len(line)))
+                        except DataError as error:
+                            on_bad(str(file), f"line {number}", error)
+                    start += len(line)
+        except OSError as error:
+            on_bad(str(file), "", DataError(f"{file}: cannot be read ({error}); copy it again", "truncated"))
+
+    def _load(self, part: tuple[str, str], file: Path, number: int) -> str | bytes:
+        kind, value = part
+        if kind == "text":
+            return value
+        try:
+            return (file.parent / value).read_bytes()
+        except OSError as error:
+            where = f"{file}: line {number}, picture {value}"
+            raise DataError(f"{where}: cannot be read ({error.strerror}); copy the pictures too", "picture") from None
+
+
+def _parts(line: bytes, where: str) -> list[tuple[str, str]]:
+    """("text", …) and ("image", path) in order. Raises DataError for anything else, or for a path that leads out."""
+    try:
+        found: Any = json.loads(line)
+        if "parts" in found:
+            parts = [next(iter(part.items())) for part in found["parts"]]
+        else:
+            both = zip(found["texts"], found["images"], strict=True)
+            parts = [("text", text) if text is not None else ("image", image) for text, image in both]
+    except (ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
+        message = f"{where}: not a document of texts and images ({error!r}); write the line again"
+        raise DataError(message, "schema") from None
+    for kind, value in parts:
+        if kind not in ("text", "image") or not isinstance(value, str):
+            raise DataError(
+                f"{where}: a part is neither text nor the path of a picture; write the line again", "schema"
+            )
+        if kind == "image" and (value.startswith("/") or ".." in PurePosixPath(value).parts):
+            raise DataError(f"{where}: picture {value!r} lies outside of the data set; use paths below it", "schema")
+    if not any(value.strip() for kind, value in parts if kind == "text"):
+        raise DataError(f"{where}: has no text; drop the line", "instruction")
+    return parts

@@ -1,0 +1,1 @@
+"""Image-text pairs in WebDataset tars: reader and writer."""

@@ -1,0 +1,1 @@
+"""Batches: mixture, shuffle, loader, prepared rows, resume."""

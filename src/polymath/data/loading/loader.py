@@ -1,0 +1,117 @@
+"""Batches of packed rows: the batch at step n is a pure function of (seed, n), whatever the number of threads,
+worker processes or hosts.
+
+    row r of the stream ─ mixture ─► source s, its row k ─► documents ─ loss weights ─► collate
+
+State is one integer, the step. Where a source's row k comes from is its own affair: packed on the fly (`on_the_fly`)
+or read from prepared shards (`prepared`). Grain reads ahead: threads, of several processes if asked for, decode while
+the device computes.
+"""
+
+import functools
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import grain
+
+from polymath.data.loading.mixture import mix
+from polymath.data.loading.resume import LoaderState
+from polymath.data.sequences.loss_weights import Per, weigh
+from polymath.data.sequences.packing import collate
+from polymath.data.sequences.sequence import Document, Layout
+from polymath.errors import ConfigError
+from polymath.types import Batch
+
+LAST_STEP = 2**40
+Key = tuple[int, int]  # the seed of the run, the number of the source in the mixture
+
+
+class RowStream(Protocol):
+    """An endless stream of packed rows, `len` of them an epoch; row k is a pure function of (key, k).
+
+    `identity` tells another data set of the same name apart, `name` is what people call it.
+    """
+
+    name: str
+    identity: str
+
+    def __len__(self) -> int: ...
+
+    def row(self, key: Key, k: int) -> list[Document]: ...
+
+
+@dataclass(frozen=True)
+class Source:
+    """A stream with its share of the rows; what `loss_weight` means is said in `loss_weights`."""
+
+    stream: RowStream
+    weight: float = 1.0
+    loss_weight: float = 1.0
+    loss_per: Per = "token"
+
+
+class Loader:
+    """Raises ConfigError for an impossible mixture."""
+
+    def __init__(self, sources: Sequence[Source], layout: Layout, batch_rows: int, seed: int) -> None:
+        if not sources or batch_rows < 1:
+            raise ConfigError(
+                f"loader: {len(sources)} sources and {batch_rows} rows a batch; give at least one of each"
+            )
+        self._sources, self._seed = tuple(sources), seed
+        self.layout = layout
+        self.batch_rows = batch_rows
+        self._mixture = mix([source.weight for source in sources])
+
+    def batch(self, step: int, rows: Sequence[int] | None = None) -> Batch:
+        """The batch of `batch_rows` rows at `step`; only those of `rows`, if a process needs no others."""
+        first, chosen = step * self.batch_rows, range(self.batch_rows) if rows is None else rows
+        return collate([self._row(first + row) for row in chosen], self.layout)
+
+    def iterate(
+        self, start: int = 0, threads: int = 2, ahead: int = 4, rows: Sequence[int] | None = None, workers: int = 0
+    ) -> Iterator[Batch]:
+        """Batches start, start + 1, … without end, `ahead` of them prepared in the background.
+
+        By `threads` of this process, or of each of `workers` processes. Those are spawned, so the calling program
+        needs its `if __name__ == "__main__"`, and every stream must be picklable, as prepared shards are.
+        """
+        steps = grain.MapDataset.range(start, LAST_STEP).map(functools.partial(self.batch, rows=rows))
+        batches = steps.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=ahead))
+        if workers:
+            _parse_flags()
+            batches = batches.mp_prefetch(
+                grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=ahead)
+            )
+        return iter(batches)
+
+    def state(self, step: int = 0) -> LoaderState:
+        """Where the stream stands before the batch of `step`, to check another loader against."""
+        said = [(s.stream.identity, s.weight, s.loss_weight, s.loss_per) for s in self._sources]
+        data = hashlib.blake2b(json.dumps(said).encode(), digest_size=8).hexdigest()
+        return LoaderState(step, self._seed, self.batch_rows, data)
+
+    def rows_per_epoch(self) -> dict[str, int]:
+        """Rows that hold every document of a source once, by its name."""
+        return {source.stream.name: len(source.stream) for source in self._sources}
+
+    def place(self, row: int) -> tuple[int, int]:
+        """(source, its own row k) of a row of the whole stream."""
+        return self._mixture.locate(row)
+
+    def _row(self, row: int) -> list[Document]:
+        number, k = self._mixture.locate(row)
+        source = self._sources[number]
+        found = source.stream.row((self._seed, number), k)
+        return [weigh(document, source.loss_weight, source.loss_per) for document in found]
+
+
+def _parse_flags() -> None:
+    """grain's processes ask absl for flags, which wants to have seen the command line."""
+    from absl import flags
+
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS(["polymath"])

@@ -1,0 +1,53 @@
+"""Episodes as a Rerun recording: pictures, states and actions over control steps, the instruction as text."""
+
+from pathlib import Path
+from typing import Any
+
+from polymath.data.interface import EpisodeSet
+from polymath.data.looking.sample import spaced
+from polymath.errors import ConfigError, DataError
+from polymath.files import atomic_write
+
+EPISODES = 8
+JPEG_QUALITY = 85
+
+
+def write_recording(source: EpisodeSet, out: Path, episodes: int = EPISODES) -> int:
+    """Write up to `episodes` of the set, evenly spaced, to `out`, which `rerun OUT` opens. Gives their number;
+    bad ones say so instead.
+    """
+    try:
+        import rerun as rr
+    except ImportError:
+        raise ConfigError(f"{out}: a Rerun recording needs rerun-sdk; install polymath-v[look]") from None
+    written = 0
+    with atomic_write(out) as temporary:
+        stream = rr.RecordingStream("polymath")
+        stream.save(temporary)
+        for episode in spaced(len(source), episodes):
+            try:
+                _log(stream, source, episode)
+                written += 1
+            except DataError as error:
+                stream.log(f"episode_{episode}/bad", rr.TextDocument(str(error)), static=True)
+        stream.flush()
+        stream.disconnect()
+    return written
+
+
+def _log(stream: Any, source: EpisodeSet, episode: int) -> None:
+    import rerun as rr
+
+    root, robot = f"episode_{episode}", source.embodiment
+    states, actions = source.states(episode), source.actions(episode)
+    stream.log(f"{root}/instruction", rr.TextDocument(source.instruction(episode)), static=True)
+    for step in range(len(actions)):
+        stream.set_time("step", sequence=step)
+        for camera, picture in zip(robot.cameras, source.frames(episode, [step])[0], strict=True):
+            stream.log(f"{root}/{camera}", rr.Image(picture).compress(jpeg_quality=JPEG_QUALITY))
+        for group, names, values in (
+            ("state", robot.state_names, states[step]),
+            ("action", robot.action_names, actions[step]),
+        ):
+            for name, value in zip(names, values, strict=True):
+                stream.log(f"{root}/{group}/{name.replace(' ', '_')}", rr.Scalars(float(value)))

@@ -1,0 +1,48 @@
+"""A sample of a data set's pictures: those that cannot be decoded go to the quarantine, the others are looked at."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import UInt8
+
+from polymath.data.files.quarantine import Quarantine
+from polymath.data.interface import EpisodeSet, PairSet
+from polymath.errors import DataError
+
+EPISODES, PAIRS = 16, 256  # at most so many are looked at
+
+
+def spaced(count: int, wanted: int) -> list[int]:
+    """At most `wanted` different indices below `count`, evenly spaced, the first and the last among them."""
+    return sorted({round(i) for i in np.linspace(0, count - 1, min(count, wanted)).tolist()})
+
+
+def first_pictures(
+    source: EpisodeSet, episodes: Sequence[int], quarantine: Quarantine
+) -> UInt8[np.ndarray, "n C height width 3"]:
+    """The pictures of the first control step of some of `episodes`, whose last ones can be decoded too.
+
+    Raises DataError if that is so for none.
+    """
+    found = []
+    for episode in (episodes[i] for i in spaced(len(episodes), EPISODES)):
+        try:
+            found.append(source.frames(episode, [0, len(source.actions(episode)) - 1])[0])
+        except DataError as error:
+            quarantine.add(source.name, f"episode {episode}", error)
+    if not found:
+        raise DataError(f"{source.name}: holds no usable episode\n{quarantine.table()}")
+    return np.stack([picture for picture in found if picture.shape == found[0].shape])
+
+
+def picture_size(pairs: PairSet, chosen: Sequence[int], quarantine: Quarantine) -> tuple[int, int]:
+    """Height and width of the first of the `chosen` that can be decoded. Raises DataError if there is none."""
+    sizes = []
+    for index in (chosen[i] for i in spaced(len(chosen), PAIRS)):
+        try:
+            sizes.append(pairs.image(index).shape)
+        except DataError as error:
+            quarantine.add(pairs.name, str(index), error)
+    if not sizes:
+        raise DataError(f"{pairs.name}: none of the pictures can be used\n{quarantine.table()}")
+    return sizes[0][0], sizes[0][1]

@@ -1,0 +1,1 @@
+"""Embodiments, their conventions and the conversions between them, statistics."""

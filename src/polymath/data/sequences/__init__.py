@@ -1,0 +1,1 @@
+"""Token sequences: documents, transforms, augmentation, packing."""

@@ -1,0 +1,160 @@
+"""From a robot's own numbers to the sequence and back: the same code for training windows and for control.
+
+A RobotTransform is rebuilt from a run directory (config, tokenizer, embodiment, statistics), so a policy sees at
+control time exactly what it saw in training, the ablations of the baselines included.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from polymath.data.files.images import fit
+from polymath.data.robots.statistics import Statistics
+from polymath.data.sequences import sequence
+from polymath.data.sequences.augment import Augmentation, augment
+from polymath.data.sequences.sequence import ControlStep, Document, Layout
+from polymath.errors import ConfigError, DataError
+from polymath.tokenizer import Tokenizer
+from polymath.types import ActionChunk, Embodiment, Observation
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What a baseline is not allowed to see, in training and at control time alike."""
+
+    blank_images: bool = False  # every picture is black: what proprioception and language alone can do
+    blank_instruction: bool = False  # no instruction tokens: what sight alone can do
+
+
+NO_ABLATION = Ablation()
+
+
+@dataclass(frozen=True)
+class RobotTransform:
+    """Raises DataError for statistics of another width, ConfigError for a layout that is too narrow for the robot."""
+
+    layout: Layout
+    tokenizer: Tokenizer
+    embodiment: Embodiment
+    statistics: Statistics
+    ablation: Ablation = NO_ABLATION
+
+    def __post_init__(self) -> None:
+        self.statistics.check(self.embodiment)
+        for field, width, needed in (
+            ("action_dim", self.layout.action_dim, self.embodiment.action_dim),
+            ("state_dim", self.layout.state_dim, self.embodiment.state_dim),
+        ):
+            if width < needed:
+                raise ConfigError(
+                    f"layout.{field}: {width}, but robot {self.embodiment.name!r} needs {needed}; raise it"
+                )
+
+    def instruction_ids(self, instruction: str) -> list[int]:
+        """Tokens of the instruction; none if the ablation blanks it. DataError if it is empty."""
+        if not instruction.strip():
+            raise DataError("instruction: is empty; say in words what the robot shall do")
+        return [] if self.ablation.blank_instruction else self.tokenizer.encode(instruction)
+
+    def step(
+        self,
+        images: UInt8[np.ndarray, "C height width 3"],
+        state: Float[np.ndarray, " state_dim"],
+        actions: Float[np.ndarray, "W A"] | None = None,
+        real: int = 0,
+    ) -> ControlStep:
+        """One control step from the robot's units; the first `real` of the W actions happened, the rest is padding."""
+        size = self.layout.image_size
+        if self.ablation.blank_images:
+            pictures = np.zeros((len(images), size, size, 3), np.uint8)
+        else:
+            pictures = np.stack([fit(image, size) for image in images])
+        normalised = self.statistics.normalise_state(state)
+        if actions is None:
+            return ControlStep(pictures, normalised)
+        chunk = self.statistics.normalise_action(actions, self.embodiment.gripper_dims)
+        return ControlStep(pictures, normalised, chunk, np.arange(len(chunk)) < real)
+
+    def document(self, instruction: Sequence[int], steps: Sequence[ControlStep]) -> Document:
+        """A training window; a prompt if the last step has no actions."""
+        return sequence.trajectory(self.layout, self.tokenizer.control, self.embodiment.slot, instruction, steps)
+
+    def prompt(
+        self, observations: Sequence[Observation], executed: Sequence[Float[np.ndarray, "stride A"]] = ()
+    ) -> Document:
+        """The sequence up to the readouts of the newest of up to T observations, oldest first.
+
+        `executed[i]` are the actions carried out between observation i and i + 1, in the robot's units; one entry less
+        than observations, each of `layout.stride` actions. Raises DataError for a wrong robot, camera or width, and for
+        a prompt that is longer than the sequences of the training.
+        """
+        if not 1 <= len(observations) <= self.layout.window or len(executed) != len(observations) - 1:
+            raise DataError(
+                f"observations: {len(observations)} with {len(executed)} executed chunks; give 1 to "
+                f"{self.layout.window} observations (layout.window) and one executed chunk less"
+            )
+        steps = []
+        for i, observation in enumerate(observations):
+            images = self._camera_images(observation)
+            past = self._past_chunk(executed[i]) if i < len(executed) else None
+            steps.append(self.step(images, observation.state, past, real=self.layout.stride))
+        instruction = self.instruction_ids(observations[-1].instruction)
+        document = self.document(instruction, steps)
+        if len(document.tokens) > self.layout.length:
+            raise DataError(
+                f"instruction: with its {len(instruction)} tokens the prompt has {len(document.tokens)}, but sequences "
+                f"of the training had {self.layout.length} at most (layout.length); say it shorter"
+            )
+        return document
+
+    def chunk(self, normalised: Float[np.ndarray, "W A"]) -> ActionChunk:
+        """The action head's output (or decoded action tokens), padded dimensions included, in the robot's units."""
+        own = np.asarray(normalised)[:, : self.embodiment.action_dim]
+        return ActionChunk(self.statistics.denormalise_action(own, self.embodiment.gripper_dims))
+
+    def _camera_images(self, observation: Observation) -> UInt8[np.ndarray, "C size size 3"]:
+        if observation.embodiment != self.embodiment.name:
+            raise DataError(
+                f"observation.embodiment: {observation.embodiment!r}, but this policy drives {self.embodiment.name!r}"
+            )
+        missing = [camera for camera in self.embodiment.cameras if camera not in observation.images]
+        if missing:
+            raise DataError(
+                f"observation.images: no camera {missing[0]!r}, got {sorted(observation.images)}; "
+                f"send {', '.join(self.embodiment.cameras)}"
+            )
+        pictures = [
+            fit(observation.images[camera], self.layout.image_size, f"observation.images[{camera!r}]")
+            for camera in self.embodiment.cameras
+        ]
+        return np.stack(pictures)
+
+    def _past_chunk(self, executed: Float[np.ndarray, "stride A"]) -> Float[np.ndarray, "W A"]:
+        """Only the first `stride` actions of a past step are shown, the rest of its chunk is filled up."""
+        executed = np.asarray(executed, np.float32)
+        if executed.shape != (self.layout.stride, self.embodiment.action_dim):
+            raise DataError(
+                f"executed actions: shape {executed.shape}, expected ({self.layout.stride}, "
+                f"{self.embodiment.action_dim}): layout.stride actions of the robot's width"
+            )
+        return pad_chunk(executed, self.layout.chunk_length)
+
+
+def augmented(
+    config: Augmentation | None, images: UInt8[np.ndarray, "n C h w 3"], size: int, rng: np.random.Generator
+) -> UInt8[np.ndarray, "n C size size 3"]:
+    """Fit every picture to `size`, then augment; without a config only fit."""
+    n, cameras = images.shape[:2]
+    fitted = images.reshape(n * cameras, *images.shape[2:])
+    if fitted.shape[1:] != (size, size, 3) or fitted.dtype != np.uint8:
+        fitted = np.stack([fit(image, size) for image in fitted])
+    if config is not None:
+        fitted = augment(config, fitted, cameras, rng)
+    return fitted.reshape(n, cameras, size, size, 3)
+
+
+def pad_chunk(actions: Float[np.ndarray, "n A"], length: int) -> Float[np.ndarray, "W A"]:
+    """Repeat the last action until there are `length`."""
+    return np.concatenate([actions, np.repeat(actions[-1:], length - len(actions), axis=0)])

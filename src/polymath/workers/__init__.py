@@ -1,0 +1,1 @@
+"""The evaluator's side of a simulator process: protocol, process, pool."""

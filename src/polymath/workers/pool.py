@@ -1,0 +1,121 @@
+"""A pool of simulator workers: starts them, sends requests, collects replies, reports a dead or stuck one, ends them.
+
+Replies of all workers come through one queue, so the evaluator never waits for one worker while another has something
+to say, and no pipe fills up.
+"""
+
+import queue
+import time
+from types import TracebackType
+from typing import NamedTuple
+
+import numpy as np
+
+from polymath.workers.process import Inbox, WorkerCommand, WorkerError, WorkerProcess
+from polymath_worker.protocol import VERSION, Act, Failure, Hello, Reply, Reset, State
+
+__all__ = ["Place", "WorkerCommand", "WorkerError", "WorkerPool"]
+
+
+class Place(NamedTuple):
+    """One simulator: slot `slot` of worker `worker`."""
+
+    worker: int
+    slot: int
+
+
+class WorkerPool:
+    """`count` workers of one command, for use in a `with` statement.
+
+    `hello` is what the workers say they are (all must say the same); `places` are all their simulators, workers first.
+    Raises WorkerError, naming the worker and showing the tail of its stderr, when one dies, fails at a request, says
+    no hello within `start_timeout` seconds or leaves a request unanswered for `timeout` seconds.
+    """
+
+    hello: Hello
+    places: list[Place]
+
+    def __init__(self, command: WorkerCommand, count: int, start_timeout: float = 120, timeout: float = 120) -> None:
+        self._command, self._count = command, count
+        self._start_timeout, self._timeout = start_timeout, timeout
+        self._workers: list[WorkerProcess] = []
+        self._inbox: Inbox = queue.Queue()
+
+    def __enter__(self) -> "WorkerPool":
+        try:
+            for i in range(self._count):
+                self._workers.append(WorkerProcess(i, self._command, self._inbox))
+            self.hello = self._greet()
+        except BaseException:
+            self._end(polite=False)
+            raise
+        self.places = [Place(w, s) for s in range(self.hello.slots) for w in range(self._count)]
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._end(polite=kind is None)
+
+    def reset(self, place: Place, task: str, split: str, seed: int, record: bool = False) -> None:
+        """Ask for an episode to begin; its first State comes out of `receive`."""
+        request = Reset(place.slot, task, split, seed, record)
+        self._workers[place.worker].send(request, place.slot, f"reset to {task}, {split}, seed {seed}")
+
+    def act(self, place: Place, actions: np.ndarray) -> None:
+        """Ask for actions [K, A] to be executed; the State afterwards comes out of `receive`."""
+        self._workers[place.worker].send(Act(place.slot, actions), place.slot, "a control step")
+
+    def receive(self) -> list[tuple[Place, State]]:
+        """Wait for a reply; return it and all others that have arrived."""
+        arrived = [self._next_state()]
+        while not self._inbox.empty():
+            arrived.append(self._next_state())
+        return arrived
+
+    def _greet(self) -> Hello:
+        deadline = time.monotonic() + self._start_timeout
+        silent, hello = set(range(self._count)), None
+        while silent:
+            index, message = self._next(deadline, f"said no hello within {self._start_timeout:g} s", min(silent))
+            worker = self._workers[index]
+            if not isinstance(message, Hello):
+                raise worker.error(f"began with {type(message).__name__}, expected Hello")
+            if message.version != VERSION:
+                raise worker.error(f"speaks version {message.version} of the protocol, this evaluator speaks {VERSION}")
+            if hello not in (None, message):
+                raise worker.error(f"says it is {message}, another worker says {hello}")
+            silent.discard(index)
+            hello = message
+        assert hello is not None
+        return hello
+
+    def _next_state(self) -> tuple[Place, State]:
+        asked = [(*worker.asked[slot], i) for i, worker in enumerate(self._workers) for slot in worker.asked]
+        if not asked:
+            raise RuntimeError("receive: nothing was asked")
+        since, what, oldest = min(asked)
+        index, message = self._next(since + self._timeout, f"has not answered {what} for {self._timeout:g} s", oldest)
+        worker = self._workers[index]
+        if isinstance(message, Failure):
+            what = worker.asked[message.slot][1] if message.slot in worker.asked else "a request"
+            raise worker.error(f"failed at {what}:\n{message.text}")
+        if not isinstance(message, State) or worker.asked.pop(message.slot, None) is None:
+            raise worker.error(f"sent {type(message).__name__} unasked")
+        return Place(index, message.slot), message
+
+    def _next(self, deadline: float, late: str, suspect: int) -> tuple[int, Reply]:
+        try:
+            index, message = self._inbox.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            raise self._workers[suspect].error(late) from None
+        if isinstance(message, Exception):
+            raise self._workers[index].ended(f"sent something that is no frame: {message}") from message
+        if message is None:
+            raise self._workers[index].ended()
+        return index, message
+
+    def _end(self, polite: bool) -> None:
+        for worker in self._workers:
+            worker.begin_end(polite)
+        deadline = time.monotonic() + 5
+        for worker in self._workers:
+            worker.end(deadline)

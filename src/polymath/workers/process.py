@@ -1,0 +1,121 @@
+"""One simulator worker as a child process: started, spoken to, described when it fails, ended."""
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+
+from polymath.errors import PolymathError
+from polymath_worker.protocol import Close, Reply, Request, read_message, write_message
+
+_TAIL_BYTES = 2000
+
+Inbox = queue.Queue[tuple[int, Reply | Exception | None]]
+
+
+class WorkerError(PolymathError):
+    """A worker died, hung, failed at a request or speaks another protocol."""
+
+
+@dataclass(frozen=True)
+class WorkerCommand:
+    """How a worker is started: `python -m module arguments`, with the interpreter of the simulator's environment."""
+
+    module: str
+    arguments: tuple[str, ...] = ()
+    python: str = sys.executable
+
+    @property
+    def argv(self) -> list[str]:
+        return [self.python, "-m", self.module, *self.arguments]
+
+
+def _environment() -> dict[str, str]:
+    """Ours, and one setting of glibc: freed blocks of a megabyte and more (old scenes) go back to the system."""
+    return {"MALLOC_MMAP_THRESHOLD_": str(2**20)} | os.environ
+
+
+class WorkerProcess:
+    """The child process; a thread puts what it says into `inbox` as (index, message), and (index, None) at its end.
+
+    Its stderr goes to a file, whose tail is shown if it fails. `asked` holds, per slot, the request that has not been
+    answered and when it was sent.
+    """
+
+    def __init__(self, index: int, command: WorkerCommand, inbox: Inbox) -> None:
+        self.name = f"worker {index} ({command.module})"
+        self.asked: dict[int, tuple[float, str]] = {}
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `end`
+        try:
+            self._process = subprocess.Popen(
+                command.argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                env=_environment(),
+                start_new_session=True,  # Ctrl-C reaches the evaluator alone, which then ends its workers
+            )
+        except OSError as error:
+            self._stderr.close()
+            raise WorkerError(f"{self.name}: cannot start {command.python!r}: {error.strerror}") from error
+        self._reader = threading.Thread(target=self._read, args=(index, inbox), name=self.name, daemon=True)
+        self._reader.start()
+
+    def send(self, request: Request, slot: int, what: str) -> None:
+        """Send a request about `slot`. Raises WorkerError if the worker is gone."""
+        self.asked[slot] = time.monotonic(), what
+        try:
+            write_message(self._process.stdin, request)  # type: ignore[arg-type]
+        except (BrokenPipeError, ValueError):
+            raise self.ended() from None
+
+    def ended(self, otherwise: str = "closed its output but still runs") -> WorkerError:
+        """The error for a worker whose output has ended or makes no sense; `otherwise` if the process lives on."""
+        try:
+            status = self._process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            return self.error(otherwise)
+        how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        during = next((f" during {what}" for _, what in sorted(self.asked.values())), "")
+        return self.error(f"died ({how}){during}")
+
+    def error(self, problem: str) -> WorkerError:
+        """WorkerError with the worker's name and the end of what it wrote to stderr."""
+        self._stderr.seek(max(0, self._stderr.seek(0, 2) - _TAIL_BYTES))
+        tail = self._stderr.read().decode(errors="replace").strip()
+        return WorkerError(f"{self.name} {problem}\n{tail or '(it wrote nothing to stderr)'}")
+
+    def begin_end(self, polite: bool) -> None:
+        """Ask the worker to exit, or kill it."""
+        if not polite:
+            self._process.kill()
+        try:
+            write_message(self._process.stdin, Close())  # type: ignore[arg-type]
+            self._process.stdin.close()  # type: ignore[union-attr]
+        except (BrokenPipeError, ValueError):
+            pass
+
+    def end(self, deadline: float) -> None:
+        """Wait for the exit until `time.monotonic()` is `deadline`, then kill; release everything."""
+        try:
+            self._process.wait(timeout=max(0.01, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join(timeout=5)
+        self._process.stdout.close()  # type: ignore[union-attr]
+        self._stderr.close()
+
+    def _read(self, index: int, inbox: Inbox) -> None:
+        message: Reply | Exception | None
+        try:
+            while (message := read_message(self._process.stdout)) is not None:  # type: ignore[arg-type,assignment]
+                inbox.put((index, message))
+        except Exception as error:  # the pool raises it
+            inbox.put((index, error))
+        inbox.put((index, None))

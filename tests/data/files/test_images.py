@@ -1,0 +1,67 @@
+"""JPEG against Pillow's decoder (libjpeg-turbo too), PNG against the pixels that were written."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from polymath.data.files import images
+from polymath.errors import DataError
+
+Y, X = np.mgrid[:48, :64]
+PICTURE = np.stack([X * 4, Y * 5, X + Y], axis=-1).astype(np.uint8)
+
+
+def test_png_is_lossless() -> None:
+    assert (images.decode(images.encode_png(PICTURE), "x") == PICTURE).all()
+
+
+def test_jpeg_decodes_as_pillow_does() -> None:
+    data = images.encode_jpeg(PICTURE)
+    expected = np.asarray(Image.open(io.BytesIO(data)))
+    found = images.decode(data, "x")
+    assert np.abs(found.astype(int) - expected).max() <= 2
+    assert np.abs(found.astype(int) - PICTURE).mean() < 1.5
+
+
+def test_grey_and_transparent_pictures_become_rgb() -> None:
+    for mode in ("L", "RGBA", "P"):
+        buffer = io.BytesIO()
+        Image.fromarray(PICTURE).convert(mode).save(buffer, format="PNG")
+        assert images.decode(buffer.getvalue(), "x").shape == PICTURE.shape
+
+
+@pytest.mark.parametrize("keep", [0, 10, 300])
+def test_damaged_pictures_are_named(keep: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, PICTURE.shape, dtype=np.uint8)
+    for data in (images.encode_jpeg(noise), images.encode_png(noise)):
+        with pytest.raises(DataError, match=r"shard-1: 7\.jpg: cannot decode"):
+            images.decode(data[:keep], "shard-1: 7.jpg")
+
+
+def test_a_decompression_bomb_is_refused() -> None:
+    buffer = io.BytesIO()
+    Image.new("1", (20_000, 20_000)).save(buffer, format="PNG")
+    with pytest.raises(DataError, match=r"bomb\.png: cannot decode .*pixels"):
+        images.decode(buffer.getvalue(), "bomb.png")
+
+
+def test_fit_keeps_a_fitting_picture_and_averages_a_larger_one() -> None:
+    square = PICTURE[:, :48]
+    assert images.fit(square, 48) is square
+    checkers = np.indices((64, 64)).sum(0)[..., None].repeat(3, 2) % 2 * 255
+    small = images.fit(checkers.astype(np.uint8), 16)
+    assert small.shape == (16, 16, 3)
+    assert np.abs(small.astype(int) - 127).max() <= 2  # an area filter sees grey, a point filter black or white
+
+
+@pytest.mark.parametrize("bad", [PICTURE[..., 0], PICTURE[..., :2], PICTURE / 255, PICTURE[:0]])
+def test_only_rgb_bytes_fit(bad: np.ndarray) -> None:
+    with pytest.raises(DataError, match=r"image: \w+ \(.*is not uint8 \(height, width, 3\)"):
+        images.fit(bad, 16)
+
+
+def test_a_picture_that_is_no_array_is_named() -> None:
+    with pytest.raises(DataError, match=r"image: a list, not an array of uint8 \(height, width, 3\)"):
+        images.fit(PICTURE.tolist(), 16)  # type: ignore[arg-type]

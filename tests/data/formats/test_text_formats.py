@@ -1,0 +1,151 @@
+"""Pairs in Parquet, interleaved documents in JSON lines, and the same files through fsspec's URLs."""
+
+import json
+import sys
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from polymath.data.files.images import encode_png
+from polymath.data.files.paths import locate
+from polymath.data.files.quarantine import Quarantine
+from polymath.data.formats.jsonl import JsonlDocuments
+from polymath.data.formats.opening import open_source, parse
+from polymath.data.formats.parquet_pairs import ParquetPairs
+from polymath.data.formats.webdataset.writer import WebDatasetWriter
+from polymath.errors import ConfigError, DataError
+from polymath.types import ImageText
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "data"
+
+
+def grey(level: int) -> np.ndarray:
+    return np.full((8, 8, 3), level, np.uint8)
+
+
+@pytest.mark.parametrize("struct", [False, True])
+def test_parquet_pairs(tmp_path: Path, struct: bool) -> None:
+    pictures = [encode_png(grey(10 * i)) for i in range(5)]
+    column = [{"bytes": p, "path": None} for p in pictures] if struct else pictures
+    table = pa.table({"caption": [f"shade {i}" for i in range(5)], "image": column})
+    pq.write_table(table, tmp_path / "part-0.parquet", row_group_size=2)
+    found = open_source(tmp_path)
+    assert [found.text(i) for i in range(5)] == [f"shade {i}" for i in range(5)]
+    assert [int(found.image(i)[0, 0, 0]) for i in (4, 0, 3)] == [40, 0, 30]
+
+
+def test_bad_parquet_is_quarantined(tmp_path: Path) -> None:
+    picture = encode_png(grey(1))
+    pq.write_table(pa.table({"image": [picture] * 3, "text": ["a", " ", None]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"image": [picture], "label": [3]}), tmp_path / "b.parquet")
+    pq.write_table(pa.table({"image": [1.5], "text": ["a"]}), tmp_path / "c.parquet")
+    (tmp_path / "d.parquet").write_bytes((tmp_path / "a.parquet").read_bytes()[:100])
+    quarantine = Quarantine()
+    assert len(ParquetPairs(tmp_path, on_bad=quarantine.add)) == 1
+    assert quarantine.counts() == {"instruction": 2, "schema": 2, "truncated": 1}
+    with pytest.raises(DataError, match=r"b\.parquet: has none of the columns text, .*, only image, label"):
+        ParquetPairs(tmp_path / "b.parquet")
+    table = pa.table({"image": [picture[:30], None], "text": ["a", "b"]})
+    pq.write_table(table, tmp_path / "e.parquet")
+    for row in (0, 1):
+        with pytest.raises(DataError, match=rf"e\.parquet: row group 0, row {row}: cannot decode"):
+            ParquetPairs(tmp_path / "e.parquet").image(row)
+
+
+def test_interleaved_documents(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "1.png").write_bytes(encode_png(grey(7)))
+    lines = [
+        {"parts": [{"text": "First, "}, {"image": "pictures/1.png"}, {"text": "then stop."}]},
+        {"texts": [None, "ein Bild"], "images": ["pictures/1.png", None]},
+    ]
+    (tmp_path / "docs.jsonl").write_text("\n\n".join(map(json.dumps, lines)))
+    found = open_source(tmp_path)
+    assert [type(part) for part in found.document(0).parts] == [str, bytes, str]
+    assert found.document(1).parts[1] == "ein Bild"
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("{", "schema"),
+        ("[]", "schema"),
+        ('{"parts": [{"video": "a"}]}', "schema"),
+        ('{"parts": [{"text": "a"}, {"image": "../../etc/passwd"}]}', "schema"),
+        ('{"parts": [{"text": "a"}, {"image": "/etc/passwd"}]}', "schema"),
+        ('{"texts": ["a", "b"], "images": [null]}', "schema"),
+        ('{"parts": [{"image": "1.png"}]}', "instruction"),
+    ],
+)
+def test_bad_lines_are_quarantined(tmp_path: Path, line: str, kind: str) -> None:
+    (tmp_path / "docs.jsonl").write_text('{"parts": [{"text": "well"}]}\n' + line + "\n")
+    quarantine = Quarantine()
+    assert len(JsonlDocuments(tmp_path, on_bad=quarantine.add)) == 1
+    assert (quarantine.counts(), quarantine.rows[0].row) == ({kind: 1}, "line 2")
+    with pytest.raises(DataError, match="line 2"):
+        JsonlDocuments(tmp_path / "docs.jsonl")
+
+
+def test_a_missing_picture_is_named(tmp_path: Path) -> None:
+    (tmp_path / "docs.jsonl").write_text('{"parts": [{"text": "a"}, {"image": "gone.png"}]}\n')
+    with pytest.raises(DataError, match=r"line 1, picture gone\.png: cannot be read"):
+        JsonlDocuments(tmp_path / "docs.jsonl").document(0)
+
+
+def upload(source: Path, name: str) -> str:
+    """Into fsspec's file system in memory."""
+    memory = fsspec.filesystem("memory")
+    for file in source.rglob("*"):
+        if file.is_file():
+            memory.pipe_file(f"/{name}/{file.relative_to(source)}", file.read_bytes())
+    return f"memory:///{name}"
+
+
+def test_pairs_over_a_url(tmp_path: Path) -> None:
+    with WebDatasetWriter(tmp_path / "pairs") as writer:
+        for level in (10, 20):
+            writer.add(ImageText(grey(level), f"level {level}"))
+    for name in (upload(tmp_path / "pairs", "pairs"), f"file://{tmp_path / 'pairs'}"):
+        found = open_source(f"webdataset:{name}")
+        assert [found.text(i) for i in range(2)] == ["level 10", "level 20"]
+        assert abs(int(found.image(1)[0, 0, 0]) - 20) <= 2
+    assert parse(upload(tmp_path / "pairs", "again")).format.name == "webdataset"
+
+
+@pytest.mark.parametrize("name", ["lerobot_v21_image", "lerobot_v3_image", "lerobot_v21_video", "lerobot_v3_video"])
+def test_lerobot_over_a_url(name: str) -> None:
+    found, expected = open_source(upload(FIXTURES / name, name)), np.load(FIXTURES / name / "expected.npz")
+    np.testing.assert_array_equal(found.actions(2), expected["actions_2"])
+    np.testing.assert_array_equal(found.frames(1, [3, 0]), expected["frames_1"][[3, 0]])
+
+
+def test_rlds_over_a_url() -> None:
+    found = open_source(upload(FIXTURES / "rlds" / "tfrecord" / "bridge_dataset", "bridge_dataset"))
+    local = open_source(FIXTURES / "rlds" / "tfrecord" / "bridge_dataset")
+    np.testing.assert_array_equal(found.actions(1), local.actions(1))
+    np.testing.assert_array_equal(found.frames(1, [0]), local.frames(1, [0]))
+
+
+def test_names_that_cannot_be_opened(tmp_path: Path) -> None:
+    for name, message in (
+        (f"webdatset:{tmp_path}", "no format 'webdatset'; choose from lerobot"),
+        (f"lerobot:{tmp_path}?split=a", "lerobot has no option 'split', only: none"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            parse(name)
+    with pytest.raises(DataError, match="holds none of the known formats: lerobot"):
+        parse(tmp_path)
+    with pytest.raises(DataError, match="nothing: no such file or directory"):
+        parse(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(("url", "package"), [("gs://bucket/set", "gcsfs"), ("s3://bucket/set", "s3fs")])
+def test_a_scheme_without_its_driver_names_it(url: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, url.partition(":")[0], raising=False)
+    with pytest.raises(ConfigError, match=f"{package}.*install polymath-v"):
+        locate(url)

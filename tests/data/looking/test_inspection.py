@@ -1,0 +1,117 @@
+"""Summaries and contact sheets of data sets small enough to count by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from polymath.data.formats.lerobot.writer import LeRobotWriter
+from polymath.data.formats.webdataset.writer import WebDatasetWriter
+from polymath.data.looking import contact_sheet
+from polymath.data.looking.contact_sheet import MARGIN, TILE, write_contact_sheet
+from polymath.data.looking.inspection import open_source, summarise
+from polymath.data.looking.sample import spaced
+from polymath.errors import DataError
+from polymath.types import Embodiment, Episode, ImageText
+
+RED, BLUE = (200, 10, 10), (10, 10, 200)
+ROBOT = Embodiment("two-joint", 3, ("front",), ("x", "grip"), ("dx", "grip"), (1,), 10.0)
+
+
+def flat(colour: tuple[int, int, int], *shape: int) -> np.ndarray:
+    return np.broadcast_to(np.array(colour, np.uint8), (*shape, 16, 16, 3)).copy()
+
+
+@pytest.fixture
+def episodes(tmp_path: Path) -> Path:
+    """Two episodes of 5 and 10 control steps at 10 Hz; x counts the steps, dx is 0.5 in one and -0.5 in the other."""
+    with LeRobotWriter(tmp_path / "episodes", ROBOT, 10, 16, metadata={"renderer": "ray"}) as writer:
+        for length, dx, colour in ((5, 0.5, RED), (10, -0.5, BLUE)):
+            states = np.stack([np.arange(length), np.ones(length)], axis=1).astype(np.float32)
+            actions = np.tile(np.array([dx, 1.0], np.float32), (length, 1))
+            images = {"front": flat(colour, length)}
+            writer.add(Episode(images, states, actions, f"go {length}", f"task-{length}", ROBOT.name))
+    return tmp_path / "episodes"
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    with WebDatasetWriter(tmp_path / "pairs") as writer:
+        for text in ("a red field", "a red field", "ein rötliches Feld, 红, sonst nichts"):
+            writer.add(ImageText(flat(RED), text))
+    return tmp_path / "pairs"
+
+
+def test_episodes_are_counted(episodes: Path) -> None:
+    summary = summarise(open_source(episodes))
+    assert {name: summary[name] for name in ("kind", "episodes", "frames", "robot", "cameras", "picture")} == {
+        "kind": "episodes",
+        "episodes": 2,
+        "frames": 15,
+        "robot": "two-joint",
+        "cameras": ["front"],
+        "picture": [16, 16],
+    }
+    assert summary["minutes"] == pytest.approx(15 / 10 / 60)
+    assert summary["control_steps"] == {"min": 5, "median": 7.5, "max": 10}
+    assert summary["tasks"] == {"task-5": 1, "task-10": 1}
+    assert summary["instructions"] == 2
+    assert summary["recording"] == {"renderer": "ray"}
+
+
+def test_statistics_are_per_dimension(episodes: Path) -> None:
+    summary = summarise(open_source(episodes))
+    x = [*range(5), *range(10)]
+    assert list(summary["state"]) == ["x", "grip"]
+    assert summary["state"]["x"]["mean"] == pytest.approx(np.mean(x))
+    assert summary["state"]["x"]["std"] == pytest.approx(np.std(x))
+    assert (summary["state"]["x"]["min"], summary["state"]["x"]["max"]) == (0, 9)
+    assert summary["action"]["dx"]["mean"] == pytest.approx((5 * 0.5 - 10 * 0.5) / 15)
+    assert summary["action"]["grip"]["std"] == 0
+
+
+def test_pairs_are_counted(pairs: Path) -> None:
+    summary = summarise(open_source(pairs))
+    assert (summary["kind"], summary["pairs"], summary["captions"]) == ("pairs", 3, 2)
+    assert summary["words"] == {"min": 3, "median": 3, "max": 6}
+    assert summarise(open_source(pairs / "shard-000000.tar"))["pairs"] == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("nothing", "no such file"), ("empty", "holds none of the known formats: lerobot")]
+)
+def test_other_paths_are_refused(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=f"{name}: {message}"):
+        open_source(tmp_path / name)
+
+
+def test_sheet_of_episodes_shows_each_episodes_pictures(episodes: Path, tmp_path: Path) -> None:
+    write_contact_sheet(open_source(episodes), tmp_path / "sheet.png", rows=4, columns=3)
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width == MARGIN + 3 * (TILE + MARGIN)
+        middle = sheet.height // 4
+        assert sheet.getpixel((MARGIN + TILE // 2, middle)) == RED
+        assert sheet.getpixel((sheet.width - MARGIN - TILE // 2, 3 * middle)) == BLUE
+
+
+@pytest.mark.parametrize("fonts", [contact_sheet.FONTS, ()], ids=["of the machine", "of Pillow"])
+def test_sheet_of_pairs_has_a_caption_under_each_picture(
+    pairs: Path, tmp_path: Path, fonts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contact_sheet, "FONTS", fonts)
+    write_contact_sheet(open_source(pairs), tmp_path / "sheet.png", rows=4, columns=2)
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        picture = np.asarray(sheet)[MARGIN : MARGIN + TILE, MARGIN : MARGIN + TILE]
+        caption = np.asarray(sheet)[MARGIN + TILE : MARGIN + TILE + 16, MARGIN : MARGIN + TILE]
+    np.testing.assert_allclose(picture.mean((0, 1)), RED, atol=3)
+    assert caption.min() < 100, "ink"
+    assert caption.max() == 255, "on paper"
+
+
+@pytest.mark.parametrize(
+    ("count", "wanted", "expected"), [(1, 8, [0]), (3, 8, [0, 1, 2]), (10, 3, [0, 4, 9]), (9, 3, [0, 4, 8])]
+)
+def test_spaced(count: int, wanted: int, expected: list[int]) -> None:
+    assert spaced(count, wanted) == expected
