@@ -2,11 +2,13 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from polymath.workers.process import WorkerCommand
 
 # Programs compiled by one test process are found by the others, and by the commands that tests start. Set before jax
 # is imported.
@@ -27,6 +29,15 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("a small disk needs the right to mount a tmpfs (run as root)")
     yield place
     _run("umount", "--lazy", str(place))
+
+
+@pytest.fixture
+def point_worker(monkeypatch: pytest.MonkeyPatch) -> Callable[..., WorkerCommand]:
+    """`point_worker(slots, fault)` is the command that starts the toy simulator's worker."""
+    folder = str(Path(__file__).parent / "workers")
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv("PYTHONPATH", folder, prepend=":")
+    return lambda slots=1, fault="": WorkerCommand("point_worker", (str(slots), fault))
 
 
 def _run(*command: str) -> bool:

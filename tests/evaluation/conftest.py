@@ -1,8 +1,7 @@
-"""Workers and report data for the tests of this folder."""
+"""Report data for the tests of this folder."""
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from polymath.evaluation.report.data import find_videos, read_curves
 from polymath.evaluation.results import summarise
 from polymath.evaluation.rollout import EpisodeKey, EpisodeResult
 from polymath.evaluation.video import upscale, write_mp4
-from polymath.workers.pool import WorkerCommand
 
 TASKS = ("reach-left", "faucet-open")
 SPLITS = {"seen": ("Seen tasks", "layouts never recorded"), "novel_objects": ("Novel objects", "never trained on")}
@@ -68,11 +66,3 @@ def report_data(tmp_path_factory) -> ReportData:
         versions={"jax": "0.10.2"},
         created="2026-11-23",
     )
-
-
-@pytest.fixture
-def point_worker(monkeypatch):
-    """`point_worker(slots, fault)` is the command that starts the toy simulator's worker."""
-    monkeypatch.syspath_prepend(Path(__file__).parent)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=":")
-    return lambda slots=1, fault="": WorkerCommand("point_worker", (str(slots), fault))

@@ -13,8 +13,8 @@ from polymath.model import decoder
 from polymath.model.execution import Execution, remat_policy
 from polymath.planning import remat
 from polymath.planning.workload import Decoder
-from polymath.sharding.products import Gathered, times_transposed
-from polymath.sharding.spread import Cut, Reduction
+from polymath.sharding.products import GatheredWeight, times_transposed
+from polymath.sharding.sharded_weight import Reduction, ShardLayout
 
 BATCH, LENGTH, DEPTH = 3, 1024, 2  # no axis of a weight has 1,024 entries
 CONFIG = decoder.Config(vocabulary=32, width=96, depth=DEPTH, heads=4, kv_heads=2, head_width=128, mlp=160)
@@ -51,8 +51,8 @@ def test_the_reference_keeps_no_log_sums(policy: str) -> None:
 
 @pytest.mark.parametrize(("policy", "kept"), [("full", False), ("projections", False), ("minimal", True)])
 def test_a_product_that_reduces_its_own_gradient_is_kept_like_any_other(policy: str, kept: bool) -> None:
-    cut = Cut(((-2, ("data",), 4),), (("data", 4),), Reduction(by="hops"))
-    weight = Gathered(jnp.ones((8, 6)), jnp.ones((2, 6)), cut)
+    layout = ShardLayout(((-2, ("data",), 4),), (("data", 4),), Reduction(by="hops"))
+    weight = GatheredWeight(jnp.ones((8, 6)), jnp.ones((2, 6)), layout)
     body = jax.checkpoint(lambda x: jnp.sin(times_transposed(x, weight)), policy=remat_policy(policy))
     waiting = jax.eval_shape(lambda x: jax.vjp(body, x)[1], jax.ShapeDtypeStruct((5, 6), jnp.float32))
     assert ((5, 8) in {leaf.shape for leaf in jax.tree.leaves(waiting)}) == kept

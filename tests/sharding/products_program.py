@@ -9,10 +9,10 @@ import numpy as np
 from jax.sharding import PartitionSpec as P
 
 from polymath.model.layers import project, project_back
-from polymath.sharding import spread
+from polymath.sharding import sharded_weight as sw
 from polymath.sharding.mesh import Config
 from polymath.sharding.placement import partitioner
-from polymath.sharding.products import Gathered, cast_for_products
+from polymath.sharding.products import GatheredWeight, gather_for_products
 from polymath.specs import Normal, Spec
 
 TOKENS, HEADS, HEAD_WIDTH, WIDTH, MLP = 2, 8, 16, 24, 64
@@ -30,9 +30,9 @@ def gradients(by: Any, weights: dict[str, np.ndarray], x: np.ndarray) -> dict[st
     def local(parts: dict[str, Any], x: Any) -> Any:
         def value(parts: dict[str, Any]) -> Any:
             def layer(x: Any, parts: dict[str, Any]) -> Any:
-                spreads = {n: spread.spread(p, places[n], on, spread.Reduction(by=by)) for n, p in parts.items()}
-                whole = cast_for_products(spreads, x.dtype)
-                assert all(isinstance(weight, Gathered) == (by == "hops") for weight in whole.values())
+                spreads = {n: sw.sharded(p, places[n], on, sw.Reduction(by=by)) for n, p in parts.items()}
+                whole = gather_for_products(spreads, x.dtype)
+                assert all(isinstance(weight, GatheredWeight) == (by == "hops") for weight in whole.values())
                 for weight in whole.values():
                     x = x + project_back(jnp.sin(project(x, weight)), weight)
                 return x

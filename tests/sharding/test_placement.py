@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from jax.sharding import AbstractMesh
 from jax.sharding import PartitionSpec as P
 
 from polymath.errors import ConfigError
@@ -91,3 +92,14 @@ if __name__ == "__main__":
     GOLDEN.mkdir(parents=True, exist_ok=True)
     for case in CASES:
         (GOLDEN / f"{case}.txt").write_text(table(case))
+
+
+def test_the_page_follows_the_gate_of_the_reference_model_with_its_true_sizes() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "sharding.md").read_text()
+    gate = polymath_v.specs(PRESETS["polymath_v_30b"].model).decoder.blocks.gate
+    chips = AbstractMesh((1, 8, 8, 8, 1), ("replica", "data_0", "data_1", "data_2", "model"))
+    assert Partitioner(chips).place("gate", gate) == P(None, ("data_0", "data_1", "data_2"), None)
+    _, rows, width = gate.shape
+    assert f"`[{rows}, {width}]`" in page
+    assert f"{rows // 512} rows a chip" in page
+    assert f"8 chunks of {rows // 8:,} rows" in page

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from polymath.model.layers import project
-from polymath.sharding.spread import cast
+from polymath.sharding.sharded_weight import gather_weights
 from polymath.specs import Constant, Normal, Spec
 
 
@@ -40,6 +40,6 @@ def specs(config: Config) -> Params:
 
 def forward(params: Params, readouts: Float[Array, "... W D"]) -> Float[Array, "... W A"]:
     """Normalised actions in float32; nothing bounds them (the targets lie in [-1, 1] but for outliers)."""
-    params = cast(params, jnp.float32)
+    params = gather_weights(params, jnp.float32)
     x = jax.nn.gelu(project(readouts.astype(jnp.float32), params.up) + params.up_bias, approximate=False)
     return project(x, params.out) + params.out_bias

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int
 from polymath.model import decoder
 from polymath.model.attention import attend
 from polymath.model.layers import rms_norm
-from polymath.sharding.spread import cast
+from polymath.sharding.sharded_weight import gather_weights
 
 
 @jax.tree_util.register_dataclass
@@ -56,7 +56,7 @@ def append(
 
     def layer(x: Float[Array, "B S D"], layer: tuple[decoder.Block, Any, Any]) -> tuple[Any, tuple[Any, Any]]:
         block, keys, values = layer
-        block = cast(block, x.dtype)
+        block = gather_weights(block, x.dtype)
         query, key, value = decoder.attention_inputs(block, config, x, angles)
         keys = keys.at[row, place].set(key.astype(keys.dtype), mode="drop")
         values = values.at[row, place].set(value.astype(values.dtype), mode="drop")

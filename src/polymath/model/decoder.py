@@ -27,7 +27,7 @@ from polymath.model import rotary
 from polymath.model.attention import Attend, packed_attention
 from polymath.model.execution import AFTER_ATTENTION, CONTEXT, PROJECTIONS, Execution
 from polymath.model.layers import project, project_back, rms_norm
-from polymath.sharding.products import cast_for_products
+from polymath.sharding.products import gather_for_products
 from polymath.sharding.vocabulary import look_up
 from polymath.specs import Constant, Normal, Spec, stack
 
@@ -140,7 +140,7 @@ def forward_block(
     angles: Float[Array, "B S half"],
     attend: Attend,
 ) -> Float[Array, "B S D"]:
-    block = cast_for_products(block, x.dtype)
+    block = gather_for_products(block, x.dtype)
     query, key, value = attention_inputs(block, config, x, angles)
     return after_attention(block, config, x, attend(query, key, value))
 

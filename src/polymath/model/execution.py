@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 
 from polymath.errors import ConfigError
 from polymath.sharding.products import PRODUCT
-from polymath.sharding.spread import Reduction, is_spread
+from polymath.sharding.sharded_weight import Reduction, is_sharded
 
 PROJECTIONS, CONTEXT, AFTER_ATTENTION = "projections", "context", "after attention"
 SAVED = {"full": (), "attention": (CONTEXT, AFTER_ATTENTION), "projections": (PROJECTIONS, CONTEXT, AFTER_ATTENTION)}
@@ -32,8 +32,8 @@ class Execution:
     """dtype of activations (weights stay float32 masters); remat: a policy of this file's docstring.
 
     attention: "auto" takes the device's own kernel (`polymath.model.attention`). micro_batches: the rows of a step are
-    worked off in so many parts, and their gradients are added up. gradient_dtype, gradient_reduction: of gradients on
-    their way between devices (`polymath.sharding.spread.Reduction`). unroll: layers in one turn of the loop over a
+    split into this many parts, whose gradients are added up. gradient_dtype, gradient_reduction: of gradients on their
+    way between devices (`polymath.sharding.sharded_weight.Reduction`). unroll: layers in one turn of the loop over a
     stack (all of a small model's run a quarter faster on a CPU). residual: mesh axis of each of B, S, D of the residual
     stream, heads: that of the attention's heads, as far as the compiler places them; the training step takes both from
     its rules.
@@ -70,7 +70,7 @@ class Execution:
 
     def rematerialise(self, body: Callable[..., Any], weights: Any) -> Callable[..., Any]:
         """Wrap the body of a layer stack that is scanned over `weights`."""
-        if self.remat == "none" and not any(map(is_spread, jax.tree.leaves(weights, is_leaf=is_spread))):
+        if self.remat == "none" and not any(map(is_sharded, jax.tree.leaves(weights, is_leaf=is_sharded))):
             return body
         return jax.checkpoint(body, prevent_cse=False, policy=remat_policy(self.remat))
 

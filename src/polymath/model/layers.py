@@ -8,9 +8,9 @@ from jaxtyping import Array, Float
 
 from polymath.model.int8 import Quantised
 from polymath.model.lora import Adapted
-from polymath.sharding.products import Gathered, times, times_transposed
+from polymath.sharding.products import GatheredWeight, times, times_transposed
 
-Weight = Array | Adapted | Quantised | Gathered
+Weight = Array | Adapted | Quantised | GatheredWeight
 
 
 def project(x: Float[Array, "*tokens D"], weight: Weight) -> Float[Array, "..."]:
@@ -24,7 +24,7 @@ def project(x: Float[Array, "*tokens D"], weight: Weight) -> Float[Array, "..."]
     if isinstance(weight, Quantised):
         weight = weight.whole()
     flat = x.reshape(-1, x.shape[-1])
-    if isinstance(weight, Gathered):
+    if isinstance(weight, GatheredWeight):
         y = times_transposed(flat, weight)
     else:
         y = flat @ weight.reshape(-1, weight.shape[-1]).T
@@ -40,7 +40,7 @@ def project_back(x: Float[Array, "..."], weight: Weight) -> Float[Array, "*token
         weight = weight.whole()
     inner, tokens = math.prod(weight.shape[:-1]), x.shape[: x.ndim - weight.ndim + 1]
     flat = x.reshape(-1, inner)
-    y = times(flat, weight) if isinstance(weight, Gathered) else flat @ weight.reshape(inner, -1)
+    y = times(flat, weight) if isinstance(weight, GatheredWeight) else flat @ weight.reshape(inner, -1)
     return y.reshape(*tokens, weight.shape[-1])
 
 

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
 from polymath.errors import ConfigError
-from polymath.sharding.spread import cast
+from polymath.sharding.sharded_weight import gather_weights
 from polymath.specs import Constant, Normal, Spec, draw, is_spec, name_of, named
 
 # Looked up or added, not projected with: an adapter has no place there.
@@ -49,7 +49,7 @@ class Adapted:
         return self.base.shape
 
     def astype(self, dtype: Any) -> "Adapted":
-        return cast(self, dtype)
+        return gather_weights(self, dtype)
 
     def __getitem__(self, row: int) -> "Adapted":
         """The part of the first of `rows` axes, for fused weights like `key_value`."""

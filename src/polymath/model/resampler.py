@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 from polymath.model.attention import attend
 from polymath.model.execution import PLAIN, Execution
 from polymath.model.layers import layer_norm, project, project_back
-from polymath.sharding.spread import cast
+from polymath.sharding.sharded_weight import gather_weights
 from polymath.specs import Constant, Normal, Spec, stack
 
 
@@ -106,7 +106,7 @@ def forward(
 def forward_block(
     block: Block, config: Config, latents: Float[Array, "B Q D"], media: Float[Array, "B P D"]
 ) -> Float[Array, "B Q D"]:
-    block = cast(block, latents.dtype)
+    block = gather_weights(block, latents.dtype)
     x = layer_norm(latents, block.latent_scale, block.latent_bias, config.epsilon)
     seen = jnp.concatenate([layer_norm(media, block.media_scale, block.media_bias, config.epsilon), x], axis=1)
     query, key, value = project(x, block.query), project(seen, block.key_value[0]), project(seen, block.key_value[1])

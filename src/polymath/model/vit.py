@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, UInt8
 from polymath.errors import DataError
 from polymath.model.attention import attend
 from polymath.model.layers import layer_norm, project, project_back
-from polymath.sharding.spread import cast
+from polymath.sharding.sharded_weight import gather_weights
 from polymath.specs import Constant, Normal, SinCosGrid, Spec, stack
 
 
@@ -128,7 +128,7 @@ def forward(
 
 
 def forward_block(block: Block, config: Config, x: Float[Array, "B P D"]) -> Float[Array, "B P D"]:
-    block = cast(block, x.dtype)
+    block = gather_weights(block, x.dtype)
     y = layer_norm(x, block.norm1_scale, block.norm1_bias, config.epsilon)
     query, key, value = (project(y, weight) + bias for weight, bias in zip(block.qkv, block.qkv_bias, strict=True))
     x = x + project_back(attend(query, key, value, mask=None), block.out) + block.out_bias

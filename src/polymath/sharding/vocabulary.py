@@ -16,97 +16,104 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from polymath.sharding.spread import Cut, Spread, gather, reduced, without_first_ring
+from polymath.sharding.sharded_weight import ShardedWeight, ShardLayout, all_gather, reduce_scatter, without_first_ring
 
 
-class Slice(NamedTuple):
-    """How to get at this device's slice of the rows: `cut` gathers it, `ring` (None: no ring) holds the others."""
+class VocabularySlice(NamedTuple):
+    """How this device gets its slice of the rows: `layout` says how to all-gather it (None: it is whole already).
 
-    cut: Cut | None
+    The other slices are with the other `ring_size` - 1 members of mesh axis `ring` (None: there is only one slice).
+    """
+
+    layout: ShardLayout | None
     ring: str | None
-    parts: int
+    ring_size: int
 
 
-def slice_of(matrix: Any) -> tuple[Float[Array, "rows D"], Slice]:
-    """This device's part of the matrix [V, D], and how to make its slice of it."""
-    if not isinstance(matrix, Spread):
-        return matrix, Slice(None, None, 1)
-    if matrix.cut.dimensions[0][0] != -2:
-        return matrix.part, Slice(matrix.cut, None, 1)
-    (ring, parts), cut = matrix.cut.rings[0], without_first_ring(matrix.cut)
-    return matrix.part, Slice(cut if cut.rings else None, ring, parts)
+def vocabulary_slice(matrix: Any) -> tuple[Float[Array, "rows D"], VocabularySlice]:
+    """This device's shard of the matrix [V, D], and how its slice is made of it."""
+    if not isinstance(matrix, ShardedWeight):
+        return matrix, VocabularySlice(None, None, 1)
+    if matrix.layout.dimensions[0][0] != -2:
+        return matrix.shard, VocabularySlice(matrix.layout, None, 1)
+    (ring, ring_size), layout = matrix.layout.rings[0], without_first_ring(matrix.layout)
+    return matrix.shard, VocabularySlice(layout if layout.rings else None, ring, ring_size)
 
 
-def gather_slice(part: Float[Array, "rows D"], place: Slice, dtype: Any) -> Float[Array, "V_slice D"]:
-    return part.astype(dtype) if place.cut is None else gather(part, place.cut, dtype)
+def all_gather_slice(shard: Float[Array, "rows D"], place: VocabularySlice, dtype: Any) -> Float[Array, "V_slice D"]:
+    return shard.astype(dtype) if place.layout is None else all_gather(shard, place.layout, dtype)
 
 
-def reduce_slice(gradient: Float[Array, "V_slice D"], place: Slice) -> Float[Array, "rows D"]:
-    """The gradient of a slice to that of this device's part."""
-    return gradient if place.cut is None else reduced(gradient, place.cut)
+def reduce_scatter_slice(gradient: Float[Array, "V_slice D"], place: VocabularySlice) -> Float[Array, "rows D"]:
+    """The gradient of this device's shard from that of its slice."""
+    return gradient if place.layout is None else reduce_scatter(gradient, place.layout)
 
 
-def from_ring(x: Float[Array, "T ..."], place: Slice) -> Float[Array, "ringT ..."]:
-    """What every member of the ring holds, one after the other."""
+def all_gather_tokens(x: Float[Array, "T ..."], place: VocabularySlice) -> Float[Array, "ringT ..."]:
+    """What the members of the ring hold, one after the other."""
     return x if place.ring is None else jax.lax.all_gather(x, place.ring, axis=0, tiled=True)
 
 
-def to_ring(x: Float[Array, "ringT ..."], place: Slice) -> Float[Array, "T ..."]:
+def reduce_scatter_tokens(x: Float[Array, "ringT ..."], place: VocabularySlice) -> Float[Array, "T ..."]:
     """The sum over the ring of what each member computed for this device's tokens."""
     if place.ring is None:
         return x
-    parts = x.reshape(place.parts, -1, *x.shape[1:])  # written so, XLA for TPU keeps the reduce-scatter
-    return jax.lax.psum_scatter(parts, place.ring, scatter_dimension=0, tiled=False)
+    rows = x.reshape(place.ring_size, -1, *x.shape[1:])  # in this shape XLA for TPU keeps the reduce-scatter
+    return jax.lax.psum_scatter(rows, place.ring, scatter_dimension=0, tiled=False)
 
 
-def own_rows(ids: Int[Array, "..."], rows: int, place: Slice) -> Int[Array, "..."]:
+def local_ids(ids: Int[Array, "..."], rows: int, place: VocabularySlice) -> Int[Array, "..."]:
     """Token ids counted from the first row of this device's slice; outside [0, rows) they belong to another."""
     return ids if place.ring is None else ids - rows * jax.lax.axis_index(place.ring)
 
 
 def look_up(matrix: Any, tokens: Int[Array, "B S"], dtype: Any) -> Float[Array, "B S D"]:
     """Rows of the vocabulary's matrix."""
-    part, place = slice_of(matrix)
-    return part.astype(dtype)[tokens] if place == Slice(None, None, 1) else _look_up(part, tokens, place, dtype)
+    shard, place = vocabulary_slice(matrix)
+    return (
+        shard.astype(dtype)[tokens]
+        if place == VocabularySlice(None, None, 1)
+        else _look_up(shard, tokens, place, dtype)
+    )
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _look_up(part: Float[Array, "rows D"], tokens: Int[Array, "B S"], place: Slice, dtype: Any) -> Any:
-    """Sequence by sequence: a ring's tokens together are `parts` times as many as this device's own."""
-    matrix = gather_slice(part, place, dtype)
+def _look_up(shard: Float[Array, "rows D"], tokens: Int[Array, "B S"], place: VocabularySlice, dtype: Any) -> Any:
+    """Sequence by sequence: the tokens of a ring are `ring_size` times as many as this device's own."""
+    matrix = all_gather_slice(shard, place, dtype)
 
     def one(tokens: Int[Array, " S"]) -> Float[Array, "S D"]:
-        ids = own_rows(from_ring(tokens, place), len(matrix), place)
+        ids = local_ids(all_gather_tokens(tokens, place), len(matrix), place)
         mine = (ids >= 0) & (ids < len(matrix))
-        return to_ring(jnp.where(mine[:, None], matrix[jnp.where(mine, ids, 0)], 0), place)
+        return reduce_scatter_tokens(jnp.where(mine[:, None], matrix[jnp.where(mine, ids, 0)], 0), place)
 
     return jax.lax.map(one, tokens)
 
 
-def _look_up_forward(part: Any, tokens: Any, place: Slice, dtype: Any) -> tuple[Any, tuple[Any, Any]]:
-    return _look_up(part, tokens, place, dtype), (tokens, part)
+def _look_up_forward(shard: Any, tokens: Any, place: VocabularySlice, dtype: Any) -> tuple[Any, tuple[Any, Any]]:
+    return _look_up(shard, tokens, place, dtype), (tokens, shard)
 
 
-def _look_up_backward(place: Slice, dtype: Any, saved: tuple[Any, Any], gradient: Any) -> tuple[Any, None]:
+def _look_up_backward(place: VocabularySlice, dtype: Any, saved: tuple[Any, Any], gradient: Any) -> tuple[Any, None]:
     del dtype
-    tokens, part = saved
-    rows = slice_rows(part, place)
+    tokens, shard = saved
+    rows = slice_rows(shard, place)
 
     def add(total: Float[Array, "V_slice D"], sequence: tuple[Any, Any]) -> tuple[Float[Array, "V_slice D"], None]:
-        tokens, gradient = (from_ring(x, place) for x in sequence)
-        ids = own_rows(tokens, rows, place)
+        tokens, gradient = (all_gather_tokens(x, place) for x in sequence)
+        ids = local_ids(tokens, rows, place)
         ids = jnp.where((ids >= 0) & (ids < rows), ids, rows)  # beyond the last: dropped
         return total.at[ids].add(gradient.astype(jnp.float32), mode="drop"), None
 
     start = jnp.zeros((rows, gradient.shape[-1]), jnp.float32)
     total, _ = jax.lax.scan(add, start, (tokens, gradient))
-    return reduce_slice(total, place), None
+    return reduce_scatter_slice(total, place), None
 
 
 _look_up.defvjp(_look_up_forward, _look_up_backward)
 
 
-def slice_rows(part: Float[Array, "rows D"], place: Slice) -> int:
+def slice_rows(shard: Float[Array, "rows D"], place: VocabularySlice) -> int:
     """How many rows of the vocabulary this device's slice has."""
-    parts = 1 if place.cut is None else next((n for at, _, n in place.cut.dimensions if at == -2), 1)
-    return part.shape[0] * parts
+    shards = 1 if place.layout is None else next((n for at, _, n in place.layout.dimensions if at == -2), 1)
+    return shard.shape[0] * shards

@@ -13,13 +13,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from polymath.sharding.vocabulary import (
-    Slice,
-    from_ring,
-    gather_slice,
-    own_rows,
-    reduce_slice,
-    slice_of,
-    to_ring,
+    VocabularySlice,
+    all_gather_slice,
+    all_gather_tokens,
+    local_ids,
+    reduce_scatter_slice,
+    reduce_scatter_tokens,
+    vocabulary_slice,
 )
 
 
@@ -48,11 +48,11 @@ def tiled_cross_entropy(
 ) -> tuple[Float[Array, ""], TokenLoss]:
     """(sum of -log p(target) + z_loss * log(Z)^2, its parts). Only the first has a gradient.
 
-    matrix: [V, D], or this device's part of it. Peak memory: one tile's logits [tile, V] and the matrix' gradient.
+    matrix: [V, D], or this device's shard of it. Peak memory: one tile's logits [tile, V] and the matrix' gradient.
     """
-    part, place = slice_of(matrix)
+    shard, place = vocabulary_slice(matrix)
     tiles = _tiles(Tile(hidden, targets, weights.astype(jnp.float32)), tile)
-    return _sums(part, tiles, place, z_loss)
+    return _sums(shard, tiles, place, z_loss)
 
 
 def _tiles(tokens: Any, tile: int) -> Tile:
@@ -68,36 +68,38 @@ def _tiles(tokens: Any, tile: int) -> Tile:
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _sums(part: Any, tiles: Tile, place: Slice, z_loss: float) -> tuple[Float[Array, ""], TokenLoss]:
-    matrix = gather_slice(part, place, tiles.hidden.dtype)
+def _sums(shard: Any, tiles: Tile, place: VocabularySlice, z_loss: float) -> tuple[Float[Array, ""], TokenLoss]:
+    matrix = all_gather_slice(shard, place, tiles.hidden.dtype)
 
     def add(total: TokenLoss, tile: Tile) -> tuple[TokenLoss, None]:
-        everybodys, scores = _scores(matrix, tile, place)
-        return jax.tree.map(jnp.add, total, _tile_loss(everybodys, scores, place)), None
+        ring_tile, scores = _scores(matrix, tile, place)
+        return jax.tree.map(jnp.add, total, _tile_loss(ring_tile, scores, place)), None
 
     total, _ = jax.lax.scan(add, _no_loss(), tiles)
     return total.cross_entropy + z_loss * total.z_loss, total
 
 
-def _sums_forward(part: Any, tiles: Tile, place: Slice, z_loss: float) -> tuple[Any, tuple[Any, Any, Any]]:
-    matrix = gather_slice(part, place, tiles.hidden.dtype)
+def _sums_forward(shard: Any, tiles: Tile, place: VocabularySlice, z_loss: float) -> tuple[Any, tuple[Any, Any, Any]]:
+    matrix = all_gather_slice(shard, place, tiles.hidden.dtype)
 
     def add(carry: tuple[TokenLoss, Any], tile: Tile) -> tuple[tuple[TokenLoss, Any], Any]:
         total, d_matrix = carry
-        everybodys, scores = _scores(matrix, tile, place)
-        total = jax.tree.map(jnp.add, total, _tile_loss(everybodys, scores, place))
-        d_logits = _d_logits(everybodys, scores, z_loss).astype(matrix.dtype)
+        ring_tile, scores = _scores(matrix, tile, place)
+        total = jax.tree.map(jnp.add, total, _tile_loss(ring_tile, scores, place))
+        d_logits = _d_logits(ring_tile, scores, z_loss).astype(matrix.dtype)
         d_hidden = jnp.dot(d_logits, matrix, preferred_element_type=jnp.float32)
-        d_matrix += jnp.dot(d_logits.T, everybodys.hidden, preferred_element_type=jnp.float32)
-        return (total, d_matrix), to_ring(d_hidden, place).astype(matrix.dtype)
+        d_matrix += jnp.dot(d_logits.T, ring_tile.hidden, preferred_element_type=jnp.float32)
+        return (total, d_matrix), reduce_scatter_tokens(d_hidden, place).astype(matrix.dtype)
 
     start = (_no_loss(), jnp.zeros(matrix.shape, jnp.float32))
     (total, d_matrix), d_hidden = jax.lax.scan(add, start, tiles)
     value = total.cross_entropy + z_loss * total.z_loss
-    return (value, total), (reduce_slice(d_matrix, place).astype(part.dtype), d_hidden, tiles)
+    return (value, total), (reduce_scatter_slice(d_matrix, place).astype(shard.dtype), d_hidden, tiles)
 
 
-def _sums_backward(place: Slice, z_loss: float, saved: tuple[Any, Any, Any], gradient: Any) -> tuple[Any, Tile]:
+def _sums_backward(
+    place: VocabularySlice, z_loss: float, saved: tuple[Any, Any, Any], gradient: Any
+) -> tuple[Any, Tile]:
     del place, z_loss
     scale, _ = gradient
     d_part, d_hidden, tiles = saved
@@ -116,40 +118,40 @@ class Scores(NamedTuple):
     log_z: Float[Array, " T"]
 
 
-def _scores(matrix: Float[Array, "V_slice D"], tile: Tile, place: Slice) -> tuple[Tile, Scores]:
-    everybodys = Tile(*(from_ring(x, place) for x in tile))
-    logits = jnp.einsum("TD,VD->TV", everybodys.hidden, matrix, preferred_element_type=jnp.float32)
-    own = own_rows(everybodys.targets, len(matrix), place)
+def _scores(matrix: Float[Array, "V_slice D"], tile: Tile, place: VocabularySlice) -> tuple[Tile, Scores]:
+    ring_tile = Tile(*(all_gather_tokens(x, place) for x in tile))
+    logits = jnp.einsum("TD,VD->TV", ring_tile.hidden, matrix, preferred_element_type=jnp.float32)
+    own = local_ids(ring_tile.targets, len(matrix), place)
     is_target = own[:, None] == jnp.arange(len(matrix))
     top = _over_ring(jnp.max(logits, axis=-1), place, jax.lax.pmax)
     total = _over_ring(jnp.sum(jnp.exp(logits - top[:, None]), axis=-1), place, jax.lax.psum)
-    return everybodys, Scores(logits, is_target, top, jnp.log(total) + top)
+    return ring_tile, Scores(logits, is_target, top, jnp.log(total) + top)
 
 
-def _tile_loss(everybodys: Tile, scores: Scores, place: Slice) -> TokenLoss:
+def _tile_loss(ring_tile: Tile, scores: Scores, place: VocabularySlice) -> TokenLoss:
     """The weighted sums over this device's own tokens."""
     target = _over_ring(jnp.sum(jnp.where(scores.is_target, scores.logits, 0.0), axis=-1), place, jax.lax.psum)
     sums = (scores.log_z - target, scores.log_z**2, target >= scores.top, jnp.ones_like(target))
-    mine = _own_tokens(everybodys.weights, place)
+    mine = _own_tokens(ring_tile.weights, place)
     return TokenLoss(*(jnp.sum(mine * x) for x in sums))
 
 
-def _own_tokens(weights: Float[Array, " T"], place: Slice) -> Float[Array, " T"]:
+def _own_tokens(weights: Float[Array, " T"], place: VocabularySlice) -> Float[Array, " T"]:
     """The weights of a ring's tokens, zero but for this device's own."""
     if place.ring is None:
         return weights
-    owner = jnp.arange(len(weights)) // (len(weights) // place.parts)
+    owner = jnp.arange(len(weights)) // (len(weights) // place.ring_size)
     return jnp.where(owner == jax.lax.axis_index(place.ring), weights, 0.0)
 
 
-def _d_logits(everybodys: Tile, scores: Scores, z_loss: float) -> Float[Array, "T V_slice"]:
+def _d_logits(ring_tile: Tile, scores: Scores, z_loss: float) -> Float[Array, "T V_slice"]:
     """d loss / d logits = w ((1 + 2 z log Z) softmax - one_hot(target))."""
     softmax = jnp.exp(scores.logits - scores.log_z[:, None])
     slope = 1.0 + 2.0 * z_loss * scores.log_z
-    return everybodys.weights[:, None] * (slope[:, None] * softmax - scores.is_target)
+    return ring_tile.weights[:, None] * (slope[:, None] * softmax - scores.is_target)
 
 
-def _over_ring(x: Any, place: Slice, reduce: Any) -> Any:
+def _over_ring(x: Any, place: VocabularySlice, reduce: Any) -> Any:
     return x if place.ring is None else reduce(x, place.ring)
 
 

@@ -20,7 +20,7 @@ from polymath.errors import ConfigError
 from polymath.model import polymath_v
 from polymath.model.execution import Execution
 from polymath.sharding.placement import Partitioner, axes_of
-from polymath.sharding.spread import Reduction, cut_of, spread
+from polymath.sharding.sharded_weight import Reduction, shard_layout, sharded
 from polymath.specs import named
 from polymath.training import losses, optimizer
 from polymath.types import Batch
@@ -38,10 +38,10 @@ def make_gradients(
     places = {} if partitioner is None else dict(named(partitioner.specs(specs)))
 
     def params_of(weights: Weights) -> polymath_v.Params:
-        """The model's weights; those that are cut over the batch's devices gather themselves when they are used."""
+        """The model's weights; those that are divided over the batch's devices as `ShardedWeight`."""
         if partitioner is not None:
-            way = execution.reduction
-            weights = {name: spread(part, places[name], partitioner, way) for name, part in weights.items()}
+            reduction = execution.reduction
+            weights = {name: sharded(shard, places[name], partitioner, reduction) for name, shard in weights.items()}
         return optimizer.merge(weights, {}, specs)
 
     def local(trainable: Weights, frozen: Weights, batch: Batch, whole: losses.Totals) -> Gradients:
@@ -55,7 +55,7 @@ def make_gradients(
     return _side_by_side(local, places, partitioner, execution.reduction)
 
 
-def _side_by_side(local: Any, places: dict[str, PartitionSpec], partitioner: Partitioner, way: Reduction) -> Any:
+def _side_by_side(local: Any, places: dict[str, PartitionSpec], partitioner: Partitioner, reduction: Reduction) -> Any:
     """`local` on every device's rows, and the sums over the devices."""
     axes = partitioner.batch_axes
     inside = {name: _only(place, axes) for name, place in places.items()}
@@ -64,7 +64,7 @@ def _side_by_side(local: Any, places: dict[str, PartitionSpec], partitioner: Par
         whole = jax.lax.psum(losses.totals(batch), axes)
         value, parts, gradients = local(trainable, frozen, batch, whole)
         missing = {
-            name: tuple(axis for axis in axes if axis not in cut_of(places[name], partitioner, way).axes)
+            name: tuple(axis for axis in axes if axis not in shard_layout(places[name], partitioner, reduction).axes)
             for name in gradients
         }
         gradients = {name: jax.lax.psum(g, missing[name]) if missing[name] else g for name, g in gradients.items()}

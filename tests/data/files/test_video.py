@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from polymath.data import mp4, video
+from polymath.data.files import mp4, video
 from polymath.errors import ConfigError, DataError
 
 SHADES = np.arange(20) * 10 + 20

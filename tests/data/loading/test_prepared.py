@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.data.prepare.conftest import LAYOUT, noise
 
 from polymath.data.files.array_records import Record, index
 from polymath.data.formats.webdataset.writer import WebDatasetWriter
@@ -20,8 +21,6 @@ from polymath.data.sequences.packing import collate
 from polymath.errors import ConfigError, DataError
 from polymath.tokenizer import Tokenizer
 from polymath.types import Batch, ImageText
-
-from .prepare.conftest import LAYOUT, noise
 
 ROWS = 8
 

@@ -12,17 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from polymath.sharding import spread
+from polymath.sharding import sharded_weight as sw
 
-PROGRAM = Path(__file__).parent / "spread_program.py"
-CUT = spread.Cut(((-3, ("a",), 4), (-2, ("b",), 2)), (("a", 4), ("b", 2)), spread.Reduction())
+PROGRAM = Path(__file__).parent / "sharded_weight_program.py"
+LAYOUT = sw.ShardLayout(((-3, ("a",), 4), (-2, ("b",), 2)), (("a", 4), ("b", 2)), sw.Reduction())
 
 
 def test_parts_are_blocks_of_the_whole_and_put_it_together_again() -> None:
     whole = jnp.arange(2 * 8 * 6 * 5.0).reshape(2, 8, 6, 5)
-    parts = spread._take_apart(whole, CUT)
+    parts = sw._split(whole, LAYOUT)
     np.testing.assert_array_equal(parts[2 * 1 + 1], whole[:, 2:4, 3:6])  # device (1, 1)
-    np.testing.assert_array_equal(spread._assemble(parts, CUT), whole)
+    np.testing.assert_array_equal(sw._join(parts, LAYOUT), whole)
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from polymath.model.layers import project, project_back
 from polymath.planning.collectives import collectives
 from polymath.planning.hlo import parse
 from polymath.sharding import mesh as meshes
-from polymath.sharding import spread
+from polymath.sharding import sharded_weight as sw
 from polymath.sharding.placement import Partitioner
-from polymath.sharding.products import cast_for_products
+from polymath.sharding.products import gather_for_products
 from polymath.specs import Normal, Spec
 from polymath.training.ahead import topology_devices
 from polymath.training.step import TPU_OPTIONS
@@ -24,12 +24,12 @@ from polymath.training.step import TPU_OPTIONS
 LAYERS, MLP, WIDTH, CHIPS = 3, 2048, 1024, 64
 
 
-def program(on: Partitioner, options: dict[str, str], reduction: spread.Reduction) -> list[dict[str, object]]:
-    cut = spread.cut_of(on.place("w", Spec((MLP, WIDTH), ("mlp", "embed"), Normal(WIDTH))), on, reduction)
+def program(on: Partitioner, options: dict[str, str], reduction: sw.Reduction) -> list[dict[str, object]]:
+    layout = sw.shard_layout(on.place("w", Spec((MLP, WIDTH), ("mlp", "embed"), Normal(WIDTH))), on, reduction)
 
     def gradient(weights: Float[Array, "L rows D"], x: Float[Array, "T D"]) -> Float[Array, "L rows D"]:
-        def layer(x: Float[Array, "T D"], part: Float[Array, "rows D"]) -> tuple[Float[Array, "T D"], None]:
-            weight = cast_for_products(spread.Spread(part, cut), x.dtype)
+        def layer(x: Float[Array, "T D"], shard: Float[Array, "rows D"]) -> tuple[Float[Array, "T D"], None]:
+            weight = gather_for_products(sw.ShardedWeight(shard, layout), x.dtype)
             return project_back(jnp.tanh(project(x, weight)), weight), None
 
         def loss(weights: Float[Array, "L rows D"]) -> Float[Array, ""]:
@@ -48,16 +48,16 @@ def program(on: Partitioner, options: dict[str, str], reduction: spread.Reductio
     ]
 
 
-def at_once(gradient: Float[Array, "..."], cut: spread.Cut) -> Float[Array, "..."]:
-    """The plain reduce-scatter that `spread.reduced` is not."""
-    parts = spread._take_apart(gradient.astype(cut.reduction.dtype), cut)
-    return jax.lax.psum_scatter(parts, cut.axes, scatter_dimension=0, tiled=False).astype(jnp.float32)
+def at_once(gradient: Float[Array, "..."], layout: sw.ShardLayout) -> Float[Array, "..."]:
+    """The plain reduce-scatter that `sw.reduce_scatter` is not."""
+    parts = sw._split(gradient.astype(layout.reduction.dtype), layout)
+    return jax.lax.psum_scatter(parts, layout.axes, scatter_dimension=0, tiled=False).astype(jnp.float32)
 
 
 if __name__ == "__main__":
     on = Partitioner(meshes.build(meshes.Config(data=CHIPS), topology_devices("v4:4x4x4")))
-    scatter, hops = spread.Reduction(), spread.Reduction(by="hops")
+    scatter, hops = sw.Reduction(), sw.Reduction(by="hops")
     found = {"as written": program(on, TPU_OPTIONS, scatter), "without the option": program(on, {}, scatter)}
     found["hops"] = program(on, TPU_OPTIONS, hops)
-    spread.reduced = at_once
+    sw.reduce_scatter = at_once
     print(json.dumps({**found, "at once": program(on, TPU_OPTIONS, scatter)}))
