@@ -67,10 +67,10 @@ def plan(
     if days <= 0 or top < 1 or (price is not None and price < 0):
         raise ConfigError("--days must be above 0, --top at least 1, --price not negative")
     request = Request(topology, mesh, batch, context, images, remat, accumulation, gradients, reduction)
-    found = answer(find_preset(preset), request, days, price, search=top if search else 0, compile=compile)
+    report = answer(find_preset(preset), request, days, price, search=top if search else 0, compile=compile)
     if html is not None:
-        write_page(found, html)
+        write_page(report, html)
     if json:
-        print_json(found)
+        print_json(report)
     else:
-        show(found)
+        show(report)

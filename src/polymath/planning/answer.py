@@ -20,15 +20,15 @@ def answer(
     if ranked:
         request = fastest(request, ranked)
     recipe, plan = prepare(recipe, request)
-    found = estimate(plan, days, price)
+    report = estimate(plan, days, price)
     if ranked:
         plans = [row(plan) for plan in ranked.plans[:search]]
-        found["search"] = {"plans": plans, "feasible": len(ranked.plans), "infeasible": ranked.infeasible}
+        report["search"] = {"plans": plans, "feasible": len(ranked.plans), "infeasible": ranked.infeasible}
     if compile:
         step, seconds = compile_for(recipe, plan, request.phase)
-        found["compiled"] = {**analyse(step, plan), "compile_seconds": seconds}
-        found["fits"] = found["compiled"]["fits"]
-    return found
+        report["compiled"] = {**analyse(step, plan), "compile_seconds": seconds}
+        report["fits"] = report["compiled"]["fits"]
+    return report
 
 
 def fastest(request: Request, ranked: Found) -> Request:

@@ -24,7 +24,7 @@ def by_day(
     step_seconds: float, tokens_per_step: int, stall: float, phases: dict[str, int], days: int
 ) -> list[dict[str, Any]]:
     """Steps of each day and in all, the phases that it works on, tokens so far; days after the last step are empty."""
-    left, done, carried, found = dict(phases), 0, 0.0, []
+    left, done, carried, rows = dict(phases), 0, 0.0, []
     for day in range(1, days + 1):
         carried += working_seconds(day, days, stall) / step_seconds
         room = int(carried)
@@ -35,5 +35,5 @@ def by_day(
             left[phase], room, done = left[phase] - taken, room - taken, done + taken
             if taken:
                 worked[phase] = taken
-        found.append({"day": day, "steps": worked, "steps_so_far": done, "tokens_so_far": done * tokens_per_step})
-    return found
+        rows.append({"day": day, "steps": worked, "steps_so_far": done, "tokens_so_far": done * tokens_per_step})
+    return rows

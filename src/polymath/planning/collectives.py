@@ -41,7 +41,7 @@ class Collective:
 def collectives(module: Module, devices: int) -> list[Collective]:
     """Every collective of the program, in the order of the text; `devices`: size of a group that is not written out."""
     scattering = _fused_scatters(module)
-    found = []
+    operations = []
     for where, lines in module.computations.items():
         times = module.runs[where]
         if not times:
@@ -52,14 +52,14 @@ def collectives(module: Module, devices: int) -> list[Collective]:
                 kind = "reduce-scatter"
             if kind:
                 hidden = asynchronous and _works_between(lines, index)
-                found.append(_collective(module, where, line, kind, times, devices, asynchronous, hidden))
-    return found
+                operations.append(_collective(module, where, line, kind, times, devices, asynchronous, hidden))
+    return operations
 
 
-def summary(found: list[Collective]) -> dict[str, dict[str, int]]:
+def summary(operations: list[Collective]) -> dict[str, dict[str, int]]:
     """Kind -> count, bytes, wire_bytes, and of these the asynchronous ones and those with work beside them."""
     table: dict[str, dict[str, int]] = {}
-    for one in found:
+    for one in operations:
         row = table.setdefault(
             one.kind,
             dict.fromkeys(COLUMNS, 0),
@@ -86,12 +86,12 @@ def _kind(line: Instruction) -> tuple[str, bool]:
 
 def _fused_scatters(module: Module) -> set[str]:
     """Computations that XLA's native reduce-scatter fusions call."""
-    found: set[str] = set()
+    names: set[str] = set()
     for lines in module.computations.values():
         for line in lines:
             if line.opcode == "fusion" and "kind=kCustom" in line.attributes:
-                found |= {name for name in line.called if name.startswith("all-reduce-scatter")}
-    return found
+                names |= {name for name in line.called if name.startswith("all-reduce-scatter")}
+    return names
 
 
 def _collective(

@@ -62,8 +62,8 @@ def compile_for(recipe: Recipe, plan: Plan, phase: str = "robot") -> tuple[jax.s
 def explained(message: str, plan: Plan) -> PolymathError:
     """The compiler's message as an error with the remedy."""
     if "RESOURCE_EXHAUSTED" not in message and "Ran out of memory" not in message:
-        said = message.splitlines()[0].removeprefix("INVALID_ARGUMENT: ")
-        return ConfigError(f"--topology {plan.topology.name}: {said} (libtpu compiles for {KNOWN})")
+        reason = message.splitlines()[0].removeprefix("INVALID_ARGUMENT: ")
+        return ConfigError(f"--topology {plan.topology.name}: {reason} (libtpu compiles for {KNOWN})")
     need = re.search(r"Used ([\d.]+[KMG]) of|temporaries \(([\d.]+[KMG])\)", message)
     size = next((group for group in need.groups() if group), "more") if need else "more"
     usable = f"{plan.topology.chip.usable / 2**30:.2f}G"
@@ -80,13 +80,13 @@ def explained(message: str, plan: Plan) -> PolymathError:
 def largest_tensors(message: str) -> list[str]:
     """`size shape (operation)` of the allocations that XLA lists, the largest first; [] if it lists none."""
     entries = re.split(r"\n\s*\d+\. Size: ", message)[1:]
-    found = []
+    labels = []
     for entry in entries:
         shape = re.search(r"Shape: (\S+?)(?:\{|\s)", entry)
         operation = re.search(r'op_name="([^"]*)"', entry)
         label = f" ({operation[1].split('/')[-1]})" if operation else ""
-        found.append(f"{entry.split()[0]} {shape[1] if shape else '?'}{label}")
-    return found
+        labels.append(f"{entry.split()[0]} {shape[1] if shape else '?'}{label}")
+    return labels
 
 
 def analyse(step: jax.stages.Compiled, plan: Plan) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def analyse(step: jax.stages.Compiled, plan: Plan) -> dict[str, Any]:
     stats: Any = step.memory_analysis()
     module = hlo.parse(step.as_text() or "")
     peak = int(getattr(stats, "peak_memory_in_bytes", 0)) or _sum(stats)
-    found = collectives.collectives(module, plan.topology.devices)
+    operations = collectives.collectives(module, plan.topology.devices)
     counted = program_flops.count(module)
     cost = step.cost_analysis() or {}
     exposed = {name: exposed_seconds(module, plan.topology, used) for name, used in roofline.EFFICIENCIES.items()}
@@ -111,7 +111,7 @@ def analyse(step: jax.stages.Compiled, plan: Plan) -> dict[str, Any]:
         "argument_bytes": int(stats.argument_size_in_bytes),
         "host_temp_bytes": int(stats.host_temp_size_in_bytes),
         "fits": peak <= plan.topology.chip.usable,
-        "collectives": collectives.summary(found),
+        "collectives": collectives.summary(operations),
         "flops": {"xla": int(cost.get("flops", 0)), **counted},
         "exposed_seconds": exposed,
         "step_seconds": times,
@@ -125,10 +125,10 @@ def analyse(step: jax.stages.Compiled, plan: Plan) -> dict[str, Any]:
     }
 
 
-def computing(plan: Plan, efficiency: roofline.Efficiency, found: int) -> float:
-    """Seconds of a step's computation: the estimate's, in proportion to the FLOPs `found` in a chip's program."""
+def computing(plan: Plan, efficiency: roofline.Efficiency, program_flops: int) -> float:
+    """Seconds of a step's computation: the estimate's, scaled to the FLOPs of a chip's program."""
     estimated = sum(time.compute for time in roofline.phase_times(plan, efficiency).values())
-    return estimated * found * plan.topology.devices / flops.hardware(plan)
+    return estimated * program_flops * plan.topology.devices / flops.hardware(plan)
 
 
 def _remedy(plan: Plan) -> str:

@@ -61,9 +61,9 @@ def scenario(plan: Plan, efficiency: Efficiency, days: float) -> dict[str, Any]:
 def parameters(plan: Plan) -> dict[str, int]:
     """By part; norms and biases of the decoder, under a thousandth of it, are left out."""
     work, decoder = plan.workload, plan.workload.decoder
-    found = {"layers": decoder.depth * decoder.layer, "embedding": decoder.embedding}
-    found |= {part.name: part.parameters for part in work.parts}
-    return {"total": sum(found.values()), "trainable": work.trainable, "frozen": work.frozen, **found}
+    parts = {"layers": decoder.depth * decoder.layer, "embedding": decoder.embedding}
+    parts |= {part.name: part.parameters for part in work.parts}
+    return {"total": sum(parts.values()), "trainable": work.trainable, "frozen": work.frozen, **parts}
 
 
 def memory_of(plan: Plan) -> dict[str, Any]:
@@ -97,12 +97,12 @@ def communication(plan: Plan) -> list[dict[str, Any]]:
 
 def computation(plan: Plan) -> list[dict[str, Any]]:
     """Each operation of a chip in a step: FLOPs, HBM bytes, seconds at the middle efficiencies, which bound holds."""
-    found = []
+    rows = []
     for operation in roofline.operations(plan):
         seconds = roofline.seconds(operation, plan, roofline.MIDDLE)
         by_memory = operation.bytes / (plan.topology.chip.bandwidth * roofline.MIDDLE.memory) >= seconds
-        found.append({**vars(operation), "seconds": seconds, "bound": "memory" if by_memory else "compute"})
-    return found
+        rows.append({**vars(operation), "seconds": seconds, "bound": "memory" if by_memory else "compute"})
+    return rows
 
 
 def checkpoint(plan: Plan) -> dict[str, Any]:

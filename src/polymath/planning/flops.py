@@ -31,14 +31,14 @@ def logits(workload: Workload) -> int:
 
 def by_part(workload: Workload, *, causal: bool = True) -> dict[str, int]:
     """FLOPs of the model by part, forward and backward."""
-    found = {
+    flops = {
         "decoder": 3 * matrices(workload),
         "attention": 3 * attention(workload, causal=causal),
         "logits": 3 * logits(workload),
     }
     for part in workload.parts:
-        found[part.name] = (1 if part.frozen else 3) * part.forward * workload.sequences
-    return found
+        flops[part.name] = (1 if part.frozen else 3) * part.forward * workload.sequences
+    return flops
 
 
 def model(workload: Workload, *, causal: bool = True) -> int:

@@ -45,16 +45,16 @@ class Instruction:
     @cached_property
     def arrays(self) -> list[Array]:
         """The arrays of its result."""
-        found = _ARRAY.findall(self.type)
-        return [Array(dtype, tuple(int(n) for n in shape.split(",") if n)) for dtype, shape in found]
+        arrays = _ARRAY.findall(self.type)
+        return [Array(dtype, tuple(int(n) for n in shape.split(",") if n)) for dtype, shape in arrays]
 
     @property
     def called(self) -> list[str]:
         """Computations that it runs once each, but for a loop's."""
-        found = _CALLED.findall(self.attributes)
+        names = _CALLED.findall(self.attributes)
         for branches, single in _BRANCHES.findall(self.attributes):
-            found += [single] if single else [name.strip(" %") for name in branches.split(",")]
-        return found
+            names += [single] if single else [name.strip(" %") for name in branches.split(",")]
+        return names
 
     def attribute(self, pattern: str) -> str | None:
         match = re.search(pattern, self.attributes)
@@ -74,17 +74,17 @@ class Module:
     @cached_property
     def runs(self) -> dict[str, int]:
         """How often each computation runs in one call of the program. A branch counts as taken."""
-        found: dict[str, int] = dict.fromkeys(self.computations, 0)
-        self._count(self.entry, 1, found)
-        return found
+        counts: dict[str, int] = dict.fromkeys(self.computations, 0)
+        self._count(self.entry, 1, counts)
+        return counts
 
-    def _count(self, name: str, times: int, found: dict[str, int]) -> None:
-        found[name] += times
+    def _count(self, name: str, times: int, counts: dict[str, int]) -> None:
+        counts[name] += times
         for instruction in self.computations[name]:
             often = times * (trip_count(self, instruction, name) if instruction.opcode == "while" else 1)
             for called in instruction.called:
                 if called in self.computations:
-                    self._count(called, often, found)
+                    self._count(called, often, counts)
 
 
 def parse(text: str) -> Module:

@@ -11,14 +11,14 @@ from polymath.planning.pictures import memory_bar, timeline
 GIB = 2**30
 
 
-def write_page(found: dict[str, Any], path: Path) -> None:
+def write_page(report: dict[str, Any], path: Path) -> None:
     """Write the page to `path`, whole or not at all."""
-    page = render(found)
+    page = render(report)
     with atomic_write(Path(path)) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 
-def render(found: dict[str, Any]) -> str:
+def render(report: dict[str, Any]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -28,7 +28,7 @@ def render(found: dict[str, Any]) -> str:
     )
     environment.filters["gib"] = lambda size: f"{size / GIB:,.2f}"
     environment.filters["percent"] = lambda share: f"{100 * share:.1f}"
-    pictures = {name: timeline(found, name) for name in found["scenarios"]}
+    pictures = {name: timeline(report, name) for name in report["scenarios"]}
     return environment.get_template("plan.html.j2").render(
-        found=found, memory=memory_bar(found["memory"]), timelines=pictures
+        report=report, memory=memory_bar(report["memory"]), timelines=pictures
     )

@@ -39,13 +39,13 @@ def memory_bar(memory: dict[str, Any]) -> Picture:
     return Picture(Markup(f'<svg class="bar" role="img" aria-label="{spoken}">{"".join(marks)}</svg>'), keys)
 
 
-def timeline(found: dict[str, Any], scenario: str) -> Picture:
+def timeline(report: dict[str, Any], scenario: str) -> Picture:
     """The step from left to right: above what the chip computes, below what the network carries.
 
     Communication that computation hides runs below it; what is exposed stands alone, with nothing above.
     """
-    phases = found["scenarios"][scenario]["phases"]
-    step, start, marks = found["scenarios"][scenario]["step_seconds"], 0.0, []
+    phases = report["scenarios"][scenario]["phases"]
+    step, start, marks = report["scenarios"][scenario]["step_seconds"], 0.0, []
     for colour, (name, time) in enumerate(phases.items()):
         hidden = time["communication"] - time["exposed"]
         work, exposed = time["compute"] / step, time["exposed"] / step

@@ -22,9 +22,9 @@ def count(module: Module) -> dict[str, Any]:
             flops = products(module, where, line)
             once, repeated = once + flops, repeated + (times - 1) * flops
             if line.opcode == "custom-call" and "tpu_custom_call" in line.attributes:
-                found = kernel_flops(module, where, line)
-                kernels += times * found
-                unknown |= set() if found else {line.name}
+                flops = kernel_flops(module, where, line)
+                kernels += times * flops
+                unknown |= set() if flops else {line.name}
     total = once + repeated + kernels
     return {"once": once, "loops": repeated, "kernels": kernels, "total": total, "uncounted_kernels": sorted(unknown)}
 
@@ -103,13 +103,13 @@ def _window(window: str, order: int) -> tuple[int, int, int, int]:
 @lru_cache(maxsize=4096)
 def _pairs(inputs: int, kernel: int, outputs: int, stride: int, padding: int, left: int, right: int) -> int:
     """Positions of kernel and output that meet a position of the input."""
-    last, found = (inputs - 1) * left, 0
+    last, positions = (inputs - 1) * left, 0
     for tap in range(kernel):
         shift = tap * right - padding
         first = max(0, -(shift // stride)) if shift < 0 else 0
         end = min(outputs - 1, (last - shift) // stride)
         if left == 1:
-            found += max(0, end - first + 1)
+            positions += max(0, end - first + 1)
         else:
-            found += sum((out * stride + shift) % left == 0 for out in range(first, end + 1))
-    return found
+            positions += sum((out * stride + shift) % left == 0 for out in range(first, end + 1))
+    return positions

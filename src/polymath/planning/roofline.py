@@ -90,14 +90,14 @@ class PhaseTime:
 
 def phase_times(plan: Plan, efficiency: Efficiency) -> dict[Phase, PhaseTime]:
     work, moves = operations(plan), transfers(plan)
-    found = {}
+    phases = {}
     for phase in PHASES:
         compute = sum(seconds(op, plan, efficiency) for op in work if op.phase == phase)
         times = [(move, transfer_seconds(move, plan, efficiency)) for move in moves if move.phase == phase]
         communication = sum(time for _, time in times)
         hideable = sum(time * getattr(efficiency, move.hides) for move, time in times)
-        found[phase] = PhaseTime(compute, communication, communication - min(hideable, compute))
-    return found
+        phases[phase] = PhaseTime(compute, communication, communication - min(hideable, compute))
+    return phases
 
 
 def step_seconds(plan: Plan, efficiency: Efficiency) -> float:
@@ -125,7 +125,7 @@ def _attention(plan: Plan) -> list[Operation]:
     flash = decoder.attention == "flash"
     forward = flops.attention(work, causal=flash) / chips
     scores = 0 if flash else work.tokens * work.length * decoder.depth * decoder.heads / chips
-    found = [
+    operations = [
         Operation("attention forward", "forward", "attention", forward, SCORE_FORWARD * scores),
         Operation(
             "attention backward",
@@ -136,8 +136,8 @@ def _attention(plan: Plan) -> list[Operation]:
         ),
     ]
     if "attention" in remat.policy(plan.remat).again:
-        found.append(Operation("attention again", "backward", "attention", forward, SCORE_FORWARD * scores))
-    return found
+        operations.append(Operation("attention again", "backward", "attention", forward, SCORE_FORWARD * scores))
+    return operations
 
 
 def _elementwise(plan: Plan) -> list[Operation]:
@@ -154,10 +154,10 @@ def _elementwise(plan: Plan) -> list[Operation]:
 
 
 def _beside(plan: Plan) -> list[Operation]:
-    found = []
+    operations = []
     for part in plan.workload.parts:
         forward = part.forward * plan.workload.sequences / plan.mesh.devices
-        found.append(Operation(part.name, "forward", "matmul", forward, 0))
+        operations.append(Operation(part.name, "forward", "matmul", forward, 0))
         if not part.frozen:
-            found.append(Operation(f"{part.name} backward", "backward", "matmul", 2 * forward, 0))
-    return found
+            operations.append(Operation(f"{part.name} backward", "backward", "matmul", 2 * forward, 0))
+    return operations

@@ -1,6 +1,6 @@
-"""How long communication keeps a compiled program waiting, by the order in which its instructions stand.
+"""How long communication keeps a compiled program waiting, by the order of its instructions.
 
-Each computation is gone through once. Matrix products and attention kernels take their FLOPs over the chip's peak times
+Each computation is simulated once. Matrix products and attention kernels take their FLOPs over the chip's peak times
 its efficiency, all other work no time. What is synchronous waits for its transfer. What is asynchronous travels while
 the instructions between its start and its end compute, one transfer after the other on the same links, and the program
 waits for the rest at its end. Shifts around a ring (collective-permute) use one link each, clockwise or back; what all
@@ -47,11 +47,11 @@ def exposed_seconds(module: Module, topology: Topology, efficiency: Efficiency) 
 
     Of asynchronous transfers at least the share that the efficiencies leave exposed, however good the schedule looks.
     """
-    found = {one.name: one for one in collectives(module, topology.devices)}
+    operations = {one.name: one for one in collectives(module, topology.devices)}
     total = 0.0
     for where, times in module.runs.items():
         if times:
-            clock = _run(module, where, found, topology, efficiency)
+            clock = _run(module, where, operations, topology, efficiency)
             floor = (1 - efficiency.gathers) * clock.travelling
             total += times * max(clock.waited, floor)
     return total
@@ -64,10 +64,12 @@ def transfer_seconds(one: Collective, topology: Topology, efficiency: Efficiency
     return one.wire_bytes / (group_bandwidth(topology, one.group) * efficiency.links)
 
 
-def _run(module: Module, where: str, found: dict[str, Collective], topology: Topology, efficiency: Efficiency) -> Clock:
+def _run(
+    module: Module, where: str, operations: dict[str, Collective], topology: Topology, efficiency: Efficiency
+) -> Clock:
     clock = Clock()
     for line in module.computations[where]:
-        one = found.get(line.name)
+        one = operations.get(line.name)
         if one is None:
             started = next((name for name in line.operands if name in clock.arrives), None)
             if started and line.opcode.endswith("-done"):

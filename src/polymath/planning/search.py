@@ -49,7 +49,7 @@ def search(recipe: Recipe, request: Request) -> Found:
             reasons["out of memory"] += 1
         else:
             ranked.append((step_seconds(plan, EFFICIENCIES["middle"]), memory.peak(plan), plan))
-    ranked.sort(key=lambda found: found[:2])
+    ranked.sort(key=lambda candidate: candidate[:2])
     return Found([plan for _, _, plan in ranked], dict(reasons.most_common()))
 
 

@@ -11,48 +11,54 @@ GIB = 2**30
 WIDTH = 110  # columns; narrower tables would cut numbers
 
 
-def show(found: dict[str, Any]) -> None:
+def show(report: dict[str, Any]) -> None:
     """Print an estimate, and what was searched and compiled if it holds them."""
     console = Console()
     console.width = max(console.width, WIDTH)
-    console.print(as_text(found))
+    console.print(as_text(report))
 
 
-def as_text(found: dict[str, Any]) -> RenderableType:
-    parts: list[RenderableType] = [headline(found), memory(found), times(found), communication(found), formulas(found)]
-    if found.get("search"):
-        parts.append(ranking(found["search"]))
-    if found.get("compiled"):
-        parts.append(compiled(found))
+def as_text(report: dict[str, Any]) -> RenderableType:
+    parts: list[RenderableType] = [
+        headline(report),
+        memory(report),
+        times(report),
+        communication(report),
+        formulas(report),
+    ]
+    if report.get("search"):
+        parts.append(ranking(report["search"]))
+    if report.get("compiled"):
+        parts.append(compiled(report))
     return Group(*parts)
 
 
-def headline(found: dict[str, Any]) -> RenderableType:
-    size = found["parameters"]["total"] / 1e9
-    peak, usable = found["memory"]["peak_bytes"] / GIB, found["memory"]["usable_bytes"] / GIB
-    verdict = "fits" if found["fits"] else "DOES NOT FIT"
+def headline(report: dict[str, Any]) -> RenderableType:
+    size = report["parameters"]["total"] / 1e9
+    peak, usable = report["memory"]["peak_bytes"] / GIB, report["memory"]["usable_bytes"] / GIB
+    verdict = "fits" if report["fits"] else "DOES NOT FIT"
     return Text(
-        f"{found['preset']}: {size:.2f} B parameters on {found['topology']}, {found['devices']:,} chips, mesh "
-        f"{found['mesh']}\n{found['batch']:,} x {found['context']:,} tokens, {found['images']} images a sequence, "
-        f"remat {found['remat']}, {found['accumulation']} micro-batch(es): {verdict}, {peak:.2f} of {usable:.2f} "
+        f"{report['preset']}: {size:.2f} B parameters on {report['topology']}, {report['devices']:,} chips, mesh "
+        f"{report['mesh']}\n{report['batch']:,} x {report['context']:,} tokens, {report['images']} images a sequence, "
+        f"remat {report['remat']}, {report['accumulation']} micro-batch(es): {verdict}, {peak:.2f} of {usable:.2f} "
         "GiB a chip",
-        style="bold" if found["fits"] else "bold red",
+        style="bold" if report["fits"] else "bold red",
     )
 
 
-def memory(found: dict[str, Any]) -> RenderableType:
+def memory(report: dict[str, Any]) -> RenderableType:
     table = _table("memory of a chip at the peak", "category", "GiB")
-    for name, size in found["memory"]["categories"].items():
+    for name, size in report["memory"]["categories"].items():
         table.add_row(name, f"{size / GIB:.2f}")
-    table.add_row("peak", f"{found['memory']['peak_bytes'] / GIB:.2f}", style="bold")
-    if found["memory"]["host_bytes"]:
-        table.add_row("in the host's memory", f"{found['memory']['host_bytes'] / GIB:.2f}")
+    table.add_row("peak", f"{report['memory']['peak_bytes'] / GIB:.2f}", style="bold")
+    if report["memory"]["host_bytes"]:
+        table.add_row("in the host's memory", f"{report['memory']['host_bytes'] / GIB:.2f}")
     return table
 
 
-def times(found: dict[str, Any]) -> RenderableType:
-    table = _table("time", "", *found["scenarios"])
-    scenarios = list(found["scenarios"].values())
+def times(report: dict[str, Any]) -> RenderableType:
+    table = _table("time", "", *report["scenarios"])
+    scenarios = list(report["scenarios"].values())
     rows: list[tuple[str, list[str]]] = [
         (f"{phase} s", [f"{s['phases'][phase]['total']:.2f}" for s in scenarios]) for phase in scenarios[0]["phases"]
     ]
@@ -60,7 +66,7 @@ def times(found: dict[str, Any]) -> RenderableType:
         ("step s", [f"{s['step_seconds']:.2f}" for s in scenarios]),
         ("MFU %", [f"{100 * s['mfu']:.1f}" for s in scenarios]),
         ("HFU %", [f"{100 * s['hfu']:.1f}" for s in scenarios]),
-        (f"steps in {found['days']:g} days", [f"{s['steps']:,}" for s in scenarios]),
+        (f"steps in {report['days']:g} days", [f"{s['steps']:,}" for s in scenarios]),
         ("tokens, 1e12", [f"{s['tokens'] / 1e12:.3f}" for s in scenarios]),
         ("days per 1e12 tokens", [f"{s['days_per_trillion_tokens']:.1f}" for s in scenarios]),
     ]
@@ -69,30 +75,30 @@ def times(found: dict[str, Any]) -> RenderableType:
     return table
 
 
-def communication(found: dict[str, Any]) -> RenderableType:
+def communication(report: dict[str, Any]) -> RenderableType:
     table = _table("communication of a chip in a step", "tensor", "kind", "over", "phase", "count", "GiB", "s")
-    for move in found["communication"]:
+    for move in report["communication"]:
         cells = (move["tensor"], move["kind"], move["axis"], move["phase"], f"{move['count']:,}")
         table.add_row(*cells, f"{move['bytes'] / GIB:.2f}", f"{move['seconds']:.2f}")
     return table
 
 
-def formulas(found: dict[str, Any]) -> RenderableType:
-    kept, used = found["checkpoint"], found["scenarios"]["middle"]["efficiencies"]
+def formulas(report: dict[str, Any]) -> RenderableType:
+    kept, used = report["checkpoint"], report["scenarios"]["middle"]["efficiencies"]
     lines = [
-        f"FLOPs of a step  {found['flops']['model']:.3e} = {found['flops']['formula']}",
-        f"computed         {found['flops']['hardware']:.3e}, of the layers' products "
-        f"{100 * found['flops']['recomputed_share']:.1f} % again",
+        f"FLOPs of a step  {report['flops']['model']:.3e} = {report['flops']['formula']}",
+        f"computed         {report['flops']['hardware']:.3e}, of the layers' products "
+        f"{100 * report['flops']['recomputed_share']:.1f} % again",
         "middle           " + ", ".join(f"{name} {value:g}" for name, value in used.items()),
         f"checkpoint       {kept['bytes'] / 1e9:.1f} GB, {kept['bytes_per_host'] / 1e9:.2f} GB a host: waits "
         f"{kept['stall_seconds']:.2f} s, written in {kept['write_seconds']:.1f} s at an assumed "
         f"{kept['assumed_write_bytes_per_second_per_host'] / 1e9:g} GB/s a host",
     ]
-    if found["money"]:
-        price = found["money"]
+    if report["money"]:
+        price = report["money"]
         lines.append(
-            f"money            {price['run']:,.0f} for {found['days']:g} days, {price['per_trillion_tokens']:,.0f} per "
-            f"1e12 tokens, at {price['price_per_chip_hour']:g} a chip and hour"
+            f"money            {price['run']:,.0f} for {report['days']:g} days, "
+            f"{price['per_trillion_tokens']:,.0f} per 1e12 tokens, at {price['price_per_chip_hour']:g} a chip and hour"
         )
     return Text("\n".join(lines))
 
@@ -106,8 +112,8 @@ def ranking(search: dict[str, Any]) -> RenderableType:
     return Group(table, Text(f"{search['feasible']} plans are feasible; not feasible: {reasons}"))
 
 
-def compiled(found: dict[str, Any]) -> RenderableType:
-    step = found["compiled"]
+def compiled(report: dict[str, Any]) -> RenderableType:
+    step = report["compiled"]
     table = _table("compiled, beside the estimate", "", "XLA", "estimate")
     table.add_row("peak GiB", f"{step['peak_bytes'] / GIB:.2f}", f"{step['estimate']['peak_bytes'] / GIB:.2f}")
     table.add_row("arguments GiB", f"{step['argument_bytes'] / GIB:.2f}", "")
@@ -120,7 +126,7 @@ def compiled(found: dict[str, Any]) -> RenderableType:
     table.add_row("  + attention kernels", f"{counted['kernels']:.3e}", "")
     table.add_row("  matrix products in all", f"{counted['total']:.3e}", f"{step['estimate']['flops']:.3e}")
     for name, seconds in step["step_seconds"].items():
-        table.add_row(f"step s, {name}", f"{seconds:.2f}", f"{found['scenarios'][name]['step_seconds']:.2f}")
+        table.add_row(f"step s, {name}", f"{seconds:.2f}", f"{report['scenarios'][name]['step_seconds']:.2f}")
     kinds = _table("its collectives", "kind", "count", "GiB", "asynchronous", "with work beside it")
     for kind, row in sorted(step["collectives"].items(), key=lambda item: -item[1]["bytes"]):
         shares = (f"{100 * row[part] / max(row['bytes'], 1):.0f} %" for part in ("async_bytes", "overlapped_bytes"))

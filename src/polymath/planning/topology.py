@@ -1,4 +1,4 @@
-"""Where the chips stand: `v4:8x8x8` is a torus of 512, `2*v4:12x16x16` two slices of 3,072, `h100:4x8` four nodes.
+"""How the chips are arranged: `v4:8x8x8` is a torus of 512, `2*v4:12x16x16` two slices of 3,072, `h100:4x8` four nodes.
 
 A mesh axis is laid over whole axes of the torus, or over part of one. What it gets there is a bandwidth: the bytes
 per second at which one chip can take part in a gather or scatter along that mesh axis.
@@ -105,20 +105,20 @@ def bandwidths(topology: Topology, mesh: Mesh) -> dict[str, float]:
     `host`: byte/s to its host's memory, one way.
     """
     inside = mesh.replica // topology.slices
-    found = _torus(topology, inside, mesh) if topology.chip.axes else _switched(topology, inside, mesh)
+    bandwidths = _torus(topology, inside, mesh) if topology.chip.axes else _switched(topology, inside, mesh)
     if topology.slices > 1:
-        found["replica"] = min(found["replica"], topology.chip.network)
-    return {**found, "host": topology.chip.host}
+        bandwidths["replica"] = min(bandwidths["replica"], topology.chip.network)
+    return {**bandwidths, "host": topology.chip.host}
 
 
 def reduction_bandwidth(topology: Topology, mesh: Mesh, rings: int) -> float:
-    """Byte/s of a reduce-scatter over `data` that spans so many rings of the torus at once."""
+    """Byte/s of a reduce-scatter over `data` that spans this many rings of the torus at once."""
     whole = bandwidths(topology, mesh)["data"]
     return min(whole, rings * 2 * topology.chip.link) if topology.chip.axes and mesh.data > 1 else whole
 
 
 def group_bandwidth(topology: Topology, size: int) -> float:
-    """Byte/s of a collective in groups of `size` chips that stand together; one link for a group of another form."""
+    """Byte/s of a collective in groups of `size` neighbouring chips; one link for a group of another form."""
     if size == topology.devices and topology.slices > 1:
         return topology.chip.network
     if not topology.chip.axes:
@@ -133,13 +133,13 @@ def group_bandwidth(topology: Topology, size: int) -> float:
 def _torus(topology: Topology, replica: int, mesh: Mesh) -> dict[str, float]:
     """Whole axes first, the smallest mesh axis first; what is left of a split axis goes to the next mesh axis."""
     axes = [(n, _links(topology.chip, n)) for n in topology.shape if n > 1]
-    found = {"replica": math.inf, "data": math.inf, "model": math.inf}
+    bandwidths = {"replica": math.inf, "data": math.inf, "model": math.inf}
     for name, size in (("model", mesh.model), ("replica", replica), ("data", mesh.data)):
         if size == 1:
             continue
         taken, axes = _take(topology, axes, size, name)
-        found[name] = topology.chip.link * sum(taken)
-    return found
+        bandwidths[name] = topology.chip.link * sum(taken)
+    return bandwidths
 
 
 def _take(
@@ -169,22 +169,22 @@ def _links(chip: Chip, length: int) -> int:
 def _switched(topology: Topology, replica: int, mesh: Mesh) -> dict[str, float]:
     """Inside a node NVLink; beyond it the node's ports, which its GPUs share (each byte enters a node once)."""
     kind, node = topology.chip, topology.shape[-1]
-    found, span = {}, 1
+    bandwidths, span = {}, 1
     for name, size in (("model", mesh.model), ("data", mesh.data), ("replica", replica)):
         inside = max(1, min(size, node // span)) if node % span == 0 else 1
         span *= size
         if size == 1:
-            found[name] = math.inf
+            bandwidths[name] = math.inf
         elif size <= inside:
-            found[name] = kind.link
+            bandwidths[name] = kind.link
         else:
-            found[name] = min(kind.link, kind.network * max(1, inside))
-    return found
+            bandwidths[name] = min(kind.link, kind.network * max(1, inside))
+    return bandwidths
 
 
 def factorisations(topology: Topology, largest_model: int = 16) -> list[Mesh]:
     """Meshes that the topology can hold, one replica a slice, model = 1, 2, 4, … up to `largest_model`."""
-    chips, found = topology.devices // topology.slices, []
+    chips, meshes = topology.devices // topology.slices, []
     for model in (2**i for i in range(largest_model.bit_length())):
         if chips % model:
             continue
@@ -193,5 +193,5 @@ def factorisations(topology: Topology, largest_model: int = 16) -> list[Mesh]:
             check(topology, mesh)
         except ConfigError:
             continue
-        found.append(mesh)
-    return found
+        meshes.append(mesh)
+    return meshes

@@ -4,7 +4,7 @@ n parameters of a layer, k micro-batches, t tokens of a micro-batch on one group
 
     weights       gathered over data in bf16, once a pass and micro-batch:     2 passes k  L 2 n/m (d-1)/d
     embedding     likewise, once for the lookup and once for the loss, of a slice of V/ring
-    shared tokens within the ring, k times: found rows and their gradients, hidden states of the loss in bf16, the
+    shared tokens within the ring, k times: looked-up rows and their gradients, hidden states of the loss in bf16, the
                   gradient of these in float32:                                k (ring - 1) t D (2 + 2 + 2 + 4)
     parts         likewise; a frozen part has no backward pass
     gradients     reduce-scattered over data, every micro-batch:               k  L b n/m (d-1)/d      b bytes each
@@ -49,8 +49,8 @@ class Transfer:
 
 def transfers(plan: Plan) -> list[Transfer]:
     """Those of a step that move anything."""
-    found = [*_weights(plan), *_gradients(plan), *_activations(plan), *_offloaded(plan)]
-    return [transfer for transfer in found if transfer.bytes]
+    transfers = [*_weights(plan), *_gradients(plan), *_activations(plan), *_offloaded(plan)]
+    return [transfer for transfer in transfers if transfer.bytes]
 
 
 def _weights(plan: Plan) -> list[Transfer]:
@@ -61,13 +61,13 @@ def _weights(plan: Plan) -> list[Transfer]:
         return Transfer(tensor, "all-gather", "data", phase, count, received, "gathers")
 
     phases: tuple[Phase, Phase] = ("forward", "backward")
-    found = [gather("layers", phase, k * decoder.depth, decoder.layer) for phase in phases]
-    found += _embedding(plan)
+    transfers = [gather("layers", phase, k * decoder.depth, decoder.layer) for phase in phases]
+    transfers += _embedding(plan)
     for part in work.parts:
-        found.append(gather(part.name, "forward", k, part.parameters))
+        transfers.append(gather(part.name, "forward", k, part.parameters))
         if not part.frozen:
-            found.append(gather(part.name, "backward", k, part.parameters))
-    return found
+            transfers.append(gather(part.name, "backward", k, part.parameters))
+    return transfers
 
 
 def _embedding(plan: Plan) -> list[Transfer]:
@@ -82,8 +82,8 @@ def _embedding(plan: Plan) -> list[Transfer]:
     return [
         _over_slice(plan, "embedding", "all-gather", "forward", 2, "gathers"),
         _over_slice(plan, "embedding", "all-gather", "loss", 2, "gathers"),
-        share("found rows", "forward", "reduce-scatter", plan.accumulation, 2),
-        share("found rows' gradients", "backward", "all-gather", plan.accumulation, 2),
+        share("looked-up rows", "forward", "reduce-scatter", plan.accumulation, 2),
+        share("looked-up rows' gradients", "backward", "all-gather", plan.accumulation, 2),
         share("hidden states of the loss", "loss", "all-gather", tiles, 2),
         share("their gradients", "loss", "reduce-scatter", tiles, 4),
     ]
@@ -134,14 +134,14 @@ def _activations(plan: Plan) -> list[Transfer]:
     decoder, again = plan.workload.decoder, "out" in remat.policy(plan.remat).again
     once = 2 * plan.tokens * decoder.width * _others(plan.mesh.model)
     layers = plan.accumulation * decoder.depth
-    found: list[Transfer] = []
+    transfers: list[Transfer] = []
     phases: tuple[tuple[Phase, int], ...] = (("forward", 4), ("backward", 6 if again else 4))
     for phase, a_layer in phases:
         count = layers * (a_layer // 2 if decoder.parallel else a_layer)
-        found.append(
+        transfers.append(
             Transfer("activations", "all-gather + reduce-scatter", "model", phase, count, count * once, "activations")
         )
-    return found
+    return transfers
 
 
 def _offloaded(plan: Plan) -> list[Transfer]:

@@ -78,7 +78,7 @@ class Partitioner:
         return NamedSharding(self.mesh, spec)
 
     def batch_sharding(self) -> NamedSharding:
-        """Of every array of a `Batch`: the rows spread, the rest whole."""
+        """Of every array of a `Batch`: the rows divided, the rest whole."""
         return self.sharding(PartitionSpec(self.batch_axes or None))
 
     def specs(self, specs: Tree) -> Tree:
@@ -147,8 +147,8 @@ class Partitioner:
         large = [axis for axis in self.mesh.axis_names if self.mesh.shape[axis] > 1]
         for name in names:
             family = "data" if name == "ring" else name
-            found = [axis for axis in large if axis.split("_")[0] == family]
-            axes += [axis for axis in (found[-1:] if name == "ring" else found) if axis not in axes]
+            members = [axis for axis in large if axis.split("_")[0] == family]
+            axes += [axis for axis in (members[-1:] if name == "ring" else members) if axis not in axes]
         return tuple(axes)
 
 

@@ -25,7 +25,7 @@ from jaxtyping import Array, Float
 def ring_product(
     left: Float[Array, "T R"], right: Float[Array, "T D"], axis: str, size: int, dtype: Any
 ) -> Float[Array, "rows D"]:
-    """This device's R / size rows of the sum of everybody's leftᵀ right over mesh axis `axis` of `size` devices.
+    """This device's R / size rows of the sum of leftᵀ right of all devices over mesh axis `axis` of `size` devices.
 
     dtype: of the sums on their way. size must divide R.
     """
