@@ -52,8 +52,8 @@ def measured(half: str, name: str, directory: Path) -> dict[str, Any]:
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if ran.returncode:
         sys.exit(f"{' '.join(command)}\n{ran.stderr[-2000:]}")
-    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
-    return found
+    figures: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return figures
 
 
 def main() -> None:
@@ -77,10 +77,10 @@ def main() -> None:
         )
         return
     print(f"{arguments.preset}: a state of {total / 1e9:.2f} GB, its largest array {largest / 1e9:.2f} GB")
-    for half, found in halves.items():
-        beside = found["grown_bytes"] - (total if half == "restore" else 0)
+    for half, figures in halves.items():
+        beside = figures["grown_bytes"] - (total if half == "restore" else 0)
         times = f"{beside / largest:.2f} x the largest"
-        print(f"{half}: {found['seconds']:.0f} s, {beside / 1e9:.2f} GB beside the state, {times}")
+        print(f"{half}: {figures['seconds']:.0f} s, {beside / 1e9:.2f} GB beside the state, {times}")
 
 
 if __name__ == "__main__":

@@ -40,8 +40,8 @@ def run(reader: str, directory: Path, count: int) -> float:
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if ran.returncode:
         sys.exit(f"{reader}: {ran.stderr[-2000:]}")
-    found = json.loads(ran.stdout.splitlines()[-1])
-    return found["count"] / found["seconds"]
+    figures = json.loads(ran.stdout.splitlines()[-1])
+    return figures["count"] / figures["seconds"]
 
 
 def compare(rows: tuple, directory: Path, count: int, rounds: int, alone: bool = False) -> None:

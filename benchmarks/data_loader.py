@@ -67,15 +67,15 @@ def write(out: Path, rng: np.random.Generator, episodes: int, pairs: int) -> Non
 
 def documents(out: Path, layout: Layout, tokenizer: Tokenizer) -> dict[str, Documents]:
     augmentation = Augmentation()
-    found: dict[str, Documents] = {
+    sets: dict[str, Documents] = {
         "pairs (WebDataset, JPEG)": PairDocuments(WebDatasetPairs(out / "pairs"), layout, tokenizer, augmentation)
     }
     for kind in ("image", "video"):
         episodes = LeRobotEpisodes(out / kind)
         transform = RobotTransform(layout, tokenizer, ROBOT, statistics.of_episodes(episodes))
         name = f"windows (LeRobot, {'PNG' if kind == 'image' else 'h264'})"
-        found[name] = WindowDocuments(episodes, transform, augmentation)
-    return found
+        sets[name] = WindowDocuments(episodes, transform, augmentation)
+    return sets
 
 
 def measure(loader: Loader) -> dict[str, float]:
@@ -115,9 +115,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         write(Path(name), np.random.default_rng(0), episodes=60, pairs=3000)
         parts = documents(Path(name), layout, tokenizer)
-        mixtures = {part: [Source(OnTheFly(found, layout))] for part, found in parts.items()}
+        mixtures = {part: [Source(OnTheFly(documents, layout))] for part, documents in parts.items()}
         pairs, windows, _ = documents(Path(name), layout, tokenizer).values()  # opened anew: nothing is in the cache
-        mixtures["mixture 1:1 (JPEG, PNG)"] = [Source(OnTheFly(found, layout)) for found in (pairs, windows)]
+        mixtures["mixture 1:1 (JPEG, PNG)"] = [Source(OnTheFly(documents, layout)) for documents in (pairs, windows)]
         results = {part: measure(Loader(s, layout, ROWS, seed=0)) for part, s in mixtures.items()}
     packing = packing_seconds()
     if arguments.json:

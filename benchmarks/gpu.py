@@ -94,8 +94,8 @@ def training(recipe: Recipe, params: polymath_v.Params, steps: int) -> dict[str,
 
     seconds = measure(once, steps)["seconds"]
     tokens, middle = phase.rows * recipe.layout.length, statistics.median(seconds)
-    found = {"step_seconds": middle, "tokens_per_second": tokens / middle, "loss": once(), "steps": steps}
-    return found | {"flops": flops.model(of_recipe(recipe)), "formula": flops.FORMULA, "peak_bytes": peak_bytes()}
+    report = {"step_seconds": middle, "tokens_per_second": tokens / middle, "loss": once(), "steps": steps}
+    return report | {"flops": flops.model(of_recipe(recipe)), "formula": flops.FORMULA, "peak_bytes": peak_bytes()}
 
 
 def policy(recipe: Recipe, params: polymath_v.Params, steps: int) -> dict[str, Any]:
@@ -163,29 +163,30 @@ def main(words: list[str] | None = None) -> int:
     remat = given.remat or recipe.execution.remat
     recipe = replace(recipe, execution=replace(recipe.execution, remat=remat))
     peak = 1e12 * given.peak if given.peak else peak_of(device)
-    found: dict[str, Any] = {"device": device.device_kind, "preset": recipe.name, "rows": given.rows, "remat": remat}
-    found["attention"] = device_kernel(device.platform, recipe.execution.dtype)
+    report: dict[str, Any] = {"device": device.device_kind, "preset": recipe.name, "rows": given.rows, "remat": remat}
+    report["attention"] = device_kernel(device.platform, recipe.execution.dtype)
     params = jax.jit(partial(init_params, recipe.model))(jax.random.key(0))
-    found["policy_seconds"] = policy(recipe, params, given.steps)
-    found["training"] = training(recipe, params, given.steps)
-    step = found["training"]
-    found["peak_flops"], found["mfu"] = peak, None if peak is None else step["flops"] / (step["step_seconds"] * peak)
-    print(json.dumps(found, indent=2) if given.json else shown(found))
+    report["policy_seconds"] = policy(recipe, params, given.steps)
+    report["training"] = training(recipe, params, given.steps)
+    step = report["training"]
+    report["peak_flops"] = peak
+    report["mfu"] = None if peak is None else step["flops"] / (step["step_seconds"] * peak)
+    print(json.dumps(report, indent=2) if given.json else shown(report))
     return 0
 
 
-def shown(found: dict[str, Any]) -> str:
-    step, answer, peak = found["training"], found["policy_seconds"], found["peak_flops"]
+def shown(report: dict[str, Any]) -> str:
+    step, answer, peak = report["training"], report["policy_seconds"], report["peak_flops"]
     used = "MFU: no peak is known for this device; give --peak"
     if peak is not None:
         used = (
-            f"MFU {100 * found['mfu']:.1f} % = {step['flops']:.4g} FLOPs / ({step['step_seconds']:.4f} s x {peak:.4g})"
+            f"MFU {100 * report['mfu']:.1f} % = {step['flops']:.4g} FLOPs / ({step['step_seconds']:.4f} s x {peak:.4g})"
         )
     memory = "" if step["peak_bytes"] is None else f", peak memory {step['peak_bytes'] / 2**30:.2f} GiB"
     return "\n".join(
         [
-            f"{found['preset']} on {found['device']}: {found['rows']} sequences a step, remat {found['remat']}, "
-            f"attention {found['attention']}",
+            f"{report['preset']} on {report['device']}: {report['rows']} sequences a step, remat {report['remat']}, "
+            f"attention {report['attention']}",
             f"training step: {step['step_seconds']:.4f} s, {step['tokens_per_second']:,.0f} tokens/s{memory}",
             f"FLOPs of a step: {step['formula']} = {step['flops']:.4g}",
             used,

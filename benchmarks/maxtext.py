@@ -80,10 +80,10 @@ def compiled(program: str, out: Path, arguments: list[str]) -> dict[str, Any]:
 
 
 def read(out: Path) -> dict[str, Any]:
-    found = collectives(parse((out / "program.txt").read_text()), CHIPS)
-    sent = sum(one.times * one.wire_bytes for one in found)
+    operations = collectives(parse((out / "program.txt").read_text()), CHIPS)
+    sent = sum(one.times * one.wire_bytes for one in operations)
     memory: dict[str, Any] = json.loads((out / "memory.json").read_text())
-    return {**memory, "collectives": summary(found), "wire_bytes": int(sent)}
+    return {**memory, "collectives": summary(operations), "wire_bytes": int(sent)}
 
 
 def table(steps: dict[str, dict[str, Any]]) -> str:

@@ -84,8 +84,8 @@ def run(entry: Entry, cores: set[int]) -> dict[str, Any]:
     )
     if ran.returncode:
         sys.exit(f"{' '.join(map(str, command))}\n{ran.stderr[-2000:]}")
-    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
-    return found
+    figures: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return figures
 
 
 def compare(rounds: int, chosen: list[Entry], cores: set[int]) -> dict[str, dict[str, dict[str, Any]]]:
@@ -95,12 +95,12 @@ def compare(rounds: int, chosen: list[Entry], cores: set[int]) -> dict[str, dict
         for entry in chosen:
             if entry.rival and not RIVALS.exists():
                 continue
-            found = run(entry, cores)
-            print(f"{entry.group}: {found['name']} {statistics.median(found['seconds']):.3f} s", file=sys.stderr)
-            known = results.setdefault(entry.group, {}).setdefault(found["name"], found)
-            if known is not found:
-                known["seconds"] += found["seconds"]
-                known["cpu_seconds"] += found["cpu_seconds"]
+            figures = run(entry, cores)
+            print(f"{entry.group}: {figures['name']} {statistics.median(figures['seconds']):.3f} s", file=sys.stderr)
+            known = results.setdefault(entry.group, {}).setdefault(figures["name"], figures)
+            if known is not figures:
+                known["seconds"] += figures["seconds"]
+                known["cpu_seconds"] += figures["cpu_seconds"]
     return results
 
 
@@ -112,12 +112,12 @@ def table(group: str, contenders: dict[str, dict[str, Any]]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     first = statistics.median(next(iter(contenders.values()))["seconds"])
-    for name, found in contenders.items():
-        middle, cpu = statistics.median(found["seconds"]), statistics.median(found["cpu_seconds"])
-        rate = f"{found['tokens'] / middle:,.0f}" if "tokens" in found else ""
-        cells = [name, f"{found['parameters']:,}", f"{1e3 * middle:,.0f}", f"{1e3 * min(found['seconds']):,.0f}"]
-        cells += [f"{1e3 * cpu:,.0f}", rate, f"{middle / first:.2f}", f"{found['peak_bytes'] / 1e6:,.0f}"]
-        cells.append(", ".join(f"{package} {version}" for package, version in found["versions"].items()))
+    for name, figures in contenders.items():
+        middle, cpu = statistics.median(figures["seconds"]), statistics.median(figures["cpu_seconds"])
+        rate = f"{figures['tokens'] / middle:,.0f}" if "tokens" in figures else ""
+        cells = [name, f"{figures['parameters']:,}", f"{1e3 * middle:,.0f}", f"{1e3 * min(figures['seconds']):,.0f}"]
+        cells += [f"{1e3 * cpu:,.0f}", rate, f"{middle / first:.2f}", f"{figures['peak_bytes'] / 1e6:,.0f}"]
+        cells.append(", ".join(f"{package} {version}" for package, version in figures["versions"].items()))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -140,10 +140,10 @@ def main() -> None:
         return
     print(f"{len(cores)} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f} at the end\n")
     print("\n".join(table(group, contenders) for group, contenders in results.items()))
-    for found in abstract:
+    for figures in abstract:
         print(
-            f"{found['name']}: counted and costed in {found['count_seconds']:.1f} s, shapes of the loss and its "
-            f"gradient in {found['shapes_seconds']:.1f} s, {found['grown_bytes'] / 1e6:.0f} MB"
+            f"{figures['name']}: counted and costed in {figures['count_seconds']:.1f} s, shapes of the loss and its "
+            f"gradient in {figures['shapes_seconds']:.1f} s, {figures['grown_bytes'] / 1e6:.0f} MB"
         )
     if not RIVALS.exists():
         print("Ours alone: `make rivals` installs the others.")

@@ -45,7 +45,7 @@ print(json.dumps({"records": len(index), "open_seconds": opened, "microseconds_a
 
 
 def fill(documents: int) -> list[dict[str, object]]:
-    found = []
+    rows_of_table = []
     for name, (pairs, windows) in MIXES.items():
         blocks = ((documents // 16, 64), (documents // 4, 64), (documents, 64), (documents, 48), (documents, 32))
         for block, slots in blocks:
@@ -54,8 +54,10 @@ def fill(documents: int) -> list[dict[str, object]]:
             rows = pack(sizes, replace(LAYOUT, max_images=slots))
             seconds = time.process_time() - start
             share = float(sizes.tokens.sum() / (len(rows) * LAYOUT.length))
-            found.append({"mix": name, "block": block, "image_slots": slots, "fill": share, "cpu_seconds": seconds})
-    return found
+            rows_of_table.append(
+                {"mix": name, "block": block, "image_slots": slots, "fill": share, "cpu_seconds": seconds}
+            )
+    return rows_of_table
 
 
 def index(shards: int, folder: Path) -> dict[str, float]:

@@ -93,20 +93,20 @@ def main() -> None:
         stored = sum(file.stat().st_size for file in prepared.glob("*/*.array_record")) / (
             given.pairs + 20 * given.episodes
         )
-        found = {}
+        rates_by_loader = {}
         for what, augmentation in (
             ("augmented", POLYMATH_V_30B.augmentation),
             ("shift and colour", Augmentation()),
             ("plain", None),
         ):
             loader = open_prepared(prepared, rows, 0, augmentation=augmentation)
-            found[what] = {**measure(loader, rows, given.seconds), "times_the_need_of_a_host": 0.0}
-            found[what]["times_the_need_of_a_host"] = found[what]["pictures_a_core_second"] / need
+            rates_by_loader[what] = {**measure(loader, rows, given.seconds), "times_the_need_of_a_host": 0.0}
+            rates_by_loader[what]["times_the_need_of_a_host"] = rates_by_loader[what]["pictures_a_core_second"] / need
     if given.json:
-        print(json.dumps({"bytes_a_picture": stored, "need": need, "loader": found}, indent=2))
+        print(json.dumps({"bytes_a_picture": stored, "need": need, "loader": rates_by_loader}, indent=2))
         return
     print(f"{stored:,.0f} bytes a picture; one of {demand.hosts} hosts needs {need:.1f} pictures/s")
-    for what, rates in found.items():
+    for what, rates in rates_by_loader.items():
         print(f"{what:18}" + ", ".join(f"{value:8.1f} {key.replace('_', ' ')}" for key, value in rates.items()))
 
 

@@ -51,22 +51,22 @@ def searched(images: int, reduction: str | None = None) -> dict[str, Any]:
     return answer(REFERENCE, Request(images=images, reduction=reduction), 28, None, search=6)
 
 
-def plans_table(found: dict[str, Any]) -> list[str]:
+def plans_table(report: dict[str, Any]) -> list[str]:
     header = "| mesh | remat | micro-batches | peak GiB | step s | MFU low | middle | high |"
     lines = [header, "| --- " * 2 + "| ---: " * 6 + "|"]
-    for row in found["search"]["plans"]:
+    for row in report["search"]["plans"]:
         mfu = " | ".join(f"{100 * value:.1f} %" for value in row["mfu"].values())
         peak, step = f"{row['peak_bytes'] / GIB:.2f}", f"{row['step_seconds']:.2f}"
         lines.append(f"| {row['mesh']} | {row['remat']} | {row['accumulation']} | {peak} | {step} | {mfu} |")
     return lines
 
 
-def days_table(found: dict[str, Any]) -> list[str]:
+def days_table(report: dict[str, Any]) -> list[str]:
     """The four weeks under the low, middle and high estimate: steps at the end of each day, and the phase."""
     phases = {"alignment": REFERENCE.alignment.steps, "robot": REFERENCE.robot.steps}
     runs = {
-        name: by_day(s["step_seconds"], found["tokens_per_step"], found["checkpoint"]["stall_seconds"], phases, 28)
-        for name, s in found["scenarios"].items()
+        name: by_day(s["step_seconds"], report["tokens_per_step"], report["checkpoint"]["stall_seconds"], phases, 28)
+        for name, s in report["scenarios"].items()
     }
     header = "| day | phase (middle) | steps low | steps middle | steps high | 10¹² tokens (middle) |"
     lines = [header, "| ---: | --- " + "| ---: " * 4 + "|"]
@@ -102,17 +102,17 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     plans = {count: searched(count) for count in arguments.images}
-    found: dict[str, Any] = {"calibration": summary(), "plans": plans, "reference": reference(4)}
-    found["scattered"] = searched(4, "scatter")
+    figures: dict[str, Any] = {"calibration": summary(), "plans": plans, "reference": reference(4)}
+    figures["scattered"] = searched(4, "scatter")
     tile, bytes_of = 256 * 4, {size: cross_entropy_bytes(size) for size in (16_384, 65_536)}
-    found["cross_entropy"] = {"temporary_bytes": bytes_of, "one_tile": {size: tile * size for size in bytes_of}}
+    figures["cross_entropy"] = {"temporary_bytes": bytes_of, "one_tile": {size: tile * size for size in bytes_of}}
     if arguments.compile:
-        found["compiled"] = {count: compiled(count, arguments) for count in arguments.images}
+        figures["compiled"] = {count: compiled(count, arguments) for count in arguments.images}
     if arguments.json:
-        json.dump(found, sys.stdout, indent=2)
+        json.dump(figures, sys.stdout, indent=2)
     else:
-        show(found)
-    return int(any(step["peak_bytes"] > LIMIT for step in found.get("compiled", {}).values()))
+        show(figures)
+    return int(any(step["peak_bytes"] > LIMIT for step in figures.get("compiled", {}).values()))
 
 
 def compiled(images: int, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -128,18 +128,18 @@ def compiled(images: int, arguments: argparse.Namespace) -> dict[str, Any]:
     return answer(REFERENCE, request, 28, None, compile=True)["compiled"]
 
 
-def show(found: dict[str, Any]) -> None:
+def show(figures: dict[str, Any]) -> None:
     print("\n".join(calibration_table()))
-    print({key: round(value, 2) for key, value in found["calibration"].items()})
-    for count, plan in found["plans"].items():
+    print({key: round(value, 2) for key, value in figures["calibration"].items()})
+    for count, plan in figures["plans"].items():
         print(f"\n{count} images a sequence\n" + "\n".join(plans_table(plan)))
         print("not feasible:", plan["search"]["infeasible"])
-    print("\n4 images, gradients reduced by collectives alone\n" + "\n".join(plans_table(found["scattered"])))
-    print("\n" + "\n".join(days_table(found["reference"])))
-    for size, temporary in found["cross_entropy"]["temporary_bytes"].items():
-        tile = found["cross_entropy"]["one_tile"][size]
+    print("\n4 images, gradients reduced by collectives alone\n" + "\n".join(plans_table(figures["scattered"])))
+    print("\n" + "\n".join(days_table(figures["reference"])))
+    for size, temporary in figures["cross_entropy"]["temporary_bytes"].items():
+        tile = figures["cross_entropy"]["one_tile"][size]
         print(f"cross-entropy, vocabulary {size:,}: {temporary / 2**20:.0f} MiB, one tile {tile / 2**20:.0f} MiB")
-    for count, step in found.get("compiled", {}).items():
+    for count, step in figures.get("compiled", {}).items():
         verdict = "within" if step["peak_bytes"] <= LIMIT else "ABOVE"
         print(f"\n{count} images: peak {step['peak_bytes'] / GIB:.2f} GiB, {verdict} {LIMIT / GIB} GiB")
         print(json.dumps(step, indent=2))

@@ -87,7 +87,7 @@ def engines(path: Path) -> dict[str, Encode]:
     vocabulary = Vocabulary.from_json(path.read_text(encoding="utf-8"))
     theirs, ours, ranks = HFTokenizer.from_file(str(path)), Tokenizer.load(path), vocabulary.ranks()
     core = tiktoken.Encoding("compared", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens={})
-    found: dict[str, Encode] = {
+    encoders: dict[str, Encode] = {
         "tokenizers": lambda line: theirs.encode(line, add_special_tokens=False).ids,
         "ours": ours.encode,
         "tiktoken": core.encode_ordinary,
@@ -95,12 +95,12 @@ def engines(path: Path) -> dict[str, Encode]:
     if importlib.util.find_spec("splintr"):
         import splintr
 
-        found["splintr"] = splintr.from_json(str(path)).encode_ordinary
+        encoders["splintr"] = splintr.from_json(str(path)).encode_ordinary
     if importlib.util.find_spec("riptoken"):
         import riptoken  # type: ignore[import-not-found]
 
-        found["riptoken"] = riptoken.CoreBPE(ranks, {}, PATTERN).encode_ordinary
-    return found
+        encoders["riptoken"] = riptoken.CoreBPE(ranks, {}, PATTERN).encode_ordinary
+    return encoders
 
 
 def encoding(path: Path, text: Path) -> dict[str, dict[str, float | bool]]:
@@ -110,15 +110,15 @@ def encoding(path: Path, text: Path) -> dict[str, dict[str, float | bool]]:
     size = sum(len(line.encode()) for line in lines) / 1e6
     known = engines(path)
     expected = [known["tokenizers"](line) for line in lines]
-    found: dict[str, dict[str, float | bool]] = {name: {"mb_a_core_second": 0.0, "same_ids": True} for name in known}
+    rates: dict[str, dict[str, float | bool]] = {name: {"mb_a_core_second": 0.0, "same_ids": True} for name in known}
     for _ in range(ROUNDS):
         for name, encode in known.items():
             start = time.process_time()
             ids = [encode(line) for line in lines]
             rate = size / (time.process_time() - start)
-            found[name]["mb_a_core_second"] = max(rate, found[name]["mb_a_core_second"])
-            found[name]["same_ids"] &= ids == expected
-    return found
+            rates[name]["mb_a_core_second"] = max(rate, rates[name]["mb_a_core_second"])
+            rates[name]["same_ids"] &= ids == expected
+    return rates
 
 
 def main() -> None:

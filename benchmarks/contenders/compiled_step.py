@@ -12,9 +12,9 @@ MEMORY = ("temp_size_in_bytes", "argument_size_in_bytes", "peak_memory_in_bytes"
 def store(step: Any, out: Path) -> None:
     """`step` is a jax.stages.Compiled."""
     stats = step.memory_analysis()
-    found: dict[str, Any] = {name: int(getattr(stats, name)) for name in MEMORY}
-    found["cpu_seconds"] = time.process_time()
-    found["versions"] = {name: importlib.metadata.version(name) for name in ("jax", "libtpu")}
+    figures: dict[str, Any] = {name: int(getattr(stats, name)) for name in MEMORY}
+    figures["cpu_seconds"] = time.process_time()
+    figures["versions"] = {name: importlib.metadata.version(name) for name in ("jax", "libtpu")}
     out.mkdir(parents=True, exist_ok=True)
     (out / "program.txt").write_text(step.as_text())
-    (out / "memory.json").write_text(json.dumps(found))
+    (out / "memory.json").write_text(json.dumps(figures))

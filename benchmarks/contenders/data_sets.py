@@ -28,14 +28,14 @@ def pictures(seed: int, cameras: int) -> Iterator[list[np.ndarray]]:
     waves = rng.uniform(1, 12, (cameras, 6, 2))
     shades = rng.uniform(-40, 40, (cameras, 6, 3))
     for t in range(STEPS):
-        found = []
+        images = []
         for c in range(cameras):
             image = np.full((SIDE, SIDE, 3), 128.0)
             for (u, v), shade in zip(waves[c], shades[c], strict=True):
                 image += np.sin(2 * np.pi * (u * x + v * y) + 0.1 * t)[..., None] * shade
             image[40 + t : 90 + t, 60 + 2 * t : 110 + 2 * t] = 255 * (shades[c, 0] > 0)
-            found.append(np.clip(image + rng.normal(0, 3, image.shape), 0, 255).astype(np.uint8))
-        yield found
+            images.append(np.clip(image + rng.normal(0, 3, image.shape), 0, 255).astype(np.uint8))
+        yield images
 
 
 def rlds(out: Path) -> None:
@@ -67,13 +67,13 @@ def rlds(out: Path) -> None:
                 numbers = np.random.default_rng((1, e)).normal(size=(STEPS, 2, 7)).astype(np.float32)
                 steps = [
                     {
-                        "observation": {**{f"image_{i}": p for i, p in enumerate(found)}, "state": numbers[t, 0]},
+                        "observation": {**{f"image_{i}": p for i, p in enumerate(images)}, "state": numbers[t, 0]},
                         "action": numbers[t, 1],
                         "is_first": t == 0,
                         "is_last": t == STEPS - 1,
                         "language_instruction": "put the spoon on the towel",
                     }
-                    for t, found in enumerate(pictures(e, 4))
+                    for t, images in enumerate(pictures(e, 4))
                 ]
                 yield e, {"steps": steps}
 
@@ -91,8 +91,8 @@ def lerobot(out: Path, video: bool) -> None:
     data = LeRobotDataset.create("local/benchmark", FPS, features, root=out, robot_type="arm", use_videos=video)
     for e in range(EPISODES["video" if video else "image"]):
         numbers = np.random.default_rng((1, e)).normal(size=(STEPS, 2, 7)).astype(np.float32)
-        for t, found in enumerate(pictures(e, len(CAMERAS))):
-            frame = {f"observation.images.{camera}": p for camera, p in zip(CAMERAS, found, strict=True)}
+        for t, images in enumerate(pictures(e, len(CAMERAS))):
+            frame = {f"observation.images.{camera}": p for camera, p in zip(CAMERAS, images, strict=True)}
             frame |= {"observation.state": numbers[t, 0], "action": numbers[t, 1]}
             data.add_frame({**frame, "task": "put the spoon on the towel"})
         data.save_episode()

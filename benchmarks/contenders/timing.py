@@ -27,5 +27,5 @@ def measure(step: Callable[[], Any], steps: int, warmup: int = 2) -> dict[str, A
 def report(name: str, parameters: int, measured: dict[str, Any], **more: Any) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     versions = {package: metadata.version(package) for package in PACKAGES if package in sys.modules}
-    found = {"name": name, "parameters": parameters, "peak_bytes": peak, "versions": versions, **measured, **more}
-    print(json.dumps(found), flush=True)
+    figures = {"name": name, "parameters": parameters, "peak_bytes": peak, "versions": versions, **measured, **more}
+    print(json.dumps(figures), flush=True)

@@ -59,11 +59,11 @@ def check_statistics(theirs: LeRobotDataset, ours: LeRobotEpisodes) -> None:
     """meta/stats.json as lerobot loads it, against numpy over our reader's values."""
     for key, values in ((fmt.STATE, ours.states), (fmt.ACTION, ours.actions)):
         rows = np.concatenate([values(i) for i in range(len(ours))]).astype(np.float64)
-        found = theirs.meta.stats[key]
-        np.testing.assert_allclose(found["mean"], rows.mean(0), atol=1e-6, err_msg=key)
-        np.testing.assert_allclose(found["std"], rows.std(0), atol=1e-6, err_msg=key)
-        np.testing.assert_allclose(found["min"], rows.min(0), atol=1e-6, err_msg=key)
-        np.testing.assert_allclose(found["max"], rows.max(0), atol=1e-6, err_msg=key)
+        statistics = theirs.meta.stats[key]
+        np.testing.assert_allclose(statistics["mean"], rows.mean(0), atol=1e-6, err_msg=key)
+        np.testing.assert_allclose(statistics["std"], rows.std(0), atol=1e-6, err_msg=key)
+        np.testing.assert_allclose(statistics["min"], rows.min(0), atol=1e-6, err_msg=key)
+        np.testing.assert_allclose(statistics["max"], rows.max(0), atol=1e-6, err_msg=key)
 
 
 def check_chunks(directory: Path, ours: LeRobotEpisodes, length: int = 4) -> None:

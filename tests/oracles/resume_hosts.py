@@ -87,8 +87,8 @@ def run_hosts(prepared: Path, start: int, stop: int, hosts: int, workers: int) -
     try:
         for process in running:
             for _ in range((stop - start) * ROWS // hosts):
-                step, row, found = process.stdout.readline().split()
-                yield int(step), int(row), found
+                step, row, digest = process.stdout.readline().split()
+                yield int(step), int(row), digest
     finally:
         for process in running:
             os.killpg(process.pid, signal.SIGKILL)
@@ -100,18 +100,18 @@ def check_stages(prepared: Path, last: int) -> int:
     whole, rng, step, compared = opened(prepared), random.Random(0), 0, 0
     for place, (hosts, workers) in enumerate(STAGES):
         stop = step + (last if place == len(STAGES) - 1 else rng.randint(20, 60))
-        found: dict[tuple[int, int], str] = {}
+        loaded: dict[tuple[int, int], str] = {}
         for number, row, what in run_hosts(prepared, step, stop, hosts, workers):
-            assert (number, row) not in found, f"step {number}, row {row} was loaded twice"
-            found[number, row] = what
+            assert (number, row) not in loaded, f"step {number}, row {row} was loaded twice"
+            loaded[number, row] = what
         expected = {
             (n, row): digest(batch, row) for n in range(step, stop) for batch in [whole.batch(n)] for row in range(ROWS)
         }
-        wrong = [key for key in expected if found.get(key) != expected[key]]
-        assert found.keys() == expected.keys(), f"{hosts} hosts: other rows than were asked for"
+        wrong = [key for key in expected if loaded.get(key) != expected[key]]
+        assert loaded.keys() == expected.keys(), f"{hosts} hosts: other rows than were asked for"
         assert not wrong, f"{hosts} hosts: (step, row) {wrong[:3]} differ"
         print(f"{hosts} hosts with {workers} workers: steps {step} to {stop - 1} are those of one loader", flush=True)
-        compared += len(found)
+        compared += len(loaded)
         whole.state(stop).save(prepared.parent / "state.json")
         step = (
             opened(prepared).state().check(load_state(prepared.parent / "state.json"), prepared.parent / "state.json")
@@ -133,9 +133,11 @@ def check_epoch(prepared: Path) -> None:
     print(f"an epoch of {total} records: none lost, none doubled", flush=True)
 
 
-def laid_out(found: Record) -> Batch:
+def laid_out(record: Record) -> Batch:
     rng = np.random.default_rng(0)
-    documents = [load(one, LAYOUT, None, rng, found.where) for one in decode_record(found.read(), LAYOUT, found.where)]
+    documents = [
+        load(one, LAYOUT, None, rng, record.where) for one in decode_record(record.read(), LAYOUT, record.where)
+    ]
     return collate([documents], LAYOUT)
 
 

@@ -176,10 +176,10 @@ def main(octo: Path, out: Path) -> None:
     for name, schema in SCHEMAS.items():
         built, expected = builder(name, schema, out), {}
         for e, episode in enumerate(built.as_dataset(split="train", shuffle_files=False)):
-            found = OXE_STANDARDIZATION_TRANSFORMS[name](compressed(name, trajectory(episode["steps"], schema)))
-            expected[f"action_{e}"] = found["action"].numpy()
-            expected[f"proprio_{e}"] = found["observation"]["proprio"].numpy()
-            expected[f"language_{e}"] = np.frombuffer(sentence(name, found), np.uint8)
+            standardised = OXE_STANDARDIZATION_TRANSFORMS[name](compressed(name, trajectory(episode["steps"], schema)))
+            expected[f"action_{e}"] = standardised["action"].numpy()
+            expected[f"proprio_{e}"] = standardised["observation"]["proprio"].numpy()
+            expected[f"language_{e}"] = np.frombuffer(sentence(name, standardised), np.uint8)
         np.savez_compressed(out / "expected" / f"{name}.npz", **expected)
     shutil.rmtree(out / "downloads")
 
@@ -193,11 +193,11 @@ def compressed(name: str, episode: dict[str, Any]) -> dict[str, Any]:
     return episode
 
 
-def sentence(name: str, found: dict[str, Any]) -> bytes:
+def sentence(name: str, standardised: dict[str, Any]) -> bytes:
     """Kuka's "pick anything" is emptied by Octo; we keep what the robot was told."""
     if name == "kuka":
-        return found["observation"]["natural_language_instruction"].numpy()[0]
-    return found["language_instruction"].numpy()[0]
+        return standardised["observation"]["natural_language_instruction"].numpy()[0]
+    return standardised["language_instruction"].numpy()[0]
 
 
 if __name__ == "__main__":

@@ -189,15 +189,15 @@ def expected(builder: tfds.core.DatasetBuilder, split: str) -> dict[str, np.ndar
     for name, feature in builder.info.features["steps"]["observation"].items():
         if isinstance(feature, tfds.features.Image):
             decoders["steps"]["observation"][name] = tfds.decode.SkipDecoding()
-    found = {}
+    arrays = {}
     for e, episode in enumerate(builder.as_dataset(split=split, decoders=decoders, shuffle_files=False)):
         steps = [tf.nest.map_structure(lambda value: value.numpy(), step) for step in episode["steps"]]
         for path, _ in _flat(steps[0], ""):
             values = [dict(_flat(step, ""))[path] for step in steps]
             dtype = object if isinstance(values[0], bytes) else None
             array = np.array(values, dtype)
-            found[f"{path.replace('/', '.')}_{e}"] = _bytes_array(values) if dtype else array
-    return found
+            arrays[f"{path.replace('/', '.')}_{e}"] = _bytes_array(values) if dtype else array
+    return arrays
 
 
 def _bytes_array(values: list[bytes]) -> np.ndarray:
@@ -208,11 +208,11 @@ def _bytes_array(values: list[bytes]) -> np.ndarray:
 
 
 def _flat(tree: dict, prefix: str) -> list[tuple[str, object]]:
-    found = []
+    leaves = []
     for name, value in tree.items():
         path = f"{prefix}/{name}" if prefix else name
-        found += _flat(value, path) if isinstance(value, dict) else [(path, value)]
-    return found
+        leaves += _flat(value, path) if isinstance(value, dict) else [(path, value)]
+    return leaves
 
 
 def main(out: Path) -> None:

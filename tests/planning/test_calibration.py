@@ -20,11 +20,11 @@ def test_the_rows_are_the_published_models() -> None:
 
 
 def test_error_bounds() -> None:
-    found = summary()
-    assert abs(found["mean"]) < 1.5
-    assert found["mean_absolute"] < 7.5
-    assert found["largest"] < 24
-    assert found["inside"] > 0.95
+    errors = summary()
+    assert abs(errors["mean"]) < 1.5
+    assert errors["mean_absolute"] < 7.5
+    assert errors["largest"] < 24
+    assert errors["inside"] > 0.95
     alike = [error(row) for row in ROWS if row.name.startswith("MaxText") and "v4:" in row.topology]
     assert len(alike) == 6
     assert sum(map(abs, alike)) / 6 < 3, "weights sharded over data alone on v4, as in the reference run"

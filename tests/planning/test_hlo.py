@@ -29,15 +29,15 @@ def test_loops_are_multiplied_in() -> None:
 
 def test_collectives_of_the_program() -> None:
     """A gather forward and one backward, a native reduce-scatter (padded to 2,112 rows), the loss' sum."""
-    found = collectives.summary(collectives.collectives(MODULE, 4))
-    gather = found["all-gather"]
+    counts = collectives.summary(collectives.collectives(MODULE, 4))
+    gather = counts["all-gather"]
     assert (gather["count"], gather["bytes"], gather["async"]) == (2 * ITERATIONS, 2 * ITERATIONS * 2 * LAYER, 12)
     assert gather["wire_bytes"] == gather["bytes"] * 3 // 4
     assert gather["overlapped_bytes"] == gather["bytes"] // 2, "nothing is scheduled beside the backward pass' gather"
-    scatter = found["reduce-scatter"]
+    scatter = counts["reduce-scatter"]
     assert (scatter["count"], scatter["async"]) == (ITERATIONS, 0)
     assert scatter["bytes"] == ITERATIONS * 2 * 2112 * 2048
-    assert found["all-reduce"] == {
+    assert counts["all-reduce"] == {
         "count": 1,
         "bytes": 4,
         "wire_bytes": 6,

@@ -20,12 +20,12 @@ def answered(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict:
 def test_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """The keys that scripts read; the search's winner is what is estimated; the page holds both."""
     page = tmp_path / "plan.html"
-    found = answered(capsys, "--search", "--price", "2", "--html", str(page), "--top", "3")
+    report = answered(capsys, "--search", "--price", "2", "--html", str(page), "--top", "3")
     assert {"devices", "fits", "step_seconds", "mfu", "hfu", "tokens_per_step", "days_per_trillion_tokens"} <= set(
-        found
+        report
     )
-    assert found["step_seconds"] == found["search"]["plans"][0]["step_seconds"]
-    assert len(found["search"]["plans"]) == 3
+    assert report["step_seconds"] == report["search"]["plans"][0]["step_seconds"]
+    assert len(report["search"]["plans"]) == 3
     text = page.read_text()
     assert "days per 10" in text
     assert "out of memory" in text
@@ -59,12 +59,12 @@ def test_bad_input(arguments: list[str], message: str, capsys: pytest.CaptureFix
 
 
 def test_the_pictures_add_up(capsys: pytest.CaptureFixture[str]) -> None:
-    found = answered(capsys, "--remat", "full")
-    bar, line = memory_bar(found["memory"]), timeline(found, "middle")
-    assert [key.name for key in bar.keys] == list(found["memory"]["categories"])
+    report = answered(capsys, "--remat", "full")
+    bar, line = memory_bar(report["memory"]), timeline(report, "middle")
+    assert [key.name for key in bar.keys] == list(report["memory"]["categories"])
     assert bar.svg.count("<rect") == len(bar.keys)
     seconds = sum(float(key.value.split()[0]) for key in line.keys[:4])
-    assert seconds == pytest.approx(found["step_seconds"], abs=0.03)
+    assert seconds == pytest.approx(report["step_seconds"], abs=0.03)
 
 
 def assert_well_formed(text: str) -> None:

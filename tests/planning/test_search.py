@@ -15,19 +15,19 @@ REFERENCE = preset("polymath_v_30b")
 
 def test_every_candidate_is_ranked_or_counted() -> None:
     """v4:8x8x8: five meshes (model 1 to 16) x policies x micro-batches."""
-    found = search(REFERENCE, Request(images=4))
-    assert len(found.plans) + sum(found.infeasible.values()) == 5 * len(REMATS) * len(ACCUMULATIONS)
-    times = [step_seconds(plan, MIDDLE) for plan in found.plans]
+    ranking = search(REFERENCE, Request(images=4))
+    assert len(ranking.plans) + sum(ranking.infeasible.values()) == 5 * len(REMATS) * len(ACCUMULATIONS)
+    times = [step_seconds(plan, MIDDLE) for plan in ranking.plans]
     assert times == sorted(times)
-    assert all(memory.fits(plan) for plan in found.plans)
-    assert set(found.infeasible) == {"out of memory", "batch does not divide"}
-    assert row(found.plans[0])["step_seconds"] == times[0]
+    assert all(memory.fits(plan) for plan in ranking.plans)
+    assert set(ranking.infeasible) == {"out of memory", "batch does not divide"}
+    assert row(ranking.plans[0])["step_seconds"] == times[0]
 
 
 def test_what_is_given_is_held() -> None:
-    found = search(REFERENCE, Request(mesh="1,512,1", remat="full", images=4))
-    assert {(plan.mesh.data, plan.remat) for plan in found.plans} == {(512, "full")}
-    assert [plan.accumulation for plan in found.plans] == [1, 2, 4]
+    ranking = search(REFERENCE, Request(mesh="1,512,1", remat="full", images=4))
+    assert {(plan.mesh.data, plan.remat) for plan in ranking.plans} == {(512, "full")}
+    assert [plan.accumulation for plan in ranking.plans] == [1, 2, 4]
 
 
 def test_the_planner_knows_every_policy_of_the_model() -> None:

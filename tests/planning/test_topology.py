@@ -49,8 +49,8 @@ def test_unknown_topologies_list_the_known(text: str, message: str) -> None:
 
 
 def along(topology: str, *mesh: int) -> tuple[float, float, float]:
-    found = bandwidths(parse(topology), Mesh(*mesh))
-    return found["replica"], found["data"], found["model"]
+    rates = bandwidths(parse(topology), Mesh(*mesh))
+    return rates["replica"], rates["data"], rates["model"]
 
 
 def test_bandwidth_of_mesh_axes_on_the_torus() -> None:

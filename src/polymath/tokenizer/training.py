@@ -78,7 +78,7 @@ def _count(counts: WordCounts, paths: Sequence[Path], gathering: Gathering) -> N
         languages.setdefault(path.name.split(".")[0], []).append(path)
     drawn = dict.fromkeys(languages, Draw(1.0, 1.0))
     if (gathering.alpha, gathering.total) != (1.0, None):
-        sizes = {language: sum(map(corpus.size, found)) for language, found in languages.items()}
+        sizes = {language: sum(map(corpus.size, paths)) for language, paths in languages.items()}
         drawn = draws(sizes, gathering.alpha, gathering.total)
     for number, (language, draw) in enumerate(drawn.items()):
         for path in languages[language]:
