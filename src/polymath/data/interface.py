@@ -59,3 +59,12 @@ class EpisodeSet(Protocol):
     def frames(self, episode: int, steps: Sequence[int]) -> UInt8[np.ndarray, "n C height width 3"]:
         """The pictures of the given control steps, cameras in the order of the embodiment."""
         ...
+
+
+def episode_name(source: EpisodeSet, episode: int) -> str:
+    """What the set itself calls that episode, for errors and quarantine: "episode 7" where its own number is 7.
+
+    A reader whose own numbers are not list positions has a method `episode_name`; elsewhere the position is the number.
+    """
+    name = getattr(source, "episode_name", None)
+    return name(episode) if name is not None else f"episode {episode}"

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from polymath.data.interface import EpisodeSet, PairSet
+from polymath.data.interface import EpisodeSet, PairSet, episode_name
 from polymath.data.looking.inspection import as_pairs, is_episodes
 from polymath.data.looking.sample import spaced
 from polymath.errors import DataError
@@ -43,10 +43,12 @@ def _episodes(source: EpisodeSet, rows: int, columns: int) -> Image.Image:
         try:
             steps = spaced(len(source.actions(episode)), columns)
             length = f"{steps[-1] + 1} control steps"
-            title = f"episode {episode} · {source.task(episode)} · {length} · {source.instruction(episode)}"
+            title = (
+                f"{episode_name(source, episode)} · {source.task(episode)} · {length} · {source.instruction(episode)}"
+            )
             pictures = source.frames(episode, steps)[:, 0]
         except DataError as error:
-            title, pictures = f"episode {episode} · bad ({error.kind})", np.zeros((0, 1, 1, 3), np.uint8)
+            title, pictures = f"{episode_name(source, episode)} · bad ({error.kind})", np.zeros((0, 1, 1, 3), np.uint8)
         _write(draw, (left, top), title)
         for column, picture in enumerate(pictures):
             sheet.paste(_tile(picture), (_corner(column, row, lines=1)[0], top + LINE))

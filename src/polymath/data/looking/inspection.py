@@ -12,7 +12,7 @@ from polymath import config
 from polymath.data.files.images import decode
 from polymath.data.files.quarantine import Quarantine
 from polymath.data.formats.opening import open_source
-from polymath.data.interface import EpisodeSet, InterleavedSet, PairSet
+from polymath.data.interface import EpisodeSet, InterleavedSet, PairSet, episode_name
 from polymath.data.looking import sample, warnings
 from polymath.data.prepare.filters import language
 from polymath.data.robots.statistics import Accumulator, FieldStatistics
@@ -80,6 +80,7 @@ def summarise(source: Any, quarantine: Quarantine | None = None) -> dict[str, An
     bad = {"bad": quarantine.counts()} if quarantine.rows else {}
     missing = quarantine.counts().get("instruction", 0)
     notes = [f"instruction or caption missing in {missing} rows"] if missing else []
+    notes += getattr(source, "notes", ())
     return {**found, **bad, "warnings": [*notes, *found["warnings"]]}
 
 
@@ -97,7 +98,7 @@ def summarise_episodes(source: EpisodeSet, quarantine: Quarantine) -> dict[str, 
                 source.actions(i),
             )
         except DataError as error:
-            quarantine.add(source.name, f"episode {i}", error)
+            quarantine.add(source.name, episode_name(source, i), error)
             continue
         states.add(state)
         actions.add(action)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from polymath.data.files.quarantine import Quarantine
-from polymath.data.interface import EpisodeSet, PairSet
+from polymath.data.interface import EpisodeSet, PairSet, episode_name
 from polymath.errors import DataError
 
 EPISODES, PAIRS = 16, 256  # at most so many are looked at
@@ -29,7 +29,7 @@ def first_pictures(
         try:
             found.append(source.frames(episode, [0, len(source.actions(episode)) - 1])[0])
         except DataError as error:
-            quarantine.add(source.name, f"episode {episode}", error)
+            quarantine.add(source.name, episode_name(source, episode), error)
     if not found:
         raise DataError(f"{source.name}: holds no usable episode\n{quarantine.table()}")
     return np.stack([picture for picture in found if picture.shape == found[0].shape])

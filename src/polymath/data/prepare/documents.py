@@ -13,7 +13,7 @@ from polymath.data.files.images import decode, fit
 from polymath.data.files.quarantine import Quarantine
 from polymath.data.formats.memory import MemoryEpisodes
 from polymath.data.formats.opening import open_source
-from polymath.data.interface import EpisodeSet
+from polymath.data.interface import EpisodeSet, episode_name
 from polymath.data.prepare import filters
 from polymath.data.prepare.plan import Plan, PlannedSource
 from polymath.data.robots.statistics import Statistics
@@ -112,7 +112,7 @@ class Maker:
         images = {camera: frames[:, c] for c, camera in enumerate(robot.cameras)}
         episode = Episode(images, self._rows.states(row), actions, instruction, self._rows.task(row), robot.name)
         windows = WindowDocuments(
-            MemoryEpisodes(robot, [episode], f"{self._rows.name}: episode {row}"), self._transform
+            MemoryEpisodes(robot, [episode], f"{self._rows.name}: {episode_name(self._rows, row)}"), self._transform
         )
         rng = np.random.default_rng(0)  # nothing is augmented here
         documents = [windows.document(step, rng) for step in range(len(actions))]

@@ -77,6 +77,10 @@ class LeRobotEpisodes:
     def metadata(self, episode: int) -> dict[str, Any]:
         return json.loads(self._meta.episodes[episode].get("polymath/metadata") or "{}")
 
+    def episode_name(self, episode: int) -> str:
+        """By the set's own episode_index, which is no position once episodes are missing or left out."""
+        return f"episode {self._meta.episodes[episode]['episode_index']}"
+
     def states(self, episode: int) -> Float[np.ndarray, "T state_dim"]:
         return self._rows[episode][fmt.STATE]
 
