@@ -165,10 +165,10 @@ def _simulators() -> Iterator[Finding]:
 def _media() -> Iterator[Finding]:
     import av
 
-    from polymath.data.files.video import CODECS
+    from polymath.data.files.video_writer import RANDOM_ACCESS
 
     library = ".".join(map(str, av.library_versions["libavcodec"]))
-    for codec in CODECS:
+    for codec in (encoding.codec for encoding in RANDOM_ACCESS):
         found = codec in av.codecs_available
         detail = f"PyAV {av.__version__} with libavcodec {library}" if found else f"not in PyAV {av.__version__}"
         yield Finding("media", codec, found, detail, "only video data sets want it: install the av wheel from PyPI")

@@ -1,12 +1,13 @@
 """Pictures of an episode as an mp4 that any browser plays (H.264, yuv420p), written and read with PyAV."""
 
-from fractions import Fraction
+import contextlib
 from pathlib import Path
 
 import av
 import numpy as np
 from jaxtyping import UInt8
 
+from polymath.data.files.video_writer import FOR_BROWSERS, VideoWriter
 from polymath.errors import DataError
 from polymath.files import atomic_write
 
@@ -25,15 +26,11 @@ def write_mp4(
         raise DataError(f"{path}: frames of shape {list(frames.shape)}; expected [T > 0, even height, even width, 3]")
     with (
         atomic_write(path) as temporary,
-        av.open(str(temporary), "w", format="mp4", options={"movflags": "faststart"}) as container,
+        contextlib.closing(
+            VideoWriter(temporary, FOR_BROWSERS, frames.shape[1:3], fps, {"title": title, "comment": comment})
+        ) as writer,
     ):
-        container.metadata.update({"title": title, "comment": comment})
-        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
-        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
-        stream.options = {"crf": "20", "preset": "veryfast", "threads": "1"}
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode())
+        writer.write(frames)
 
 
 def read_tags(path: Path) -> tuple[str, str]:

@@ -65,3 +65,23 @@ def test_only_rgb_bytes_fit(bad: np.ndarray) -> None:
 def test_a_picture_that_is_no_array_is_named() -> None:
     with pytest.raises(DataError, match=r"image: a list, not an array of uint8 \(height, width, 3\)"):
         images.fit(PICTURE.tolist(), 16)  # type: ignore[arg-type]
+
+
+def stored(pixels: np.ndarray, form: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format=form)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "PPM", "JPEG2000"])
+def test_of_16_bits_the_upper_byte_is_kept(form: str) -> None:
+    """Pillow's own conversion would clip everything above 255 to white."""
+    depth = (500 + 1000 * X).astype(np.uint16)
+    grey = images.decode(stored(depth, form), "x")
+    np.testing.assert_array_equal(grey, np.repeat((depth >> 8)[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize(("dtype", "kind"), [(np.float32, "floats"), (np.int32, "32-bit numbers")])
+def test_measurements_are_refused(dtype: type, kind: str) -> None:
+    with pytest.raises(DataError, match=rf"frame 3: its pixels are {kind}, a measurement such as depth; give 8-bit"):
+        images.decode(stored((X * 1000).astype(dtype), "TIFF"), "frame 3")

@@ -299,7 +299,8 @@ def test_a_video_that_is_shorter_than_its_table(tmp_path: Path, robot: Embodimen
     other = write(tmp_path / "other", robot, episodes[:2], video=True)
     name = "videos/observation.images.wrist/chunk-000/file-000.mp4"
     (root / name).write_bytes((other / name).read_bytes())
-    with pytest.raises(DataError, match=r"file-000\.mp4: has 9 frames, episode 2 needs 6 from frame 9; copy or record"):
+    message = r"file-000\.mp4: ends at 0\.900 s \(9 frames\), but episode 2 is .*0\.900 to 1\.500 s; copy or record"
+    with pytest.raises(DataError, match=message):
         LeRobotEpisodes(root)
 
 

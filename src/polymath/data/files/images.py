@@ -14,7 +14,11 @@ MAX_PIXELS = 64_000_000
 
 
 def decode(data: bytes, where: str) -> UInt8[np.ndarray, "height width 3"]:
-    """A JPEG or any format Pillow reads -> RGB. `where` names the picture in the DataError for damaged bytes."""
+    """A JPEG or any format Pillow reads -> RGB. Of 16-bit pixels the upper byte is kept, as for 16-bit RGB.
+
+    Raises DataError naming the picture by `where` for damaged bytes, and for pixels of 32 bits or floats: nothing says
+    which of their values is white, so these are measurements (depth) and no picture.
+    """
     try:
         if simplejpeg.is_jpeg(data):
             height, width, *_ = simplejpeg.decode_jpeg_header(data)
@@ -22,7 +26,7 @@ def decode(data: bytes, where: str) -> UInt8[np.ndarray, "height width 3"]:
             return simplejpeg.decode_jpeg(data, colorspace="RGB", fastdct=False, fastupsample=False)
         with Image.open(io.BytesIO(data)) as picture:
             _check_pixels(picture.width * picture.height)
-            return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
+            return _to_rgb(picture, where)
     except UnidentifiedImageError:  # its own message holds an address of memory
         message = f"{where}: cannot decode the picture (no known format); write it again or drop the sample"
         raise DataError(message, "picture") from None
@@ -60,6 +64,19 @@ def fit(
     if image.shape[:2] == (size, size):
         return image
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
+
+
+def _to_rgb(picture: Image.Image, where: str) -> UInt8[np.ndarray, "height width 3"]:
+    """Pillow's own conversion clips at 255 what has more than 8 bits a channel."""
+    if picture.mode == "RGB":
+        return np.asarray(picture)
+    # Pillow reads 16-bit PGM as 32-bit numbers of the same range, and older versions 16-bit PNG too
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in ("PNG", "PPM")):
+        return np.repeat((np.asarray(picture) >> 8).astype(np.uint8)[..., None], 3, axis=2)
+    if picture.mode in ("I", "F"):
+        kind = "floats" if picture.mode == "F" else "32-bit numbers"
+        raise DataError(f"{where}: its pixels are {kind}, a measurement such as depth; give 8-bit RGB", "picture")
+    return np.asarray(picture.convert("RGB"))
 
 
 class _TooManyPixels(ValueError):

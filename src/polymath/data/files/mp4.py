@@ -1,54 +1,128 @@
-"""The boxes of an mp4 file, as far as they tell whether it is whole and how many frames it has (ISO/IEC 14496-12).
+"""The boxes of an mp4 file, as far as they tell whether it is whole and when its frames are shown (ISO/IEC 14496-12).
 
-    ftyp | mdat … | moov: trak: mdia: hdlr ("vide"), minf: stbl: stsz (number of samples)
+    ftyp | mdat … | moov: mvhd, trak: edts: elst
+                                      mdia: mdhd, hdlr ("vide"), minf: stbl: stts, ctts, stsz
 
 Only headers are read, so that a data set of many videos opens quickly.
 """
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+from jaxtyping import Float, Int
+
 from polymath.errors import DataError
 
-Box = tuple[bytes, int, int]  # kind, first byte of the content, byte after the last
+
+@dataclass(frozen=True)
+class Box:
+    """`start` is the first byte of its content, `stop` the byte after the last."""
+
+    kind: bytes
+    start: int
+    stop: int
 
 
-def check_complete(path: Path) -> int | None:
-    """How many frames the video has; None where its index does not say so (fragments).
+def frame_times(path: Path) -> Float[np.ndarray, " n"] | None:
+    """When each frame is shown, in seconds and in order; None where the index does not say so (fragments, edits).
 
-    Raises DataError unless the boxes fill the file exactly and the index is there: a truncated copy fails.
+    A frame's time is the sum of the durations before it in decoding order (stts) plus its own offset (ctts), shifted
+    by the edit list as players shift it. Raises DataError unless the boxes fill the file exactly and the index is
+    there: a truncated copy fails.
     """
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
             boxes = list(_boxes(file, 0, size))
-            moov = next((box for box in boxes if box[0] == b"moov"), None)
-            if moov is None or boxes[-1][2] != size:
+            movie = next((box for box in boxes if box.kind == b"moov"), None)
+            if movie is None or boxes[-1].stop != size:
                 raise DataError(f"{path}: the video is truncated ({size} bytes); copy or record it again", "video")
-            counts = [_samples(file, trak) for trak in _boxes(file, *moov[1:]) if trak[0] == b"trak"]
+            tracks = (box for box in _boxes(file, movie.start, movie.stop) if box.kind == b"trak")
+            track = next((box for box in tracks if _is_video(file, box)), None)
+            if track is None:
+                raise DataError(f"{path}: holds no video; copy or record it again", "video")
+            return _track_times(file, movie, track)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); copy the data set again", "video") from None
-    return next((count for count in counts if count), None)
+    except (struct.error, ValueError):
+        raise DataError(f"{path}: the video's index is damaged; copy or record it again", "video") from None
 
 
-def _samples(file: BinaryIO, trak: Box) -> int:
-    """Of a track of pictures; 0 for another one."""
-    handler = next((start for kind, start, _ in _down(file, trak, b"mdia") if kind == b"hdlr"), None)
-    if handler is None or _read(file, handler + 8, 4) != b"vide":
+def _is_video(file: BinaryIO, track: Box) -> bool:
+    handler = _child(file, track, b"mdia", b"hdlr")
+    return handler is not None and _read(file, handler.start + 8, 4) == b"vide"
+
+
+def _track_times(file: BinaryIO, movie: Box, track: Box) -> Float[np.ndarray, " n"] | None:
+    scale = _timescale(file, _child(file, track, b"mdia", b"mdhd"))
+    durations = _table(file, _child(file, track, b"mdia", b"minf", b"stbl", b"stts"))
+    if not scale or not len(durations):
+        return None
+    sizes = _child(file, track, b"mdia", b"minf", b"stbl", b"stsz")
+    if sizes is None or durations[:, 0].sum() != struct.unpack(">I", _read(file, sizes.start + 8, 4))[0]:
+        raise ValueError("stts and stsz count different numbers of frames")
+    ticks = np.repeat(durations[:, 1], durations[:, 0])
+    shown = np.concatenate([[0], np.cumsum(ticks)[:-1]])
+    offsets = _table(file, _child(file, track, b"mdia", b"minf", b"stbl", b"ctts"))
+    if len(offsets):
+        shown = shown + np.repeat(offsets[:, 1].astype(np.uint32).view(np.int32), offsets[:, 0])[: len(shown)]
+    edits = _edits(file, _child(file, track, b"edts", b"elst"))
+    movie_scale = _timescale(file, _child(file, movie, b"mvhd"))
+    delay = 0
+    if edits and edits[0][1] == -1:  # an empty edit: the track begins later
+        delay, edits = round(edits[0][0] * scale / (movie_scale or 1)), edits[1:]
+    if len(edits) > 1:
+        return None
+    shown = np.sort(shown)
+    if edits:
+        length, first = edits[0]
+        shown = shown[shown >= first] - first
+        if movie_scale and length:
+            shown = shown[shown < length * scale / movie_scale + ticks.min() / 2]
+    return (shown + delay) / scale
+
+
+def _timescale(file: BinaryIO, header: Box | None) -> int:
+    """Ticks a second, of a mvhd or a mdhd."""
+    if header is None:
         return 0
-    table = next((start for kind, start, _ in _down(file, trak, b"mdia", b"minf", b"stbl") if kind == b"stsz"), None)
-    return 0 if table is None else int(struct.unpack(">I", _read(file, table + 8, 4))[0])
+    place = header.start + (20 if _read(file, header.start, 1) == b"\1" else 12)
+    return int(struct.unpack(">I", _read(file, place, 4))[0])
 
 
-def _down(file: BinaryIO, box: Box, *path: bytes) -> list[Box]:
-    """The boxes within the first `path[-1]` in … in the first `path[0]` of a box; [] if it is not there."""
-    found = list(_boxes(file, *box[1:]))
+def _table(file: BinaryIO, box: Box | None) -> Int[np.ndarray, "entries 2"]:
+    """The (count, value) pairs of a stts or a ctts."""
+    if box is None:
+        return np.zeros((0, 2), np.int64)
+    (entries,) = struct.unpack(">I", _read(file, box.start + 4, 4))
+    room = (box.stop - box.start - 8) // 8
+    data = _read(file, box.start + 8, 8 * min(entries, room))
+    return np.frombuffer(data, ">u4").reshape(-1, 2).astype(np.int64)
+
+
+def _edits(file: BinaryIO, box: Box | None) -> list[tuple[int, int]]:
+    """(duration in the movie's ticks, first tick of the media) of each edit; a first tick of -1 is a pause."""
+    if box is None:
+        return []
+    version, entries = struct.unpack(">B3xI", _read(file, box.start, 8))
+    form = ">Qqi" if version == 1 else ">Iii"
+    entries = min(entries, (box.stop - box.start - 8) // struct.calcsize(form))
+    data = _read(file, box.start + 8, entries * struct.calcsize(form))
+    return [(duration, first) for duration, first, _ in struct.iter_unpack(form, data)]
+
+
+def _child(file: BinaryIO, box: Box, *path: bytes) -> Box | None:
+    """The first box `path[-1]` in … in the first `path[0]` of a box."""
+    inside: Box | None = box
     for name in path:
-        inner = next((box for box in found if box[0] == name), None)
-        found = list(_boxes(file, *inner[1:])) if inner else []
-    return found
+        if inside is None:
+            return None
+        inside = next((child for child in _boxes(file, inside.start, inside.stop) if child.kind == name), None)
+    return inside
 
 
 def _boxes(file: BinaryIO, position: int, end: int) -> Iterator[Box]:
@@ -59,7 +133,7 @@ def _boxes(file: BinaryIO, position: int, end: int) -> Iterator[Box]:
         if length == 1:
             length, header = struct.unpack(">Q", _read(file, position + 8, 8))[0], 16
         stop = position + length if length >= header else end  # 0: to the end of the file
-        yield kind, position + header, stop
+        yield Box(kind, position + header, stop)
         position = stop
 
 

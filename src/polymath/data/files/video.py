@@ -1,145 +1,137 @@
-"""Videos through PyAV: one growing mp4 of many episodes; the frames of one episode out of it, all or a few of them."""
+"""Reading videos through PyAV: when each frame is shown, which one belongs to a time, and the pictures of some frames.
 
-import os
+A picture belongs to a time. `Timeline.nearest` is the one place that goes from times to frames, and `read_frames` the
+one that decodes them, so a picture does not depend on how much of its video is read at once.
+"""
+
+import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from fractions import Fraction
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 import av
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, Int, UInt8
 
+from polymath.data.files import mp4
+from polymath.data.files.cache import ByteCache
 from polymath.data.files.paths import is_local, readable
-from polymath.errors import ConfigError, DataError
+from polymath.errors import DataError
 
-CODECS = ("libx264", "libsvtav1")  # in the order of preference; PyAV's wheels carry both
-# A key frame every other frame, as lerobot does it: a random frame costs at most two decodings.
-GOP = 2
-QUALITY = {"libx264": {"crf": "18", "preset": "fast", "bf": "0"}, "libsvtav1": {"crf": "24", "preset": "10"}}
-NAMES = {"libx264": "h264", "libsvtav1": "av1"}
-
-
-def choose_codec() -> str:
-    """The first codec of CODECS that this PyAV has; ConfigError if none."""
-    for codec in CODECS:
-        if codec in av.codecs_available:
-            return codec
-    raise ConfigError(f"PyAV has none of {', '.join(CODECS)}; install the `av` wheel from PyPI, or record pictures")
+# A frame further on than this many is sought, a nearer one is decoded to.
+NEAR = 4
+OPEN_VIDEOS = 16  # a thread keeps that many open: opening costs as much as decoding a small frame
+EVEN = 0.01  # gaps between frames that differ by less are a constant rate
+_open = threading.local()
+_timelines = ByteCache(128 << 20)
 
 
-def describe(codec: str, image_size: int, fps: int) -> dict[str, Any]:
-    """The `info` of a video feature in a LeRobot info.json."""
-    return {
-        "video.height": image_size,
-        "video.width": image_size,
-        "video.codec": NAMES[codec],
-        "video.pix_fmt": "yuv420p",
-        "video.fps": fps,
-        "video.channels": 3,
-        "video.g": GOP,
-        "video.crf": int(QUALITY[codec]["crf"]),
-        "is_depth_map": False,
-        "has_audio": False,
-    }
+@dataclass(frozen=True)
+class Timeline:
+    """When each frame of a video is shown: seconds, in order.
 
-
-class VideoWriter:
-    """Appends RGB frames to one mp4; `frames` counts them. Call `close`, or the file is incomplete."""
-
-    def __init__(self, path: Path, codec: str, image_size: int, fps: int) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.frames = 0
-        self._container = av.open(str(path), "w", options={"movflags": "faststart"})
-        options = {**QUALITY[codec], "g": str(GOP)}
-        self._stream = cast(av.VideoStream, self._container.add_stream(codec, rate=fps, options=options))
-        self._stream.width = self._stream.height = image_size
-        self._stream.pix_fmt = "yuv420p"
-        self._stream.time_base = self._stream.codec_context.time_base = Fraction(1, fps)
-
-    def write(self, images: UInt8[np.ndarray, "T size size 3"]) -> None:
-        for image in images:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-            frame.pts = self.frames
-            with same_scheduling():
-                self._container.mux(self._stream.encode(frame))
-            self.frames += 1
-
-    def close(self) -> None:
-        self._container.mux(self._stream.encode())
-        self._container.close()
-
-
-@contextmanager
-def same_scheduling() -> Iterator[None]:
-    """SVT-AV1, where it runs as root, makes the calling thread a real-time one, and so all of its later children.
-
-    Such a process can keep a core from everything else on it, so the thread gets back what it had.
+    `gap` is the median time between two frames, None where there is one; `even` says whether all gaps are alike.
     """
-    if not hasattr(os, "sched_getscheduler"):  # macOS
-        yield
-        return
-    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
-    try:
-        yield
-    finally:
-        if os.sched_getscheduler(0) != policy:
-            os.sched_setscheduler(0, policy, parameters)
+
+    times: Float[np.ndarray, " n"]
+    gap: float | None
+    even: bool
+
+    def nearest(self, wanted: Float[np.ndarray, " T"], first: int, stop: int) -> Int[np.ndarray, " T"]:
+        """Of the frames `first` to `stop` (exclusive) the nearest to each time; of two as near the earlier."""
+        times = self.times[first:stop]
+        if len(times) == 1:
+            return np.full(len(wanted), first)
+        after = np.clip(np.searchsorted(times, wanted), 1, len(times) - 1)
+        # a microsecond, so that the rounding of float32 timestamps decides nothing
+        return first + after - (wanted - times[after - 1] <= times[after] - wanted + 1e-6)
 
 
-def read_frames(path: Path, start: float, count: int, where: str) -> UInt8[np.ndarray, "count h w 3"]:
-    """`count` consecutive frames from time `start` (seconds). DataError naming `where` if they are not all there."""
-    frames = []
+def timeline(path: Path) -> Timeline:
+    """A video's timeline, out of its index or else of all its packets.
+
+    Raises DataError for a video that is missing, truncated, damaged or empty.
+    """
+    changed = path.stat().st_mtime_ns if is_local(path) and path.exists() else 0
+    return _timelines.get((str(path), changed), lambda: _read_timeline(path), lambda value: value.times.nbytes)
+
+
+def _read_timeline(path: Path) -> Timeline:
+    times = mp4.frame_times(path)
+    if times is None:
+        times = _packet_times(path)
+    if not len(times):
+        raise DataError(f"{path}: the video has no frame; copy or record it again", "video")
+    times.setflags(write=False)
+    gaps = np.diff(times)
+    gap = float(np.median(gaps)) if len(gaps) else None
+    return Timeline(times, gap, gap is not None and bool(np.abs(gaps - gap).max() <= EVEN * gap))
+
+
+def _packet_times(path: Path) -> Float[np.ndarray, " n"]:
     try:
         with av.open(readable(path), "r") as container:
             stream = container.streams.video[0]
-            earliest = start - 0.5 / float(stream.average_rate or 1)
-            container.seek(max(0, int(earliest / (stream.time_base or 1))), stream=stream)
-            for frame in container.decode(stream):
-                if (frame.time or 0.0) >= earliest:
-                    frames.append(frame.to_ndarray(format="rgb24"))
-                if len(frames) == count:
-                    return np.stack(frames)
-    except (av.FFmpegError, IndexError) as error:
-        raise DataError(f"{path}: cannot decode {where} ({error}); copy or record the video again", "video") from None
-    raise DataError(
-        f"{path}: ends after {len(frames)} of {count} frames of {where}; copy or record the video again", "video"
-    )
+            packets = (packet for packet in container.demux(stream) if not packet.is_discard)
+            shown = [packet.pts for packet in packets if packet.pts is not None]
+            return np.sort(np.array(shown, np.float64)) * float(stream.time_base or 1)
+    except (av.FFmpegError, IndexError, OSError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); copy or record the video again", "video") from None
 
 
-# A step further than this many frames is sought, a nearer one is decoded to.
-NEAR = 4
-OPEN_VIDEOS = 16  # a thread keeps that many open: opening costs as much as decoding a small frame
-_open = threading.local()
+def read_frames(path: Path, numbers: Sequence[int], where: str) -> UInt8[np.ndarray, "n h w 3"]:
+    """The frames of those numbers (positions in the timeline), in any order, as RGB.
 
-
-def read_at(path: Path, times: Sequence[float], where: str) -> UInt8[np.ndarray, "n h w 3"]:
-    """The frames at `times` (seconds, to half a frame), by seeking. DataError naming `where` if one is not there."""
-    found: dict[float, np.ndarray] = {}
+    Raises DataError naming `where` if one cannot be decoded, is not there, or is no colour picture of 8 bits and more.
+    """
+    times = timeline(path).times
+    frames: dict[int, np.ndarray] = {}
     try:
         container = _opened(path)
         stream = container.streams.video[0]
-        period = 1 / float(stream.average_rate or 1)
-        decoder, position = None, 0.0
-        for time in sorted(set(times)):
-            if decoder is None or time - position > NEAR * period:
-                container.seek(max(0, int((time - period / 2) / (stream.time_base or 1))), stream=stream)
+        decoder, last = None, 0
+        for number in sorted(set(map(int, numbers))):
+            time, gaps = float(times[number]), np.diff(times[max(number - 1, 0) : number + 2])
+            near = float(gaps.min()) / 4 if len(gaps) else 0.5
+            if decoder is None or number - last > NEAR:
+                container.seek(max(0, int((time - near) / (stream.time_base or 1))), stream=stream)
                 decoder = container.decode(stream)
-            for frame in decoder:
-                position = frame.time or 0.0
-                if position >= time - period / 2:
-                    break
-            if abs(position - time) > period / 2:
+            frame = next((frame for frame in decoder if (frame.time or 0.0) > time - near), None)
+            if frame is None or abs((frame.time or 0.0) - time) > near:
                 raise DataError(
                     f"{path}: has no frame at {time:.3f} s of {where}; copy or record the video again", "video"
                 )
-            found[time] = frame.to_ndarray(format="rgb24")
-    except (av.FFmpegError, IndexError) as error:
+            frames[number], last = _rgb(frame, path), number
+    except (av.FFmpegError, IndexError, OSError) as error:
         raise DataError(f"{path}: cannot decode {where} ({error}); copy or record the video again", "video") from None
-    return np.stack([found[time] for time in times])
+    if len({frame.shape for frame in frames.values()}) > 1:
+        raise DataError(f"{path}: its frames change their size within {where}; record the video again", "video")
+    return np.stack([frames[int(number)] for number in numbers])
+
+
+def pixel_format(path: Path) -> str:
+    """FFmpeg's name of how pixels are stored, as yuv420p. Raises DataError if the video cannot be opened."""
+    try:
+        with av.open(readable(path), "r") as container:
+            pixels = container.streams.video[0].format
+            return str(pixels.name) if pixels is not None else "unknown"
+    except (av.FFmpegError, IndexError, OSError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); copy or record the video again", "video") from None
+
+
+def is_measurement(pixels: str) -> bool:
+    """Whether a pixel format holds one number a pixel of more than 8 bits, or floats: depth and the like, no colour."""
+    return re.fullmatch(r"(gray|ya)(9|1\d)(le|be)|.*f(16|32)(le|be)?", pixels.lower()) is not None
+
+
+def _rgb(frame: av.VideoFrame, path: Path) -> UInt8[np.ndarray, "h w 3"]:
+    if is_measurement(frame.format.name):
+        raise DataError(
+            f"{path}: its pixels are {frame.format.name}, depth rather than colour; leave the camera out", "picture"
+        )
+    return frame.to_ndarray(format="rgb24")
 
 
 def _opened(path: Path) -> av.container.InputContainer:

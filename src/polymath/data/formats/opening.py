@@ -61,9 +61,11 @@ def _bridge(path: Path, **options: Any) -> EpisodeSet:
     return BridgeRawEpisodes(path, **options)
 
 
+# Columns by name, several with commas between them; pictures=nearest for videos of a rate of their own.
+LEROBOT_OPTIONS = ("cameras", "state", "action", "task", "pictures")
 TRAJECTORIES = "**/traj_group*/traj*/policy_out.pkl"
 FORMATS = (
-    Format("lerobot", "episodes", _has("meta/info.json"), LeRobotEpisodes, "meta/info.json"),
+    Format("lerobot", "episodes", _has("meta/info.json"), LeRobotEpisodes, "meta/info.json", LEROBOT_OPTIONS),
     Format("rlds", "episodes", _has("features.json", "*/features.json"), _rlds, "features.json", ("split",)),
     Format("calvin", "episodes", calvin.is_calvin, calvin.CalvinEpisodes, calvin.ANNOTATIONS, ("split",)),
     Format("hdf5", "episodes", _has_suffix(".hdf5"), _hdf5, "*.hdf5", ("instruction",)),

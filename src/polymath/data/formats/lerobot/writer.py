@@ -1,4 +1,4 @@
-"""Writing a LeRobotDataset v3.0 that the real `lerobot` opens; see `lerobot_format` for the files."""
+"""Writing a LeRobotDataset v3.0 that the real `lerobot` opens; see `layout` for the files."""
 
 import contextlib
 import json
@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from polymath import config, files
-from polymath.data.files import video as videos
 from polymath.data.files.images import encode_png
 from polymath.data.files.rolling import RollingFiles
+from polymath.data.files.video_writer import VideoWriter, choose_encoding, describe
 from polymath.data.formats.lerobot import layout as fmt
 from polymath.data.formats.memory import check_episode
 from polymath.data.robots.statistics import Accumulator
@@ -42,7 +42,7 @@ class LeRobotWriter:
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         self._embodiment, self._fps, self._image_size = embodiment, fps, image_size
-        self._codec = videos.choose_codec() if video else None
+        self._encoding = choose_encoding() if video else None
         self._metadata = dict(metadata or {})
         self._tasks: dict[str, int] = {}
         self._frames = 0
@@ -169,7 +169,7 @@ class LeRobotWriter:
         config.save(self._embodiment, meta / "embodiment.json")
 
     def _info(self) -> dict[str, Any]:
-        described = videos.describe(self._codec, self._image_size, self._fps) if self._codec else None
+        described = describe(self._encoding, self._image_size, self._fps) if self._encoding else None
         return {
             "codebase_version": fmt.VERSION,
             "fps": self._fps,
@@ -200,11 +200,12 @@ class LeRobotWriter:
         # Pictures are all different: a dictionary of them would only cost time.
         return path, pq.ParquetWriter(path, self._schema, use_dictionary=False)
 
-    def _video_opener(self, key: str) -> Callable[[int, int], tuple[Path, videos.VideoWriter]]:
-        def opener(chunk: int, file: int) -> tuple[Path, videos.VideoWriter]:
-            assert self._codec is not None
+    def _video_opener(self, key: str) -> Callable[[int, int], tuple[Path, VideoWriter]]:
+        def opener(chunk: int, file: int) -> tuple[Path, VideoWriter]:
+            assert self._encoding is not None
             path = self._root / fmt.VIDEO_PATH.format(video_key=key, chunk_index=chunk, file_index=file)
-            return path, videos.VideoWriter(path, self._codec, self._image_size, self._fps)
+            size = (self._image_size, self._image_size)
+            return path, VideoWriter(path, self._encoding, size, self._fps)
 
         return opener
 
