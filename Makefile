@@ -1,14 +1,22 @@
 # One command for each habit. `make` alone prints this list.
 #
 # Everything happens in .venv, made from requirements.lock; nothing outside this directory is touched.
-# Another interpreter: make PYTHON=python3.13 install
+# Another interpreter, by its version or its path: make PYTHON=3.13 install
 
 PYTHON ?= python3
+PYTHONS ?= 3.11 3.12 3.13
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 EXTRAS := --extra sim --extra compare --extra data --extra look --extra int8 --extra dev
 STAMP := $(VENV)/.installed
+TPU_VENV := $(VENV)-tpu
+TPU_STAMP := $(TPU_VENV)/.installed
+LOWEST_VENV := .venv-lowest
+LOWEST_EXTRAS := sim,compare,data,look,int8,dev
+LOWEST_TESTS := tests/data tests/tokenizer tests/workers tests/policy tests/model tests/training/test_checkpoints.py \
+  tests/training/test_optimizer.py tests/test_cli.py tests/test_config.py tests/test_files.py tests/test_wire.py
+WHEEL_VENV := .venv-wheel
 ORACLES_VENV := .venv-oracles
 ORACLES_STAMP := $(ORACLES_VENV)/.installed
 ORACLES_BIN := PYTHONPATH=benchmarks $(ORACLES_VENV)/bin/python -W ignore
@@ -30,8 +38,25 @@ CORPUS_VENV := .venv-corpus
 CORPUS_STAMP := $(CORPUS_VENV)/.installed
 CORPUS := runs/tokenizer
 
+# An interpreter that was asked for, and is not the one of the environment, makes the environment anew.
+ifneq ($(origin PYTHON),file)
+override PYTHON := $(shell .ci/find-python '$(PYTHON)')
+ifeq ($(PYTHON),)
+$(error no such interpreter)
+endif
+ifneq ($(shell $(PYTHON) -c 'import sys; print(sys.version)'),$(shell $(BIN)/python -c 'import sys; print(sys.version)' 2>/dev/null))
+CLEAR := --clear
+.PHONY: $(STAMP)
+endif
+endif
+
+# libtpu is built for Linux on x86-64 alone; elsewhere the tests that compile for TPUs skip.
+ifeq ($(shell uname -sm),Linux x86_64)
+TEST_ENVIRONMENT := $(TPU_STAMP)
+endif
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format docs lock oracles vit-g prepare-kills prepare-ray resume-hosts lerobot-check fixtures rivals maxtext tokenizer benchmarks clean
+.PHONY: help install demo test test-pythons lowest wheel-check lint format docs lock oracles vit-g prepare-kills prepare-ray resume-hosts lerobot-check fixtures rivals maxtext tokenizer benchmarks clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -39,8 +64,8 @@ help:  ## print this list
 install: $(STAMP)  ## everything the other commands need, into .venv
 
 $(STAMP): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Polymath-V needs Python 3.11, 3.12 or 3.13, this is %d.%d: make PYTHON=python3.12 ..." % v)'
-	$(PYTHON) -m venv --without-pip $(VENV)
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Polymath-V needs Python 3.11, 3.12 or 3.13, this is %d.%d: make PYTHON=3.12 ..." % v)'
+	$(PYTHON) -m venv $(CLEAR) --without-pip $(VENV)
 	$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
@@ -49,12 +74,39 @@ $(STAMP): requirements.lock pyproject.toml
 demo: install  ## the whole way at demo size on this machine's CPU, into runs/demo; run it again to go on
 	$(BIN)/polymath demo --out runs/demo
 
-test: install  ## linters, types, the import contract, the docs site and all tests
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2
+# worksteal: each process takes a run of neighbouring tests, so that a module's fixtures are made once, and what is left
+# at the end is shared out whatever the length of its file.
+test: lint $(TEST_ENVIRONMENT)  ## linters, types, the import contract, the docs site and all tests
+	$(BIN)/pytest -n 2 --dist worksteal
+
+test-pythons:  ## `make test` on each of Python 3.11, 3.12 and 3.13, each in an environment of its own
+	for version in $(PYTHONS); do \
+	  echo "== Python $$version"; $(MAKE) VENV=.venv-$$version PYTHON=$$version test || exit 1; \
+	done
+
+# The lowest versions that pyproject.toml allows; what they are tried with are the rooms that use the libraries most.
+lowest: install  ## the tests of the fast rooms with the lowest versions that pyproject.toml allows, on Python 3.11
+	$(shell .ci/find-python 3.11) -m venv --clear --without-pip $(LOWEST_VENV)
+	VIRTUAL_ENV=$(LOWEST_VENV) $(BIN)/uv pip install --quiet --resolution lowest-direct --editable '.[$(LOWEST_EXTRAS)]'
+	$(LOWEST_VENV)/bin/pytest -n 2 --dist worksteal $(LOWEST_TESTS)
+
+wheel-check: install  ## the wheel and the sdist, built and installed with their extras into an empty environment
+	rm -rf dist
+	$(BIN)/uv build --quiet --out-dir dist
+	$(BIN)/python -m venv --clear --without-pip $(WHEEL_VENV)
+	VIRTUAL_ENV=$(WHEEL_VENV) $(BIN)/uv pip install --quiet --constraint requirements.lock \
+	  "$$(echo dist/*.whl)[sim,compare,data,look,int8]"
+	cd dist && ../$(WHEEL_VENV)/bin/polymath doctor && ../$(WHEEL_VENV)/bin/polymath presets
+	cd dist && ../$(WHEEL_VENV)/bin/polymath plan polymath_v_1b --topology h100:8 --html plan.html
+	cd dist && ../$(WHEEL_VENV)/bin/polymath tokenizer train --shipped --vocab-size 1024 --control-tokens 512 \
+	  --out tokenizer.json
+
+# What the compiler for TPUs makes of our programs: the tests start it in this environment, for beside libtpu (0.5 GB)
+# jax looks for a TPU at every start.
+$(TPU_STAMP): requirements.lock pyproject.toml | $(STAMP)
+	$(BIN)/python -m venv $(CLEAR) --without-pip $(TPU_VENV)
+	VIRTUAL_ENV=$(TPU_VENV) $(BIN)/uv pip install --quiet --constraint requirements.lock --editable '.[tpu]'
+	@touch $@
 
 lint: install  ## the linters alone
 	$(BIN)/ruff check
@@ -80,7 +132,7 @@ vit-g: install $(ORACLES_STAMP)  ## all 48 layers of ViT-G/14 against transforme
 
 # open_flamingo pins an old torch; only its file with the resampler is read, so its requirements are left out.
 $(ORACLES_STAMP): | $(STAMP)
-	$(PYTHON) -m venv --without-pip $(ORACLES_VENV)
+	$(BIN)/python -m venv --without-pip $(ORACLES_VENV)
 	VIRTUAL_ENV=$(ORACLES_VENV) $(BIN)/uv pip install --quiet 'torch==2.13.0' 'torchvision==0.28.0' \
 	  'transformers>=5.23,<6' 'timm>=1.0.31,<2' 'open_clip_torch>=3.3,<4' einops einops-exts jax jaxtyping safetensors
 	VIRTUAL_ENV=$(ORACLES_VENV) $(BIN)/uv pip install --quiet --no-deps 'open_flamingo==2.0.1'
@@ -91,7 +143,7 @@ rivals: $(RIVALS_STAMP)  ## the libraries beside which benchmarks/model.py puts 
 
 # gemma wants a newer protobuf than lerobot's wandb allows, which nothing here uses.
 $(RIVALS_STAMP): | $(STAMP)
-	$(PYTHON) -m venv --without-pip $(RIVALS_VENV)
+	$(BIN)/python -m venv --without-pip $(RIVALS_VENV)
 	VIRTUAL_ENV=$(RIVALS_VENV) $(BIN)/uv pip install --quiet 'lerobot[smolvla]>=0.4.4,<0.5' 'gemma>=3.3,<5'
 	VIRTUAL_ENV=$(RIVALS_VENV) $(BIN)/uv pip install --quiet --no-deps 'protobuf>=7.36,<8'
 	@touch $@
@@ -112,7 +164,7 @@ tokenizer: install $(CORPUS_STAMP)  ## 256,000 entries from documentation in 87 
 	$(BIN)/polymath tokenizer stats $(CORPUS)/tokenizer.json --text $(CORPUS)/heldout/*.txt --compare
 
 $(CORPUS_STAMP): examples/tokenizer_256k/requirements.txt | $(STAMP)
-	$(PYTHON) -m venv --without-pip $(CORPUS_VENV)
+	$(BIN)/python -m venv --without-pip $(CORPUS_VENV)
 	VIRTUAL_ENV=$(CORPUS_VENV) $(BIN)/uv pip install --quiet -r examples/tokenizer_256k/requirements.txt
 	@touch $@
 
@@ -132,7 +184,7 @@ prepare-ray: install $(RAY_STAMP)  ## the same rows on a local Ray cluster (own 
 	$(RAY_VENV)/bin/python tests/oracles/prepare_kills.py runs/prepare-ray --engine ray --kills 0
 
 $(RAY_STAMP): requirements.lock pyproject.toml | $(STAMP)
-	$(PYTHON) -m venv --without-pip $(RAY_VENV)
+	$(BIN)/python -m venv --without-pip $(RAY_VENV)
 	VIRTUAL_ENV=$(RAY_VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
 	VIRTUAL_ENV=$(RAY_VENV) $(BIN)/uv pip install --quiet --editable '.[ray]'
 	@touch $@
@@ -146,7 +198,7 @@ lerobot-check: install $(LEROBOT_STAMP)  ## the real lerobot (own environment, 8
 
 # torchcodec wants an FFmpeg of the system; without it lerobot decodes with PyAV.
 $(LEROBOT_STAMP): | $(STAMP)
-	$(PYTHON) -m venv --without-pip $(LEROBOT_VENV)
+	$(BIN)/python -m venv --without-pip $(LEROBOT_VENV)
 	VIRTUAL_ENV=$(LEROBOT_VENV) $(BIN)/uv pip install --quiet '$(LEROBOT)' jaxtyping msgpack simplejpeg \
 	  'webdataset>=1.0.2,<2'
 	VIRTUAL_ENV=$(LEROBOT_VENV) $(BIN)/uv pip uninstall --quiet torchcodec
@@ -170,7 +222,7 @@ $(LEROBOT_OLD): | $(LEROBOT_STAMP)
 	$(BIN)/uv pip install --quiet --no-deps --python $(LEROBOT_VENV)/bin/python --target $@ 'lerobot==0.3.3'
 
 $(TFDS_STAMP): | $(STAMP)
-	$(PYTHON) -m venv --without-pip $(TFDS_VENV)
+	$(BIN)/python -m venv --without-pip $(TFDS_VENV)
 	VIRTUAL_ENV=$(TFDS_VENV) $(BIN)/uv pip install --quiet 'tensorflow-cpu==2.21.0' 'tensorflow-datasets==4.9.10' array-record
 	@touch $@
 

@@ -1,7 +1,9 @@
 """Fixtures that several rooms' tests share."""
 
+import importlib.util
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -38,6 +40,27 @@ def point_worker(monkeypatch: pytest.MonkeyPatch) -> Callable[..., WorkerCommand
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setenv("PYTHONPATH", folder, prepend=":")
     return lambda slots=1, fault="": WorkerCommand("point_worker", (str(slots), fault))
+
+
+@pytest.fixture(scope="session")
+def beside_libtpu() -> Callable[..., str]:
+    """Runs Python with these arguments where libtpu, the compiler for TPUs, is installed; returns what it printed.
+
+    In this environment, or in the one that `make test` makes for it: `.venv-tpu` beside `.venv`. Needs no TPU.
+    """
+    python = Path(sys.executable)
+    if importlib.util.find_spec("libtpu") is None:
+        python = Path(f"{sys.prefix}-tpu/bin/python")
+    if not python.exists():
+        pytest.skip(f"needs libtpu, here or in {python.parent.parent.name}: `make test` makes it (x86-64 Linux)")
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "TPU_SKIP_MDS_QUERY": "1", "ALLOW_MULTIPLE_LIBTPU_LOAD": "1"}
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run([python, *arguments], env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-4000:]
+        return done.stdout
+
+    return run
 
 
 def _run(*command: str) -> bool:

@@ -1,10 +1,7 @@
 """Cutting and gathering are inverse; what the TPU compiler makes of them, and of less."""
 
-import importlib.util
 import json
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +11,7 @@ import pytest
 
 from polymath.sharding import sharded_weight as sw
 
-PROGRAM = Path(__file__).parent / "sharded_weight_program.py"
+PROGRAM = str(Path(__file__).parent / "sharded_weight_program.py")
 LAYOUT = sw.ShardLayout(((-3, ("a",), 4), (-2, ("b",), 2)), (("a", 4), ("b", 2)), sw.Reduction())
 
 
@@ -26,13 +23,8 @@ def test_parts_are_blocks_of_the_whole_and_put_it_together_again() -> None:
 
 
 @pytest.fixture(scope="module")
-def programs() -> dict[str, list[dict[str, Any]]]:
-    if importlib.util.find_spec("libtpu") is None:
-        pytest.skip("needs libtpu: pip install 'polymath-v[tpu]'")
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "TPU_SKIP_MDS_QUERY": "1", "ALLOW_MULTIPLE_LIBTPU_LOAD": "1"}
-    done = subprocess.run([sys.executable, str(PROGRAM)], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
-    return json.loads(done.stdout.splitlines()[-1])
+def programs(beside_libtpu: Callable[..., str]) -> dict[str, list[dict[str, Any]]]:
+    return json.loads(beside_libtpu(PROGRAM).splitlines()[-1])
 
 
 def kinds(program: list[dict[str, Any]]) -> list[str]:
@@ -62,5 +54,7 @@ def test_without_the_option_gathers_are_synchronous(programs: dict[str, list[dic
 
 
 def test_scattered_at_once_a_gradient_is_reduced_in_full(programs: dict[str, list[dict[str, Any]]]) -> None:
+    """The whole gradient, in one group: in float32 by libtpu 0.0.42, in bfloat16 (summed in float32) by 0.0.50."""
     (reduction,) = (c for c in programs["at once"] if c["kind"] != "all-gather")
-    assert (reduction["kind"], reduction["bytes"], reduction["group"]) == ("all-reduce", 4 * 2048 * 1024, 64)
+    assert (reduction["kind"], reduction["group"]) == ("all-reduce", 64)
+    assert reduction["bytes"] in (4 * 2048 * 1024, 2 * 2048 * 1024)

@@ -1,12 +1,7 @@
-"""The devices of TPU topologies, as libtpu describes them. Needs the extra `tpu`, no TPU; skipped without."""
+"""The devices of TPU topologies, as libtpu describes them. Needs libtpu, no TPU."""
 
-import importlib.util
 import json
-import os
-import subprocess
-import sys
-
-import pytest
+from collections.abc import Callable
 
 PROGRAM = """
 import json
@@ -17,13 +12,9 @@ for name in ("v4:4x4x8", "v5p:4x4x4", "v5e:16x16", "v6e:4x8"):
 """
 
 
-def test_flat_and_solid_topologies() -> None:
-    if importlib.util.find_spec("libtpu") is None:
-        pytest.skip("needs libtpu: pip install 'polymath-v[tpu]'")
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "TPU_SKIP_MDS_QUERY": "1", "ALLOW_MULTIPLE_LIBTPU_LOAD": "1"}
-    done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+def test_flat_and_solid_topologies(beside_libtpu: Callable[..., str]) -> None:
+    printed = beside_libtpu("-c", PROGRAM)
+    assert [json.loads(line) for line in printed.splitlines()] == [
         ["v4:4x4x8", 128, "TPU v4", [3, 3, 7]],
         ["v5p:4x4x4", 64, "TPU v5", [3, 3, 3]],
         ["v5e:16x16", 256, "TPU v5 lite", [15, 15, 0]],

@@ -1,14 +1,11 @@
 """What the compiled step sends between chips, read off the HLO that libtpu writes for a torus of 64 TPU v4 chips.
 
-Needs the extra `tpu`, no TPU; skipped without. The model is shallow (`shallow.py`), its axes divide as the reference's.
+Needs libtpu, no TPU. The model is shallow (`shallow.py`), its axes divide as the reference's.
 """
 
-import importlib.util
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +14,7 @@ from tests.training import shallow
 from polymath.planning.collectives import Collective, collectives
 from polymath.planning.hlo import parse
 
-PROGRAM = Path(__file__).parent / "shallow.py"
+PROGRAM = str(Path(__file__).parent / "shallow.py")
 LARGE = 2**18  # bytes; a layer's smallest weight is 1 MiB in bfloat16
 WEIGHT = 4 * shallow.MLP * shallow.WIDTH  # bytes of a layer's largest gradient in float32
 MATRICES = 6  # query, key_value, out, gate, up, down
@@ -27,25 +24,14 @@ def read(text: str) -> list[Collective]:
     return collectives(parse(text), shallow.CHIPS)
 
 
-def compiled(execution: dict[str, str]) -> str:
-    """The program's text."""
-    if importlib.util.find_spec("libtpu") is None:
-        pytest.skip("needs libtpu: pip install 'polymath-v[tpu]'")
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "TPU_SKIP_MDS_QUERY": "1", "ALLOW_MULTIPLE_LIBTPU_LOAD": "1"}
-    command = [sys.executable, str(PROGRAM), json.dumps(execution)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
-    return done.stdout
+@pytest.fixture(scope="module")
+def step(beside_libtpu: Callable[..., str]) -> list[Collective]:
+    return read(beside_libtpu(PROGRAM))
 
 
 @pytest.fixture(scope="module")
-def step() -> list[Collective]:
-    return read(compiled({}))
-
-
-@pytest.fixture(scope="module")
-def hopping() -> list[Collective]:
-    return read(compiled({"gradient_reduction": "hops", "remat": "minimal"}))
+def hopping(beside_libtpu: Callable[..., str]) -> list[Collective]:
+    return read(beside_libtpu(PROGRAM, json.dumps({"gradient_reduction": "hops", "remat": "minimal"})))
 
 
 def of_decoder_layers(step: list[Collective], kind: str) -> list[Collective]:

@@ -80,6 +80,7 @@ class Params:
 
 
 def specs(config: Config) -> Params:
+    """Shape, logical axes and initializer of every weight; the blocks are stacked, one leading axis of `depth`."""
     D, H, K, E, F, V = config.width, config.heads, config.kv_heads, config.head_width, config.mlp, config.vocabulary
     one, depth_scale = Constant(1.0), (2 * config.depth) ** -0.5
     block = Block(

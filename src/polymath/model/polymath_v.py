@@ -50,6 +50,7 @@ class Outputs(NamedTuple):
 
 
 def specs(config: Config) -> Params:
+    """Shape, logical axes and initializer of every weight of the model, part by part."""
     D, D_vision = config.decoder.width, config.resampler.width
     plain = Params(
         vit=vit.specs(config.vit),

@@ -61,6 +61,7 @@ class Params:
 
 
 def specs(config: Config) -> Params:
+    """Shape, logical axes and initializer of every weight; the blocks are stacked, one leading axis of `depth`."""
     D, H, E, F = config.width, config.heads, config.head_width, config.mlp
     one, zero = Constant(1.0), Constant(0.0)
     block = Block(

@@ -79,6 +79,7 @@ class Params:
 
 
 def specs(config: Config) -> Params:
+    """Shape, logical axes and initializer of every weight; the blocks are stacked, one leading axis of `depth`."""
     D, H, F = config.width, config.heads, config.mlp
     E, pixels = D // H, config.patch * config.patch * 3
     one, zero = Constant(1.0), Constant(0.0)

@@ -19,6 +19,7 @@ def write_page(report: dict[str, Any], path: Path) -> None:
 
 
 def render(report: dict[str, Any]) -> str:
+    """An estimate as one HTML page that loads nothing else."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,

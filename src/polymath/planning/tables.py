@@ -19,6 +19,7 @@ def show(report: dict[str, Any]) -> None:
 
 
 def as_text(report: dict[str, Any]) -> RenderableType:
+    """The tables of an estimate, in the order in which they are read."""
     parts: list[RenderableType] = [
         headline(report),
         memory(report),
@@ -34,6 +35,7 @@ def as_text(report: dict[str, Any]) -> RenderableType:
 
 
 def headline(report: dict[str, Any]) -> RenderableType:
+    """Model, mesh and batch, and whether they fit."""
     size = report["parameters"]["total"] / 1e9
     peak, usable = report["memory"]["peak_bytes"] / GIB, report["memory"]["usable_bytes"] / GIB
     verdict = "fits" if report["fits"] else "DOES NOT FIT"
@@ -57,6 +59,7 @@ def memory(report: dict[str, Any]) -> RenderableType:
 
 
 def times(report: dict[str, Any]) -> RenderableType:
+    """Seconds of a step by phase, utilisation, and how far the days go, a column for each scenario."""
     table = _table("time", "", *report["scenarios"])
     scenarios = list(report["scenarios"].values())
     rows: list[tuple[str, list[str]]] = [
@@ -84,6 +87,7 @@ def communication(report: dict[str, Any]) -> RenderableType:
 
 
 def formulas(report: dict[str, Any]) -> RenderableType:
+    """What the figures were computed from: FLOPs, efficiencies, checkpoint, price."""
     kept, used = report["checkpoint"], report["scenarios"]["middle"]["efficiencies"]
     lines = [
         f"FLOPs of a step  {report['flops']['model']:.3e} = {report['flops']['formula']}",
@@ -113,6 +117,7 @@ def ranking(search: dict[str, Any]) -> RenderableType:
 
 
 def compiled(report: dict[str, Any]) -> RenderableType:
+    """What XLA made of the step beside the estimate, and its collectives by kind."""
     step = report["compiled"]
     table = _table("compiled, beside the estimate", "", "XLA", "estimate")
     table.add_row("peak GiB", f"{step['peak_bytes'] / GIB:.2f}", f"{step['estimate']['peak_bytes'] / GIB:.2f}")

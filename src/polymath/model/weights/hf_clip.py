@@ -9,6 +9,7 @@ from polymath.model.weights.rules import Rule, Rules, transposed
 
 
 def rules(config: vit.Config) -> Rules:
+    """Weight of ours -> the tensors of a `CLIPVisionModel` or `SiglipVisionModel` that it is made of, and how."""
     D, H = config.width, config.heads
     E, side = D // H, config.image_size // config.patch
     layer = "encoder.layers.{layer}."

@@ -8,6 +8,7 @@ from polymath.model.weights.rules import Rule, Rules, transposed
 
 
 def rules(config: vit.Config) -> Rules:
+    """Weight of ours -> the tensors of a timm vision transformer that it is made of, and how."""
     D, H = config.width, config.heads
     E, side = D // H, config.image_size // config.patch
     layer = "blocks.{layer}."
