@@ -133,7 +133,7 @@ def test_rlds_over_a_url() -> None:
 def test_names_that_cannot_be_opened(tmp_path: Path) -> None:
     for name, message in (
         (f"webdatset:{tmp_path}", "no format 'webdatset'; choose from lerobot"),
-        (f"lerobot:{tmp_path}?split=a", "lerobot has no option 'split', only: none"),
+        (f"lerobot:{tmp_path}?split=a", "lerobot has no option 'split', only: cameras, state, action, task, pictures"),
     ):
         with pytest.raises(ConfigError, match=message):
             parse(name)

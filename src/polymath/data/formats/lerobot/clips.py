@@ -11,7 +11,7 @@ does not have. Such an episode is read frame by frame, if it has exactly as many
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from polymath.data.files import video
 from polymath.data.formats.lerobot.episodes import Clip
@@ -76,15 +76,15 @@ def frames_of_rows(info: Info, clip: Clip, rows: EpisodeRows, name: str, nearest
         if not nearest_only and _frame_a_row(rows, len(inside), half):
             return ClipFrames(np.arange(first, stop, dtype=np.int32), by_time=False)
         row = int(far[0])
-    end = f"{inside[0]:.3f} to {inside[-1]:.3f} s" if len(inside) else "none"
+    span = f" ({inside[0]:.3f} to {inside[-1]:.3f} s)" if len(inside) else ""
     raise DataError(
-        f"{clip.path}: {name}, frame {row} is at {wanted[row]:.3f} s, where the video has no picture (its "
-        f"{len(inside)} frames of the {len(wanted)} rows: {end}); copy the video again, or correct timestamp and meta",
+        f"{clip.path}: has {len(inside)} frames{span} for {name} of {len(wanted)} rows; none at {wanted[row]:.3f} s, "
+        f"where frame {row} is; copy the video again, or correct timestamp and meta/episodes",
         "video",
     )
 
 
-def _frame_a_row(rows: EpisodeRows, frames: int, half: Float[np.ndarray, ""] | float) -> bool:
+def _frame_a_row(rows: EpisodeRows, frames: int, half: float) -> bool:
     """Whether the rows are numbered through from the beginning, and there is one frame for each."""
     numbers = rows.numbers
     if numbers is None or frames != len(numbers) or abs(rows.times[0]) > half:
