@@ -9,17 +9,22 @@ from typing import Any
 import numpy as np
 
 from polymath import config
-from polymath.data.files.images import decode, fit
+from polymath.data.files.images import decode
 from polymath.data.files.quarantine import Quarantine
-from polymath.data.formats.memory import MemoryEpisodes
+from polymath.data.formats.memory import check_episode
 from polymath.data.formats.opening import open_source
 from polymath.data.interface import EpisodeSet, episode_name
 from polymath.data.prepare import filters
 from polymath.data.prepare.plan import Plan, PlannedSource
 from polymath.data.robots.statistics import Statistics
-from polymath.data.sequences import sequence
-from polymath.data.sequences.documents import WindowDocuments, check_pointing
-from polymath.data.sequences.interleaved import Piece, interleaved
+from polymath.data.sequences.rows import (
+    check_pointing,
+    interleaved_document,
+    pair_document,
+    pointing_document,
+    window_document,
+    window_steps,
+)
 from polymath.data.sequences.sequence import Document, Layout
 from polymath.data.sequences.transforms import RobotTransform
 from polymath.errors import DataError
@@ -69,19 +74,19 @@ class Maker:
         text = self._rows.text(row)
         self._drop(filters.text_reason(text, self._bounds))
         image = self._picture(row)
-        document = sequence.pair(self._layout, fit(image, self._layout.image_size), self._tokenizer.encode(text))
+        document = pair_document(self._layout, image, self._tokenizer.encode(text))
         return Made([document], 1, len(text), filters.picture_hash(image), filters.text_hash(text))
 
     def _pointing(self, row: int) -> Made:
-        asked = self._rows.pointing(row)
-        if asked is None:
+        pointing = self._rows.pointing(row)
+        if pointing is None:
             raise Dropped("no pointing question")
-        check_pointing(asked, self._layout, f"{self._rows.name}[{row}]")
-        self._drop(filters.text_reason(asked.question, self._bounds))
-        image, question = self._picture(row), self._tokenizer.encode(asked.question)
-        fitted = fit(image, self._layout.image_size)
-        document = sequence.pointing(self._layout, self._tokenizer.control, fitted, question, asked.targets, asked.mask)
-        return Made([document], 1, len(asked.question), filters.picture_hash(image), filters.text_hash(asked.question))
+        check_pointing(pointing, self._layout, f"{self._rows.name}[{row}]")
+        text = pointing.question
+        self._drop(filters.text_reason(text, self._bounds))
+        image, question = self._picture(row), self._tokenizer.encode(text)
+        document = pointing_document(self._layout, self._tokenizer.control, image, question, pointing)
+        return Made([document], 1, len(text), filters.picture_hash(image), filters.text_hash(text))
 
     def _picture(self, row: int) -> np.ndarray:
         image = self._rows.image(row)
@@ -92,15 +97,14 @@ class Maker:
         parts = self._rows.document(row).parts
         text = " ".join(part for part in parts if isinstance(part, str))
         self._drop(filters.text_reason(text, self._bounds))
-        pieces: list[Piece] = []
+        contents: list[str | np.ndarray] = []
         for number, part in enumerate(parts):
-            if isinstance(part, str):
-                pieces.append(self._tokenizer.encode(part))
-                continue
-            image = decode(part, f"{self._rows.name}: document {row}, part {number}")
-            self._drop(filters.picture_reason(image.shape[0], image.shape[1], self._bounds))
-            pieces.append(fit(image, self._layout.image_size))
-        return Made([interleaved(self._layout, pieces)], 1, len(text), 0, filters.text_hash(text))
+            if not isinstance(part, str):
+                part = decode(part, f"{self._rows.name}: document {row}, part {number}")
+                self._drop(filters.picture_reason(part.shape[0], part.shape[1], self._bounds))
+            contents.append(part)
+        document = interleaved_document(self._layout, self._tokenizer, contents)
+        return Made([document], 1, len(text), 0, filters.text_hash(text))
 
     def _episode(self, row: int) -> Made:
         """Decoded once as a whole, then a window for every control step."""
@@ -108,14 +112,15 @@ class Maker:
         self._drop(filters.episode_reason(len(actions), self._bounds))
         robot, instruction = self._transform.embodiment, self._rows.instruction(row)
         self._drop(filters.text_reason(instruction, self._bounds))
-        frames = self._rows.frames(row, range(len(actions)))
+        frames, states = self._rows.frames(row, range(len(actions))), self._rows.states(row)
         images = {camera: frames[:, c] for c, camera in enumerate(robot.cameras)}
-        episode = Episode(images, self._rows.states(row), actions, instruction, self._rows.task(row), robot.name)
-        windows = WindowDocuments(
-            MemoryEpisodes(robot, [episode], f"{self._rows.name}: {episode_name(self._rows, row)}"), self._transform
-        )
-        rng = np.random.default_rng(0)  # nothing is augmented here
-        documents = [windows.document(step, rng) for step in range(len(actions))]
+        episode = Episode(images, states, actions, instruction, self._rows.task(row), robot.name)
+        check_episode(episode, robot, f"{self._rows.name}: {episode_name(self._rows, row)}")
+        tokens = self._transform.instruction_ids(instruction)
+        documents = [
+            window_document(self._transform, tokens, step, frames[window_steps(self._layout, step)], states, actions)
+            for step in range(len(actions))
+        ]
         return Made(documents, len(robot.cameras), len(instruction))
 
     def _drop(self, reason: str | None) -> None:

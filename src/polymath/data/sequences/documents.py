@@ -10,11 +10,18 @@ from polymath.data.interface import EpisodeSet, PairSet, PointingSet
 from polymath.data.sequences import sequence
 from polymath.data.sequences.augment import Augmentation
 from polymath.data.sequences.packing import Sizes
-from polymath.data.sequences.sequence import ControlStep, Document, Layout
-from polymath.data.sequences.transforms import NO_ABLATION, Ablation, RobotTransform, augmented, pad_chunk
+from polymath.data.sequences.rows import (
+    caption_ids,
+    check_pointing,
+    pair_document,
+    pointing_document,
+    window_document,
+    window_steps,
+)
+from polymath.data.sequences.sequence import Document, Layout
+from polymath.data.sequences.transforms import NO_ABLATION, Ablation, RobotTransform, augmented
 from polymath.errors import DataError
 from polymath.tokenizer import Tokenizer
-from polymath.types import Pointing
 
 
 class Documents(Protocol):
@@ -41,24 +48,14 @@ class PairDocuments:
             raise DataError(f"{pairs.name}: holds no image-text pair; record or point to another set")
         self.name = pairs.name
         self._pairs, self._layout, self._augmentation, self._ablation = pairs, layout, augmentation, ablation
-        self._captions = [self._encode(i, tokenizer) for i in range(len(pairs))]
+        self._captions = [caption_ids(pairs.text(i), tokenizer, f"{self.name}[{i}]") for i in range(len(pairs))]
         tokens = [sequence.pair_length(layout, len(caption)) for caption in self._captions]
         ones = np.ones(len(tokens), np.int64)
         self.sizes = Sizes(np.array(tokens, np.int64), ones, 0 * ones)
 
     def document(self, index: int, rng: np.random.Generator) -> Document:
-        size = self._layout.image_size
-        if self._ablation.blank_images:
-            image = np.zeros((size, size, 3), np.uint8)
-        else:
-            image = augmented(self._augmentation, self._pairs.image(index)[None, None], size, rng)[0, 0]
-        return sequence.pair(self._layout, image, self._captions[index])
-
-    def _encode(self, index: int, tokenizer: Tokenizer) -> list[int]:
-        text = self._pairs.text(index)
-        if not text.strip():
-            raise DataError(f"{self.name}[{index}].text: is empty; write a caption or drop the pair")
-        return tokenizer.encode(text)
+        image = _picture(self._pairs, index, self._layout.image_size, self._augmentation, self._ablation, rng)
+        return pair_document(self._layout, image, self._captions[index])
 
 
 class PointingDocuments:
@@ -75,35 +72,33 @@ class PointingDocuments:
         self.name = f"{pairs.name} (pointing)"
         self._pairs, self._layout, self._control = pairs, layout, tokenizer.control
         self._augmentation, self._ablation = augmentation, ablation
-        found = [(index, pairs.pointing(index)) for index in range(len(pairs))]
-        self._asked = [(index, asked, tokenizer.encode(asked.question)) for index, asked in found if asked]
-        if not self._asked:
+        answers = [(index, pairs.pointing(index)) for index in range(len(pairs))]
+        self._rows = [(index, answer, tokenizer.encode(answer.question)) for index, answer in answers if answer]
+        if not self._rows:
             raise DataError(f"{pairs.name}: no pair carries a pointing question; leave the phase's pointing at 0")
-        for index, asked, _ in self._asked:
-            check_pointing(asked, layout, f"{self.name}[{index}]")
-        tokens = [sequence.pointing_length(layout, len(question)) for _, _, question in self._asked]
+        for index, answer, _ in self._rows:
+            check_pointing(answer, layout, f"{self.name}[{index}]")
+        tokens = [sequence.pointing_length(layout, len(question)) for _, _, question in self._rows]
         ones = np.ones(len(tokens), np.int64)
         self.sizes = Sizes(np.array(tokens, np.int64), ones, ones)
 
     def document(self, index: int, rng: np.random.Generator) -> Document:
-        place, asked, question = self._asked[index]
-        size = self._layout.image_size
-        if self._ablation.blank_images:
-            image = np.zeros((size, size, 3), np.uint8)
-        else:
-            image = augmented(self._augmentation, self._pairs.image(place)[None, None], size, rng)[0, 0]
-        return sequence.pointing(self._layout, self._control, image, question, asked.targets, asked.mask)
+        pair, answer, question = self._rows[index]
+        image = _picture(self._pairs, pair, self._layout.image_size, self._augmentation, self._ablation, rng)
+        return pointing_document(self._layout, self._control, image, question, answer)
 
 
-def check_pointing(asked: Pointing, layout: Layout, where: str) -> None:
-    """Raise DataError unless the answer is finite and of the layout's sizes."""
-    rows, width = asked.targets.shape
-    if rows != layout.chunk_length or width > layout.action_dim or not np.isfinite(asked.targets).all():
-        raise DataError(
-            f"{where}.pointing: {rows} x {width} numbers, expected {layout.chunk_length} rows of at most "
-            f"{layout.action_dim} finite ones; record the pairs for this layout",
-            "width",
-        )
+def _picture(
+    pairs: PairSet,
+    index: int,
+    size: int,
+    augmentation: Augmentation | None,
+    ablation: Ablation,
+    rng: np.random.Generator,
+) -> UInt8[np.ndarray, "size size 3"]:
+    if ablation.blank_images:
+        return np.zeros((size, size, 3), np.uint8)
+    return augmented(augmentation, pairs.image(index)[None, None], size, rng)[0, 0]
 
 
 class WindowDocuments:
@@ -128,14 +123,9 @@ class WindowDocuments:
 
     def document(self, index: int, rng: np.random.Generator) -> Document:
         episode, step = self.locate(index)
-        layout, transform = self._transform.layout, self._transform
-        steps = range(step % layout.stride, step + 1, layout.stride)[-layout.window :]
-        images = self._pictures(episode, steps, rng)
+        images = self._pictures(episode, window_steps(self._transform.layout, step), rng)
         states, actions = self._episodes.states(episode), self._episodes.actions(episode)
-        return transform.document(
-            self._instructions[episode],
-            [self._step(images[i], states[t], actions[t : t + layout.chunk_length]) for i, t in enumerate(steps)],
-        )
+        return window_document(self._transform, self._instructions[episode], step, images, states, actions)
 
     def _pictures(
         self, episode: int, steps: Sequence[int], rng: np.random.Generator
@@ -149,10 +139,6 @@ class WindowDocuments:
         """(episode, control step) at which the window `index` ends."""
         episode = int(np.searchsorted(self._ends, index, side="right"))
         return episode, index - (int(self._ends[episode - 1]) if episode else 0)
-
-    def _step(self, images: np.ndarray, state: np.ndarray, actions: np.ndarray) -> ControlStep:
-        chunk = pad_chunk(actions, self._transform.layout.chunk_length)
-        return self._transform.step(images, state, chunk, real=len(actions))
 
     def _sizes(self, lengths: Int[np.ndarray, " episodes"]) -> Sizes:
         layout, robot = self._transform.layout, self._transform.embodiment
