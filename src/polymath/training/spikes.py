@@ -1,8 +1,9 @@
-"""Which steps to leave out: numbers that are not finite, and losses or gradients far above the recent ones.
+"""Which steps are left out: numbers that are not finite, and losses or gradients far above the recent ones.
 
-A spike is a loss or a gradient norm more than `sigma` standard deviations above the mean of the last healthy steps
-(Levanter's skip-step, and MaxText's `skip_step_on_spikes`: 6 standard deviations over 128 steps).
-A left-out step is not remembered either, so that one spike cannot hide the next.
+A spike is a loss or a gradient norm more than `sigma` standard deviations above the mean of the last `window` steps
+(Levanter's skip-step, and MaxText's `skip_step_on_spikes`: 6 standard deviations over 128 steps). As there, the window
+remembers every finite step, whether it was left out or not: after a lasting change of the level (another camera,
+another shard of the data) the window fills up with the new level, and training goes on.
 """
 
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 
 class History(NamedTuple):
-    """The last `window` healthy steps in a ring; `seen` of them have been seen in all."""
+    """The last `window` finite steps in a ring; `seen` of them have been seen in all."""
 
     values: Float[Array, "2 window"]  # loss, gradient norm
     seen: Int[Array, ""]
@@ -36,7 +37,11 @@ def is_healthy(
 
 
 def remember(history: History | None, loss: Float[Array, ""], norm: Float[Array, ""]) -> History | None:
+    """The history with this step in it; unchanged if the step is not finite."""
     if history is None:
         return None
+    now = jnp.stack([loss, norm])
+    finite = jnp.all(jnp.isfinite(now))
     place = history.seen % history.values.shape[1]
-    return History(history.values.at[:, place].set(jnp.stack([loss, norm])), history.seen + 1)
+    values = history.values.at[:, place].set(jnp.where(finite, now, history.values[:, place]))
+    return History(values, history.seen + finite.astype(jnp.int32))

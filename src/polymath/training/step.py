@@ -76,12 +76,10 @@ def make_step(
         gradients = jax.tree.map(lambda g: g * scale, gradients)
         updated = optimizer.update(optimization, specs, gradients, state.optimizer, state.trainable, total_steps)
         healthy = spikes.is_healthy(state.history, optimization.spike_sigma, value, norm)
-        history = spikes.remember(state.history, value, norm)
-        trainable, moments, history = jax.tree.map(
-            lambda new, old: jnp.where(healthy, new, old),
-            (*updated, history),
-            (state.trainable, state.optimizer, state.history),
+        trainable, moments = jax.tree.map(
+            lambda new, old: jnp.where(healthy, new, old), updated, (state.trainable, state.optimizer)
         )
+        history = spikes.remember(state.history, value, norm)
         metrics = {"loss": value, "grad_norm": norm, **parts}
         metrics["learning_rate"] = optimizer.learning_rate(optimization, state.optimizer.step, total_steps)
         skipped = state.skipped + jnp.where(healthy, 0, 1)
