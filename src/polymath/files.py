@@ -75,6 +75,12 @@ def disk_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
+def one_line(error: BaseException, longest: int = 200) -> str:
+    """The first line of what an error of a library says, or its kind if it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:longest] if lines else type(error).__name__
+
+
 def _existing_parent(path: Path) -> Path:
     while not path.exists():
         path = path.parent

@@ -1,7 +1,12 @@
 """A small data set and tokenizer to train on, made once for all tests of this room."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
+from tokenizers import Regex, models, pre_tokenizers
+from tokenizers import Tokenizer as HFTokenizer
 
 from polymath.data.formats.lerobot.writer import LeRobotWriter
 from polymath.data.formats.webdataset.writer import WebDatasetWriter
@@ -10,6 +15,7 @@ from polymath.tokenizer import train as train_tokenizer
 from polymath.training.datasets import TrainingData
 from polymath.types import Embodiment, Episode, ImageText
 
+LLAMA = Path(__file__).parents[1] / "fixtures" / "llama"
 ROBOT = Embodiment(
     name="test-arm",
     slot=0,
@@ -47,3 +53,15 @@ def _episode(rng: np.random.Generator) -> Episode:
         task="press",
         embodiment=ROBOT.name,
     )
+
+
+@pytest.fixture
+def language(tmp_path: Path) -> Path:
+    """The toy LLaMA with a tokenizer of single letters: letter number i of the alphabet has id 10 + i."""
+    folder = tmp_path / "llama"
+    shutil.copytree(LLAMA / "plain", folder)
+    letters = {chr(ord("a") + i): 10 + i for i in range(26)}
+    engine = HFTokenizer(models.WordLevel({"?": 0, " ": 1, **letters}, unk_token="?"))
+    engine.pre_tokenizer = pre_tokenizers.Split(Regex("."), behavior="isolated")
+    engine.save(str(folder / "tokenizer.json"))
+    return folder

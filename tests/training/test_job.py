@@ -118,8 +118,9 @@ def test_a_mistake_in_the_recipe_leaves_no_run_directory(
 
 
 def test_starting_from_a_run_without_checkpoints_is_refused(data: TrainingData, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no such file"):
+    with pytest.raises(CheckpointError, match="nothing/checkpoints/alignment: no such directory; train that phase"):
         train(TINY, data, tmp_path / "run", phases=["robot"], start=Start(tmp_path / "nothing"))
+    assert not (tmp_path / "run").exists()
     with pytest.raises(CheckpointError, match="train that phase first"):
         load_params(tmp_path / "none", TINY.model, TINY.robot.optimizer)
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,8 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tokenizers import Regex, models, pre_tokenizers
-from tokenizers import Tokenizer as HFTokenizer
 
 from polymath import config as configs
 from polymath import specs as weights
@@ -127,18 +124,6 @@ def test_published_parts_and_a_draw_of_the_rest(tokenizer: Tokenizer) -> None:
     same(found.decoder, drawn.decoder)
     with pytest.raises(ConfigError, match="--published head: no such part; choose from vit, resampler, decoder"):
         Start(published={"head": path})
-
-
-@pytest.fixture
-def language(tmp_path: Path) -> Path:
-    """The toy LLaMA with a tokenizer of single letters: letter number i of the alphabet has id 10 + i."""
-    folder = tmp_path / "llama"
-    shutil.copytree(FIXTURES / "llama" / "plain", folder)
-    letters = {chr(ord("a") + i): 10 + i for i in range(26)}
-    engine = HFTokenizer(models.WordLevel({"?": 0, " ": 1, **letters}, unk_token="?"))
-    engine.pre_tokenizer = pre_tokenizers.Split(Regex("."), behavior="isolated")
-    engine.save(str(folder / "tokenizer.json"))
-    return folder
 
 
 def test_a_public_language_model_under_our_vocabulary(language: Path, tokenizer: Tokenizer) -> None:

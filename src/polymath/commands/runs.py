@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +13,7 @@ from polymath.commands.output import print_json, print_table
 
 if TYPE_CHECKING:
     from polymath.training.recipe import Recipe
+    from polymath.training.start import Start
 
 Phase = Literal["alignment", "robot"]
 
@@ -30,7 +32,7 @@ def presets(json: bool = False) -> None:
     from polymath.planning.count import count_by_part
     from polymath.presets import PRESETS
 
-    found: list[dict[str, Any]] = [
+    rows: list[dict[str, Any]] = [
         {
             "name": name,
             "purpose": recipe.purpose,
@@ -41,11 +43,11 @@ def presets(json: bool = False) -> None:
         for name, recipe in PRESETS.items()
     ]
     if json:
-        print_json(found)
+        print_json(rows)
         return
-    parts = [part.replace("_", " ") for part in found[0]["parameters"]]
+    parts = [part.replace("_", " ") for part in rows[0]["parameters"]]
     header = ["preset", *parts, "MFLOP/token", "weights MB", "training MB", "purpose"]
-    print_table(header, [_preset_row(entry) for entry in found])
+    print_table(header, [_preset_row(entry) for entry in rows])
 
 
 def _preset_row(entry: dict[str, Any]) -> list[object]:
@@ -76,21 +78,21 @@ def train(
     controls: str | None = None,
     json: bool = False,
 ) -> None:
-    """Train a preset, phase after phase; run again, it goes on from its newest checkpoint.
+    """Train a preset, phase after phase; run again, it continues from its newest checkpoint.
 
     Example: polymath train tiny --data pairs episodes --tokenizer tokenizer.json --out run --set robot.steps=8
 
     Args:
         preset: The name of a recipe, see `polymath presets`.
-        data: One set of episodes and sets of pairs, as lerobot:PATH, rlds:PATH?split=val, or a path that tells itself;
-            or what `polymath data prepare` wrote, whole or by folders. ?weight=3&loss_weight=0.5&loss_per=document
-            behind a name says how much the set counts.
+        data: One set of episodes and sets of pairs, as lerobot:PATH, rlds:PATH?split=val, or a path whose files say
+            what it is; or what `polymath data prepare` wrote, whole or by folders. A name may end in
+            ?weight=3&loss_weight=0.5&loss_per=document, which says how much the set counts.
         out: The run directory; an existing one must belong to the same recipe.
         tokenizer: A tokenizer.json of the recipe's sizes; left out, that of --start or of the prepared sets, or one
             trained on the package's text.
         set: Fields of the recipe to change, as field=value.
         phases: Which phases, in this order; left out, both, or without pairs the robot phase on episodes alone.
-        start: Begin with the weights of another run directory.
+        start: Begin with the weights of another run directory. A later phase of a run continues the one before it.
         start_phase: Which phase of that run.
         published: Begin with published weights of a part, as vit=PATH, resampler=PATH or decoder=DIRECTORY.
         adapters: Train low-rank adapters alone, on the weights whose names this regular expression matches.
@@ -100,27 +102,44 @@ def train(
     """
     from polymath.config import apply_overrides
     from polymath.training.datasets import sort_data
-    from polymath.training.fitting import without_pairs
     from polymath.training.job import train as train_run
     from polymath.training.processes import start_processes
-    from polymath.training.start import Start
+    from polymath.training.start import Start, as_begun
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop saves a checkpoint, as Ctrl-C does
     start_processes(os.environ)
-    parts = _parts(published)
-    recipe = _recipe(preset, parts.get("decoder"), adapters, rank)
+    begin = Start(start, start_phase, _parts(published))
+    recipe = _recipe(preset, begin.published.get("decoder"), adapters, rank)
     recipe = apply_overrides(recipe, [assignment for group in set for assignment in group])
-    found, has_pairs = sort_data(data)
+    recipe = as_begun(recipe, out, begin)
+    sources, has_pairs = sort_data(data)
     if phases is None and not has_pairs:
-        recipe = without_pairs(recipe)
+        recipe = _on_episodes_alone(recipe, out, begin)
     chosen: tuple[Phase, ...] = phases or (("alignment", "robot") if has_pairs else ("robot",))
-    found = replace(found, tokenizer=tokenizer, controls=controls)
-    train_run(recipe, found, out, chosen, Start(start, start_phase, parts))
+    train_run(recipe, replace(sources, tokenizer=tokenizer, controls=controls), out, chosen, begin)
     steps = {phase: recipe.phase(phase).steps for phase in chosen}
     if json:
         print_json({"path": str(out), "recipe": recipe.name, "steps": steps})
     else:
         print(f"{out}: " + ", ".join(f"{phase} {count:,} steps" for phase, count in steps.items()))
+
+
+def _on_episodes_alone(recipe: "Recipe", out: Path, start: "Start") -> "Recipe":
+    """The robot phase without pairs; what is drawn and would stay frozen learns too, which is said on stderr."""
+    from polymath.training.fitting import without_pairs
+    from polymath.training.start import recorded_or_named
+    from polymath.training.untrained import with_untrained_learning
+
+    recipe = without_pairs(recipe)
+    learning = with_untrained_learning(recipe, "robot", recorded_or_named(recipe, out, start).trained)
+    if learning != recipe:
+        print(
+            "no pairs and no trained weights to begin with: the vision transformer is drawn at random, so it learns in "
+            "the robot phase too (optimizer.groups = [['.*', 1.0]]); --published vit=PATH or --start RUN begins with "
+            "one that sees",
+            file=sys.stderr,
+        )
+    return learning
 
 
 def _parts(published: tuple[str, ...]) -> dict[str, Path]:

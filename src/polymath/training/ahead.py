@@ -4,7 +4,6 @@ Everything comes from shapes: no weight is drawn, no batch is loaded. With the e
 those of a TPU topology, described by libtpu itself on any x86 machine; without, they are this machine's.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import jax
@@ -31,7 +30,7 @@ def lower_step(
     check_rows(phase, rows, recipe.execution.micro_batches, partitioner)
     step = make_step(recipe.model, part.optimizer, part.loss, recipe.execution, part.steps, partitioner)
     state = abstract_state(recipe.model, part.optimizer, partitioner)
-    return step.lower(state, abstract_batch(phase_layout(recipe, phase), rows, partitioner))  # type: ignore[attr-defined]
+    return step.lower(state, abstract_batch(recipe.phase_layout(phase), rows, partitioner))  # type: ignore[attr-defined]
 
 
 def compile_step(
@@ -65,17 +64,6 @@ def topology_devices(topology: str) -> list[Any]:
     if chip in ("v4", "v5p"):
         options["chip_config_name"] = "megacore"
     return list(topologies.get_topology_desc(topology, "tpu", **options).devices)
-
-
-def phase_layout(recipe: Recipe, phase: str) -> Layout:
-    """The layout of a phase's rows."""
-    layout, part = recipe.layout, recipe.phase(phase)
-    return replace(
-        layout,
-        length=part.length or layout.length,
-        max_images=part.max_images or layout.max_images,
-        max_control_steps=part.max_control_steps or layout.max_control_steps,
-    )
 
 
 def abstract_batch(layout: Layout, rows: int, partitioner: Partitioner | None = None) -> Batch:

@@ -64,6 +64,19 @@ class Checkpoints:
             raise CheckpointError(f"{self.directory / str(step)}: does not fit the recipe: {error}") from error
 
 
+def newest_step(directory: Path) -> int:
+    """The step of the newest checkpoint. Raises CheckpointError if there is none."""
+    if not has_checkpoint(directory):
+        missing = "holds no checkpoint yet" if Path(directory).is_dir() else "no such directory"
+        raise CheckpointError(f"{directory}: {missing}; train that phase first")
+    return max(int(path.name) for path in Path(directory).iterdir() if path.name.isdigit())
+
+
+def has_checkpoint(directory: Path) -> bool:
+    """Whether at least one checkpoint in `directory` is complete (orbax renames one when it is)."""
+    return Path(directory).is_dir() and any(path.name.isdigit() for path in Path(directory).iterdir())
+
+
 def reading_limit(target: State) -> float:
     """GB on their way from a checkpoint at a time: the largest array of `target`, which has to fit as a whole because
     a file's chunks may be those of another mesh, and the byte more that orbax asks for.
@@ -75,8 +88,7 @@ def load_params(
     directory: Path, model: polymath_v.Config, config: optimizer.Config, partitioner: Partitioner | None = None
 ) -> polymath_v.Params:
     """The weights of a phase's newest checkpoint. Raises CheckpointError if there is none."""
-    if not Path(directory).is_dir():
-        raise CheckpointError(f"{directory}: no such directory; train that phase first")
+    newest_step(directory)
     with Checkpoints(directory, every=1) as checkpoints:
         state = checkpoints.restore(abstract_state(model, config, partitioner))
     return optimizer.merge(state.trainable, state.frozen, polymath_v.specs(model))

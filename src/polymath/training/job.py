@@ -1,15 +1,17 @@
 """`polymath train`: data sets and a recipe in, a run directory out, one phase after the other."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
+from polymath import config
 from polymath.data.loading.loader import Loader
 from polymath.data.loading.resume import load_state
+from polymath.errors import ConfigError
 from polymath.model import polymath_v
 from polymath.model.polymath_v import Params
-from polymath.training import optimizer
-from polymath.training.checkpoints import load_params
+from polymath.training import beginning, optimizer
+from polymath.training.beginning import Beginning
+from polymath.training.checkpoints import has_checkpoint, load_params
 from polymath.training.datasets import DataSets, TrainingData
 from polymath.training.fitting import find_tokenizer, fitted
 from polymath.training.loop import train_phase, training_mesh
@@ -17,32 +19,38 @@ from polymath.training.placement import check_rows
 from polymath.training.processes import is_first
 from polymath.training.recipe import PHASES, Recipe
 from polymath.training.run import Run, create, find_run
-from polymath.training.start import Start, starting_weights
+from polymath.training.start import Start, all_weights, starting_weights
+from polymath.training.start import beginning as beginning_of
+from polymath.training.untrained import check_trained, trainable
 
 
 def train(
     recipe: Recipe, data: TrainingData, out: Path, phases: Sequence[str] = PHASES, start: Start | None = None
 ) -> Run:
-    """Train the phases in the run directory `out`; finished phases are left alone, a broken one goes on.
+    """Train the phases in the run directory `out`; a phase that was interrupted continues, a finished one is left.
 
-    `start`: what the first phase begins with, instead of the phase before it in `out` or a fresh draw.
-    Raises ConfigError if `out` belongs to another recipe, `start` to another model, or prepared sets to another
-    tokenizer or layout.
+    `start`: what the run's first phase begins with instead of a fresh draw. A later phase continues the phase before
+    it in `out`, whatever start is named.
+    Raises ConfigError if `out` belongs to another recipe or began with another start, `start` to another model, or
+    prepared sets to another tokenizer or layout; and if a phase would freeze weights that nothing has trained.
     """
+    start = start or Start()
     sets = DataSets(data, recipe.layout.image_size)
     robot, statistics = sets.robot
     recipe = fitted(recipe, robot, [prepared.layout for prepared, _ in sets.prepared])
     check(recipe, phases)
-    began = [out / "tokenizer.json", *([start.run / "tokenizer.json"] if start and start.run else [])]
-    given = [data.tokenizer] if data.tokenizer else [*began, *sets.tokenizers()]
-    tokenizer = find_tokenizer(recipe, given, sets.instructions())
+    own_files = [out / "tokenizer.json", *([start.run / "tokenizer.json"] if start.run else [])]
+    tokenizers = [data.tokenizer] if data.tokenizer else [*own_files, *sets.tokenizers()]
+    tokenizer = find_tokenizer(recipe, tokenizers, sets.instructions())
     sets.check_tokenizer(tokenizer)
     run = find_run(out, recipe, tokenizer, robot, statistics, sets.record())
-    loaders = {name: phase_loader(run, name, sets) for name in phases}  # what does not fit is said before all else
+    began = find_beginning(run, start)
+    loaders = {name: phase_loader(run, name, sets) for name in phases}  # all that does not fit is reported first
+    check_trained(recipe, phases, trained_before(run, began, phases[0]))
     create(run)
-    params = starting_weights(recipe, start or Start(), tokenizer, training_mesh(recipe.mesh))
-    if params is None:
-        params = weights_before(run, phases[0])
+    if is_first():
+        config.save(began, run.path / beginning.FILE)
+    params = first_weights(run, start, phases[0])
     for name in phases:
         check_stream(run, name, loaders[name])
         params = train_phase(run, name, loaders[name], params)
@@ -63,26 +71,49 @@ def check(recipe: Recipe, phases: Sequence[str]) -> None:
         optimizer.learning_rate_factors(phase.optimizer, specs)
 
 
-def weights_before(run: Run, phase_name: str) -> Params | None:
-    """The newest weights of the phase that comes before, if the run has any."""
-    place = PHASES.index(phase_name)
-    if not place or not run.checkpoints(PHASES[place - 1]).exists():
-        return None
-    before, recipe = PHASES[place - 1], run.recipe
+def find_beginning(run: Run, start: Start) -> Beginning:
+    """What the run began with; of a run that has trained nothing yet, what `start` names.
+
+    Raises ConfigError if `start` names something else than the run began with.
+    """
+    if not any(has_checkpoint(run.checkpoints(phase)) for phase in PHASES):
+        return beginning_of(run.recipe, start)
+    recorded = beginning.read(run.path)
+    if recorded is None:
+        if not start.is_fresh:
+            raise ConfigError(
+                f"{run.path}: does not record what it began with (an older version made it); leave the start out to "
+                "continue it, or choose another run directory"
+            )
+        return Beginning(trained=all_weights(run.recipe))
+    if not start.is_fresh:
+        recorded.check_same(beginning_of(run.recipe, start), run.path / beginning.FILE)
+    return recorded
+
+
+def trained_before(run: Run, began: Beginning, phase_name: str) -> set[str]:
+    """Names of the weights that are trained when the phase begins."""
+    done = [phase for phase in PHASES[: PHASES.index(phase_name)] if has_checkpoint(run.checkpoints(phase))]
+    return set(began.trained).union(*(trainable(run.recipe, phase) for phase in done))
+
+
+def first_weights(run: Run, start: Start, phase_name: str) -> Params | None:
+    """What the phase begins with; None for a draw, and where it continues from its own checkpoint."""
+    recipe, place = run.recipe, PHASES.index(phase_name)
     mesh = training_mesh(recipe.mesh)
-    return load_params(run.checkpoints(before), recipe.model, recipe.phase(before).optimizer, mesh)
+    if has_checkpoint(run.checkpoints(phase_name)):
+        return None
+    for before in reversed(PHASES[:place]):
+        if has_checkpoint(run.checkpoints(before)):
+            return load_params(run.checkpoints(before), recipe.model, recipe.phase(before).optimizer, mesh)
+    return starting_weights(recipe, start, run.tokenizer, mesh)
 
 
 def phase_loader(run: Run, phase_name: str, sets: DataSets) -> Loader:
     """The phase's mixture of pairs and trajectory windows, in the phase's row sizes."""
-    recipe, phase = run.recipe, run.recipe.phase(phase_name)
-    layout = replace(
-        recipe.layout,
-        length=phase.length or recipe.layout.length,
-        max_images=phase.max_images or recipe.layout.max_images,
-        max_control_steps=phase.max_control_steps or recipe.layout.max_control_steps,
-    )
-    return Loader(sets.sources(run, phase_name, layout), layout, phase.rows, recipe.seed)
+    recipe = run.recipe
+    layout = recipe.phase_layout(phase_name)
+    return Loader(sets.sources(run, phase_name, layout), layout, recipe.phase(phase_name).rows, recipe.seed)
 
 
 def check_stream(run: Run, phase_name: str, loader: Loader) -> None:

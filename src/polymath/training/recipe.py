@@ -3,7 +3,7 @@
 `polymath.presets` holds named recipes; `--set a.b=c` changes one field of one of them.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from polymath.data.sequences.augment import Augmentation
 from polymath.data.sequences.sequence import Layout
@@ -38,7 +38,10 @@ class Phase:
 
 @dataclass(frozen=True)
 class Recipe:
-    """`alignment` trains on image-text pairs, `robot` fine-tunes on trajectories (mixed with pairs)."""
+    """`alignment` trains on image-text pairs, `robot` fine-tunes on trajectories (mixed with pairs).
+
+    allow_untrained: a phase may freeze weights that were drawn at random and that nothing has trained.
+    """
 
     name: str
     purpose: str
@@ -52,6 +55,7 @@ class Recipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
     ablation: Ablation = field(default_factory=Ablation)
     seed: int = 0
+    allow_untrained: bool = False
 
     def __post_init__(self) -> None:
         model, layout = self.model, self.layout
@@ -68,6 +72,20 @@ class Recipe:
 
     def phase(self, name: str) -> Phase:
         return {"alignment": self.alignment, "robot": self.robot}[name]
+
+    def phase_layout(self, name: str) -> Layout:
+        """The layout of a phase's rows."""
+        layout, phase = self.layout, self.phase(name)
+        return replace(
+            layout,
+            length=phase.length or layout.length,
+            max_images=phase.max_images or layout.max_images,
+            max_control_steps=phase.max_control_steps or layout.max_control_steps,
+        )
+
+    def with_phase(self, name: str, phase: Phase) -> "Recipe":
+        """The recipe with another phase of that name."""
+        return replace(self, **{name: phase})  # type: ignore[arg-type]
 
 
 PHASES = ("alignment", "robot")

@@ -5,6 +5,7 @@ RUN/tokenizer.json               loads with Hugging Face tokenizers
 RUN/embodiment.json              the robot: cameras, state, actions, frequency
 RUN/statistics.json              normalisation of state and actions
 RUN/data.json                    where the data came from, and the identity of its renderer
+RUN/start.json                   which weights the run began with, and their hashes
 RUN/loader/PHASE.json            which stream of batches the phase reads: seed, rows, data
 RUN/example_batch.safetensors    the first rows of the robot phase, to try the model on
 RUN/metrics.jsonl                one line a logged step; RUN/tensorboard holds the same curves

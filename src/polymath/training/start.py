@@ -2,21 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import jax
 
+from polymath import config
 from polymath import specs as weights
 from polymath.errors import ConfigError
 from polymath.model import lora, polymath_v
 from polymath.model.weights import load_resampler, load_vit
 from polymath.sharding.placement import Partitioner
 from polymath.tokenizer import Tokenizer
-from polymath.training.checkpoints import load_params
+from polymath.training.adapters import with_adapters
+from polymath.training.beginning import WEIGHT_FILES, Beginning, Files, files, read
+from polymath.training.checkpoints import has_checkpoint, load_params, newest_step
 from polymath.training.language import load_language
-from polymath.training.recipe import Recipe
-from polymath.training.run import open_run
+from polymath.training.recipe import PHASES, Recipe
+from polymath.training.run import Run, open_run
+from polymath.training.untrained import trainable, unadapted
 
 PARTS = ("vit", "resampler", "decoder")
 
@@ -38,6 +43,67 @@ class Start:
             if part not in PARTS:
                 raise ConfigError(f"--published {part}: no such part; choose from {', '.join(PARTS)}")
 
+    @property
+    def is_fresh(self) -> bool:
+        """Nothing is named: all weights are drawn, or the run's own phase before is continued."""
+        return self.run is None and not self.published
+
+    @cached_property
+    def published_files(self) -> dict[str, Files]:
+        """Each published part's files with their hash, read once."""
+        return {part: files(Path(path), WEIGHT_FILES) for part, path in self.published.items()}
+
+
+def as_begun(recipe: Recipe, out: Path, start: Start) -> Recipe:
+    """The recipe as the run in `out` has it, where a later call leaves out what the first one named.
+
+    That is the shape of a published decoder, and the adapters. A run that does not exist changes nothing.
+    """
+    if not (out / "config.json").is_file():
+        return recipe
+    model, recorded = config.load(Recipe, out / "config.json").model, read(out)
+    if recorded and "decoder" in recorded.published and "decoder" not in start.published:
+        sizes = replace(recipe.model, decoder=model.decoder, action_head=model.action_head)
+        recipe = replace(recipe, model=sizes)
+    if model.adapters is not None and recipe.model.adapters is None:
+        recipe = with_adapters(recipe, model.adapters)
+    return recipe
+
+
+def recorded_or_named(recipe: Recipe, out: Path, start: Start) -> Beginning:
+    """What the run in `out` began with if it has trained, else what `start` names."""
+    recorded = read(out) if any(has_checkpoint(out / "checkpoints" / phase) for phase in PHASES) else None
+    return beginning(recipe, start) if recorded is None else recorded
+
+
+def beginning(recipe: Recipe, start: Start) -> Beginning:
+    """What `start` names, with hashes. Raises ConfigError or CheckpointError for what is not there."""
+    trained = {name for name in all_weights(recipe) if name.split(".")[0] in start.published}
+    if start.run is None:
+        return Beginning(None, start.published_files, tuple(sorted(trained)))
+    step = newest_step(Path(start.run) / "checkpoints" / start.phase)
+    checkpoint = files(Path(start.run) / "checkpoints" / start.phase / str(step))
+    trained |= trained_in(open_run(start.run), start.phase)
+    return Beginning(checkpoint, start.published_files, tuple(sorted(trained)))
+
+
+def trained_in(run: Run, last_phase: str) -> set[str]:
+    """Names of the weights that a run began with or trained, up to `last_phase` and as far as it has come.
+
+    A run of an older version does not say what it began with: all its weights count as trained.
+    """
+    recorded = read(run.path)
+    if recorded is None:
+        return set(all_weights(run.recipe))
+    phases = PHASES[: PHASES.index(last_phase) + 1]
+    done = [phase for phase in phases if has_checkpoint(run.checkpoints(phase))]
+    return set(recorded.trained).union(*(trainable(run.recipe, phase) for phase in done))
+
+
+def all_weights(recipe: Recipe) -> tuple[str, ...]:
+    """Names of the model's weights, those below adapters as without them."""
+    return tuple(unadapted(name) for name, _ in weights.named(polymath_v.specs(recipe.model)))
+
 
 def starting_weights(
     recipe: Recipe, start: Start, tokenizer: Tokenizer, mesh: Partitioner | None = None
@@ -46,7 +112,7 @@ def starting_weights(
 
     Raises ConfigError for a run of another model, CheckpointError for files that do not fit.
     """
-    if start.run is None and not start.published and recipe.model.adapters is None:
+    if start.is_fresh and recipe.model.adapters is None:
         return None
     key, specs = jax.random.key(recipe.seed), polymath_v.specs(replace(recipe.model, adapters=None))
     places = None if mesh is None else mesh.shardings(specs)
