@@ -35,22 +35,27 @@ class Contents:
     def read(self) -> None:
         """Raises DataError if nothing can be read; what is wrong with one episode goes to `on_bad`."""
         instructions = read_instructions(self._root, self._info)
-        entries = read_episodes(self._root, self._info, self._videos, self._on_bad)
-        self._check_total("total_episodes", self._info.total_episodes, len(entries))
+        listed = read_episodes(self._root, self._info, self._videos, self._on_bad)
+        entries = listed.entries
+        self._check_total("total_episodes", self._info.total_episodes, listed.rows)
         self._check_colours(entries)
         clashes = overlapping(entries, 0.25 / self._info.fps)
         by_file: dict[Path, list[EpisodeEntry]] = defaultdict(list)
         for entry in entries:
             by_file[entry.data].append(entry)
-        for path, listed in by_file.items():
+        for path, inside in by_file.items():
             try:
                 file = RowFile(path, self._info, self._keys, self._robot)
             except DataError as error:
-                for entry in listed:
+                for entry in inside:
                     self._on_bad(str(path), entry.name, error)
                 continue
-            self._read_file(file, listed, clashes, instructions)
-        self._check_frames(sum(entry.length for entry in entries))
+            self._read_file(file, inside, clashes, instructions)
+            for index in file.unlisted(listed.numbers):
+                message = f"{path}: episode {index} has rows, but no entry in meta/episodes; copy the whole set"
+                self._on_bad(str(path), f"episode {index}", DataError(message, "schema"))
+        if len(entries) == listed.rows:
+            self._check_frames(sum(entry.length for entry in entries))
 
     def notes(self) -> list[str]:
         """What is unusual about the episodes that are kept."""
@@ -116,9 +121,6 @@ class Contents:
             self.entries.append(entry)
             self.rows.append(rows)
             self.places.append(EpisodePictures(entry.name, file.pictures, first, clips))
-        for index in file.unlisted(entries):
-            message = f"{file.path}: episode {index} has rows, but no entry in meta/episodes; copy the whole set"
-            self._on_bad(str(file.path), f"episode {index}", DataError(message, "schema"))
 
     def _check_videos(self, entry: EpisodeEntry) -> None:
         """A video is looked at once; what is wrong with it is raised for every episode in it."""

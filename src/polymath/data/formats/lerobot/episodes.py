@@ -48,7 +48,16 @@ class EpisodeEntry:
         return f"episode {self.index}"
 
 
-def read_episodes(root: Path, info: Info, videos: tuple[str, ...], on_bad: OnBad) -> list[EpisodeEntry]:
+@dataclass(frozen=True)
+class EpisodeList:
+    """The entries that can be used; how many rows the list has, and every number that stands in it, good or bad."""
+
+    entries: list[EpisodeEntry]
+    rows: int
+    numbers: frozenset[int]
+
+
+def read_episodes(root: Path, info: Info, videos: tuple[str, ...], on_bad: OnBad) -> EpisodeList:
     """The episodes in the order of their numbers; `videos` are the columns of the cameras that are videos.
 
     An entry that cannot be used goes to `on_bad`. Raises DataError if there is no entry, or no file of them.
@@ -60,8 +69,12 @@ def read_episodes(root: Path, info: Info, videos: tuple[str, ...], on_bad: OnBad
             entries.append(_entry(root, info, videos, file, number, row))
         except DataError as error:
             on_bad(str(file), _row_name(number, row), error)
-    entries = _without_duplicates(entries, on_bad)
-    return sorted(entries, key=lambda entry: entry.index)
+    numbers = (row.get("episode_index") for _, _, row in rows if isinstance(row, dict))
+    return EpisodeList(
+        entries=sorted(_without_duplicates(entries, on_bad), key=lambda entry: entry.index),
+        rows=len(rows),
+        numbers=frozenset(number for number in numbers if isinstance(number, int)),
+    )
 
 
 def overlapping(entries: Iterable[EpisodeEntry], tolerance: float) -> dict[int, DataError]:
@@ -182,12 +195,12 @@ def _without_duplicates(entries: list[EpisodeEntry], on_bad: OnBad) -> list[Epis
     return kept
 
 
-def _rows_v2(root: Path) -> Iterable[tuple[Path, int, Any]]:
+def _rows_v2(root: Path) -> list[tuple[Path, int, Any]]:
     file = root / "meta" / "episodes.jsonl"
     rows = read_json_lines(file)
     if not rows:
         raise DataError(f"{file}: holds no episode; copy or record the data set again")
-    return ((file, number, row) for number, row in rows)
+    return [(file, number, row) for number, row in rows]
 
 
 def read_json_lines(path: Path) -> list[tuple[int, Any]]:
@@ -201,7 +214,7 @@ def read_json_lines(path: Path) -> list[tuple[int, Any]]:
         raise DataError(f"{path}: not valid JSON lines ({error}); copy the data set again") from None
 
 
-def _rows_v3(root: Path) -> Iterable[tuple[Path, int, Any]]:
+def _rows_v3(root: Path) -> list[tuple[Path, int, Any]]:
     rows: list[tuple[Path, int, Any]] = []
     for file in sorted(root.glob("meta/episodes/*/*.parquet")):
         table = read_table(file)

@@ -13,7 +13,7 @@ from polymath.errors import DataError
 
 # Control rates outside of these are a damaged number or another unit.
 SLOWEST, FASTEST = 1e-3, 1e5
-CHANNEL_NAMES = ("channel", "channels", "c")
+CHANNEL_NAMES, CHANNELS = ("channel", "channels", "c"), (1, 3, 4)
 # What the path templates of all versions may name, with a value to try them with.
 PLACEHOLDERS = {"chunk_index": 0, "file_index": 0, "episode_chunk": 0, "episode_index": 0, "video_key": "camera"}
 
@@ -35,15 +35,14 @@ class Feature:
 
     @property
     def channels(self) -> int | None:
-        """Of a picture: the axis that is named so, else the last or first of three that can be one; None if unknown."""
+        """Of a picture: the axis that is named so if it can be one, else the last or the first; None if unknown."""
         if self.shape is None or len(self.shape) not in (2, 3):
             return None
         if len(self.shape) == 2:
             return 1
         names = [str(name).lower() for name in self.names] if isinstance(self.names, list) else []
         named = [axis for axis, name in enumerate(names) if name in CHANNEL_NAMES and axis < 3]
-        axis = named[0] if named else next((a for a in (2, 0) if self.shape[a] in (1, 3, 4)), None)
-        return None if axis is None else self.shape[axis]
+        return next((self.shape[axis] for axis in (*named, 2, 0) if self.shape[axis] in CHANNELS), None)
 
     @property
     def depth(self) -> str | None:
@@ -54,7 +53,7 @@ class Feature:
         if isinstance(pixels, str) and is_measurement(pixels):
             return f"pixels are {pixels}"
         channels = self.channels
-        return None if channels is None or channels in (3, 4) else f"{channels} channel" + "s" * (channels != 1)
+        return "1 channel" if channels == 1 else None
 
     @property
     def short(self) -> str:

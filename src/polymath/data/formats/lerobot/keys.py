@@ -79,9 +79,9 @@ def _cameras(info: Info, chosen: tuple[str, ...] | None) -> tuple[dict[str, str]
         if feature.dtype == "video" and info.video_path is None:
             raise DataError(f"{info.file}, video_path: is missing, but {feature.key} is a video; add it", "schema")
     if not colour:
-        raise DataError(
-            f"{info.file}, features: no camera (dtype image or video); the columns are {_list(info.features)}", "schema"
-        )
+        left_out = "".join(f"; {note}" for note in notes)
+        message = f"{info.file}, features: no camera (dtype image or video) among {_list(info.features)}{left_out}"
+        raise DataError(message, "schema")
     names = [feature.short for feature in colour]
     unique = len(set(names)) == len(names)
     return {feature.short if unique else feature.key: feature.key for feature in colour}, notes

@@ -3,7 +3,7 @@
 Columns become numbers a whole file at a time; an episode's are a view of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +52,8 @@ class RowFile:
         self._table, self.pictures = open_data_file(path, list(needed), pictures)
         self._numbers: dict[str, np.ndarray | None] = {}
         self.episode_index = self._column("episode_index", slice(None), f"{path}, episode_index").ravel()
-        episodes, counts = np.unique(self.episode_index, return_counts=True)
+        numbered = self.episode_index[np.isfinite(self.episode_index)]  # a row without a number is its episode's fault
+        episodes, counts = np.unique(numbered.astype(np.int64), return_counts=True)
         self._counts = dict(zip(episodes.tolist(), counts.tolist(), strict=True))
 
     def first_row(self, entry: EpisodeEntry, base: int) -> int:
@@ -91,9 +92,9 @@ class RowFile:
         before = self.episode_index[: int(np.argmax(self.episode_index == listed.index))]
         return listed.rows[0] - int((~np.isin(before, [entry.index for entry in entries])).sum())
 
-    def unlisted(self, entries: Sequence[EpisodeEntry]) -> list[int]:
-        """Episodes that have rows in the file, but no entry."""
-        return sorted(set(self._counts) - {entry.index for entry in entries})
+    def unlisted(self, numbers: Set[int]) -> list[int]:
+        """Episodes that have rows in the file, but are none of those listed."""
+        return sorted(set(self._counts) - numbers)
 
     def read(self, entry: EpisodeEntry, first: int, instructions: Instructions) -> EpisodeRows:
         """The episode's rows. Raises DataError for rows that no policy may learn from."""
@@ -103,6 +104,8 @@ class RowFile:
         numbers = None
         if "frame_index" in self._table.column_names:
             numbers = self._column("frame_index", part, f"{where}, frame_index").ravel()
+            if not np.isfinite(numbers).all():
+                raise DataError(f"{where}, frame_index: null in a row; number the rows from 0 on", "nan")
         return EpisodeRows(
             first=first,
             states=states,
@@ -169,7 +172,10 @@ class RowFile:
         if pa.types.is_string(kind) or pa.types.is_large_string(kind):
             tasks = set(self._table[name].slice(part.start, part.stop - part.start).to_pylist())
         else:
-            tasks = set(self._column(name, part, f"{where}, {name}").ravel().tolist())
+            numbers = self._column(name, part, f"{where}, {name}").ravel()
+            if not np.isfinite(numbers).all():
+                raise DataError(f"{where}, {name}: null in a row; write the task into every row", "instruction")
+            tasks = set(numbers.tolist())
         if len(tasks) > 1:
             raise DataError(
                 f"{where}, {name}: {len(tasks)} instructions in one episode; split it where they change", "instruction"
@@ -179,4 +185,4 @@ class RowFile:
             if not (task or "").strip():
                 raise DataError(f"{where}, {name}: is empty; write down what the robot was told", "instruction")
             return str(task)
-        return instructions.text(int(task) if task == task else -1, where)
+        return instructions.text(int(task), where)
