@@ -5,10 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cachetools import LRUCache
+
 from polymath.data.files.paths import is_local
 from polymath.errors import DataError
 
+OPEN_FILES = 32  # a thread; a process may have 1,024 open with the usual limit, and a set has thousands of shards
 _open = threading.local()
+
+
+class _Readers(LRUCache):
+    """The least recently used reader is closed before it leaves."""
+
+    def popitem(self) -> tuple[str, Any]:
+        path, least_recent = super().popitem()
+        least_recent.close()
+        return path, least_recent
 
 
 @dataclass(frozen=True)
@@ -31,11 +43,12 @@ class Record:
 
 
 def reader(path: Path) -> Any:
-    """An open reader of this thread."""
+    """An open reader of this thread, which keeps the last `OPEN_FILES` open: use it before asking for another one."""
     from array_record.python.array_record_module import ArrayRecordReader
 
-    readers: dict[str, Any] = getattr(_open, "readers", None) or {}
-    _open.readers = readers
+    if not hasattr(_open, "readers"):
+        _open.readers = _Readers(OPEN_FILES)
+    readers: _Readers = _open.readers
     key = str(path)
     if key not in readers:
         readers[key] = ArrayRecordReader(key)
