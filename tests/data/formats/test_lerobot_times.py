@@ -133,6 +133,15 @@ def test_hardware_clocks(tmp_path: Path) -> None:
     assert "timestamps of 2 episodes do not fit their videos (episode 0 for one); they have a frame a row" in note
 
 
+def test_a_clock_of_another_unit(tmp_path: Path) -> None:
+    """Milliseconds: a frame a row would fit, but not at this pace."""
+    root = write_set(tmp_path / "set", (8,), edit_rows=times(lambda t: 100.0 * t))
+    with pytest.raises(
+        DataError, match=r"has 8 frames .*; none at 100\.000 s, where frame 1 is; copy .* or correct timest"
+    ):
+        LeRobotEpisodes(root)
+
+
 def test_times_without_pictures(tmp_path: Path) -> None:
     """A pause as above, but the video is a frame short: nothing says which picture belongs to which row."""
 

@@ -5,7 +5,8 @@ further than 1e-4 s away; here it may be half the time between two frames away, 
 jitter, from_timestamp is a sum of rounded durations, and a nearer frame than that cannot exist.
 
 Recorders that write one frame a row at a constant rate, but stamp rows with their own clock, leave times that the video
-does not have. Such an episode is read frame by frame, if it has exactly as many frames as rows, and a note says so.
+does not have (after a pause, say). Such an episode is read frame by frame, if it has exactly as many frames as rows and
+the clock runs at the set's rate, and a note says so.
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from polymath.data.formats.lerobot.rows import EpisodeRows
 from polymath.errors import DataError
 
 RATE_TOLERANCE = 5e-3  # NTSC's 29.97 is 30
+PACE_TOLERANCE = 0.25
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def frames_of_rows(info: Info, clip: Clip, rows: EpisodeRows, name: str, nearest
         far = np.flatnonzero(np.abs(line.times[numbers] - wanted) > half + 1e-6)
         if not len(far):
             return ClipFrames(numbers.astype(np.int32), by_time=True)
-        if not nearest_only and _frame_a_row(rows, len(inside), half):
+        if not nearest_only and _frame_a_row(rows, len(inside), info.fps):
             return ClipFrames(np.arange(first, stop, dtype=np.int32), by_time=False)
         row = int(far[0])
     span = f" ({inside[0]:.3f} to {inside[-1]:.3f} s)" if len(inside) else ""
@@ -84,9 +86,10 @@ def frames_of_rows(info: Info, clip: Clip, rows: EpisodeRows, name: str, nearest
     )
 
 
-def _frame_a_row(rows: EpisodeRows, frames: int, half: float) -> bool:
-    """Whether the rows are numbered through from the beginning, and there is one frame for each."""
+def _frame_a_row(rows: EpisodeRows, frames: int, fps: float) -> bool:
+    """Whether the rows are numbered through from the beginning at the set's rate, and there is one frame for each."""
     numbers = rows.numbers
-    if numbers is None or frames != len(numbers) or abs(rows.times[0]) > half:
+    if numbers is None or frames != len(numbers) or (numbers != np.arange(frames)).any():
         return False
-    return bool((numbers == np.arange(frames)).all())
+    pace = 1.0 if rows.pace is None else rows.pace * fps
+    return abs(float(rows.times[0])) * fps <= 0.5 and abs(pace - 1) < PACE_TOLERANCE

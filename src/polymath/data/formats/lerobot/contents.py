@@ -8,28 +8,30 @@ import numpy as np
 
 from polymath.data.files import video
 from polymath.data.files.quarantine import OnBad
-from polymath.data.formats.lerobot.clips import ClipFrames, check_clip, check_rate, frames_of_rows
+from polymath.data.formats.lerobot.clips import PACE_TOLERANCE, ClipFrames, check_clip, check_rate, frames_of_rows
 from polymath.data.formats.lerobot.episodes import Clip, EpisodeEntry, overlapping, read_episodes
 from polymath.data.formats.lerobot.info import Info
 from polymath.data.formats.lerobot.keys import Keys
 from polymath.data.formats.lerobot.pictures import EpisodePictures
-from polymath.data.formats.lerobot.rows import EpisodeRows, RowFile
+from polymath.data.formats.lerobot.rows import EpisodeRows, RowFile, Vectors
 from polymath.data.formats.lerobot.tasks import Instructions, read_instructions
 from polymath.errors import DataError
 from polymath.types import Embodiment
 
 
 class Contents:
-    """What a data set is made of, gathered while it is opened; `entries`, `rows` and `places` go side by side."""
+    """What a data set is made of, gathered while it is opened; `entries`, `vectors` and `places` go side by side."""
 
     def __init__(self, root: Path, info: Info, keys: Keys, robot: Embodiment, nearest: bool, on_bad: OnBad) -> None:
         self._root, self._info, self._keys, self._robot = root, info, keys, robot
         self._nearest, self._on_bad = nearest, on_bad
         self._videos = tuple(key for key in keys.cameras.values() if info.features[key].dtype == "video")
         self._problems: dict[Path, DataError | None] = {}
-        self._notes: list[str] = []
+        self._paces: list[float] = []
+        self._cut = 0
+        self._trimmed = 0
         self.entries: list[EpisodeEntry] = []
-        self.rows: list[EpisodeRows] = []
+        self.vectors: list[Vectors] = []
         self.places: list[EpisodePictures] = []
 
     def read(self) -> None:
@@ -54,21 +56,23 @@ class Contents:
             for index in file.unlisted(listed.numbers):
                 message = f"{path}: episode {index} has rows, but no entry in meta/episodes; copy the whole set"
                 self._on_bad(str(path), f"episode {index}", DataError(message, "schema"))
-        if len(entries) == listed.rows:
+        if len(self.entries) == listed.rows:  # else the frames of bad episodes are missing from the count
             self._check_frames(sum(entry.length for entry in entries))
 
     def notes(self) -> list[str]:
         """What is unusual about the episodes that are kept."""
-        notes = [*self._notes]
+        notes = []
+        if self._trimmed:
+            notes.append(f"{self._trimmed} control steps were cut out of episodes after they were recorded")
         untimed = [place.name for place in self.places if not all(f.by_time for _, f in place.clips.values())]
         if untimed:
             notes.append(
                 f"timestamps of {len(untimed)} episodes do not fit their videos ({untimed[0]} for one); they have a "
                 "frame a row, and are read so"
             )
-        steps = np.concatenate([np.diff(rows.times) for rows in self.rows]) if self.rows else np.zeros(0)
-        if len(steps) and not 0.8 < float(np.median(steps)) * self._info.fps < 1.25:
-            notes.append(f"rows are {np.median(steps):.4g} s apart, but info.json has fps {self._info.fps:g}")
+        pace = float(np.median(self._paces)) if self._paces else 1 / self._info.fps
+        if abs(pace * self._info.fps - 1) > PACE_TOLERANCE:
+            notes.append(f"rows are {pace:.4g} s apart, but info.json has fps {self._info.fps:g}")
         return notes
 
     def _check_total(self, name: str, total: int | None, there: int) -> None:
@@ -80,12 +84,10 @@ class Contents:
 
     def _check_frames(self, there: int) -> None:
         """Rows cut out of episodes leave the total behind: their frame_index still counts them."""
-        total = self._info.total_frames
-        cut = sum(int(rows.numbers.max()) + 1 - len(rows.numbers) for rows in self.rows if rows.numbers is not None)
-        if total is None or not cut or total != there + cut:
-            self._check_total("total_frames", total, there)
+        if self._info.total_frames == there + self._cut:
+            self._trimmed = self._cut
         else:
-            self._notes.append(f"{cut} control steps were cut out of episodes after they were recorded")
+            self._check_total("total_frames", self._info.total_frames, there)
 
     def _check_colours(self, entries: Sequence[EpisodeEntry]) -> None:
         """Raise DataError for a camera whose videos hold depth, going by the first that can be opened."""
@@ -119,7 +121,9 @@ class Contents:
                 self._on_bad(str(file.path), entry.name, error)
                 continue
             self.entries.append(entry)
-            self.rows.append(rows)
+            self.vectors.append(rows.vectors)
+            self._cut += rows.cut
+            self._paces += [] if rows.pace is None else [rows.pace]
             self.places.append(EpisodePictures(entry.name, file.pictures, first, clips))
 
     def _check_videos(self, entry: EpisodeEntry) -> None:

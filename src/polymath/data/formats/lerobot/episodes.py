@@ -5,6 +5,7 @@ episodes share a file, and meta/episodes/*/*.parquet says from which row to whic
 """
 
 import json
+import reprlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -69,11 +70,11 @@ def read_episodes(root: Path, info: Info, videos: tuple[str, ...], on_bad: OnBad
             entries.append(_entry(root, info, videos, file, number, row))
         except DataError as error:
             on_bad(str(file), _row_name(number, row), error)
-    numbers = (row.get("episode_index") for _, _, row in rows if isinstance(row, dict))
+    numbers = (whole(row.get("episode_index")) for _, _, row in rows if isinstance(row, dict))
     return EpisodeList(
         entries=sorted(_without_duplicates(entries, on_bad), key=lambda entry: entry.index),
         rows=len(rows),
-        numbers=frozenset(number for number in numbers if isinstance(number, int)),
+        numbers=frozenset(number for number in numbers if number is not None),
     )
 
 
@@ -125,7 +126,7 @@ def _entry(root: Path, info: Info, videos: tuple[str, ...], file: Path, number: 
         data=root / info.data_path.format(**_place(info, row, "data", where), **names),
         rows=rows,
         clips={key: _clip(root, info, row, key, where, names) for key in videos},
-        tasks=tuple(str(text) for text in ([tasks] if isinstance(tasks, str) else tasks or ())),
+        tasks=tuple(text for text in (tasks if isinstance(tasks, list) else [tasks]) if isinstance(text, str)),
         task=_text(row.get("polymath/task")),
         metadata=_text(row.get("polymath/metadata")),
     )
@@ -153,8 +154,8 @@ def _place(info: Info, row: dict[str, Any], group: str, where: str) -> dict[str,
 
 
 def _row_name(number: int, row: Any) -> str:
-    index = row.get("episode_index") if isinstance(row, dict) else None
-    return f"episode {index}" if isinstance(index, int) else f"row {number}"
+    index = whole(row.get("episode_index")) if isinstance(row, dict) else None
+    return f"row {number}" if index is None else f"episode {index}"
 
 
 def _whole(row: Mapping[str, Any], name: str, where: str) -> int:
@@ -162,7 +163,9 @@ def _whole(row: Mapping[str, Any], name: str, where: str) -> int:
         raise DataError(f"{where} has no {name!r}; copy the data set again", "schema")
     number = whole(row[name])
     if number is None or not 0 <= number < LARGEST:
-        raise DataError(f"{where}, {name}: must be a whole number from 0 on, not {row[name]!r}; correct it", "schema")
+        raise DataError(
+            f"{where}, {name}: must be a whole number from 0 on, not {reprlib.repr(row[name])}; correct it", "schema"
+        )
     return number
 
 
@@ -216,7 +219,8 @@ def read_json_lines(path: Path) -> list[tuple[int, Any]]:
 
 def _rows_v3(root: Path) -> list[tuple[Path, int, Any]]:
     rows: list[tuple[Path, int, Any]] = []
-    for file in sorted(root.glob("meta/episodes/*/*.parquet")):
+    files = (file for file in root.glob("meta/episodes/*/*.parquet") if not file.name.startswith("."))
+    for file in sorted(files):  # without macOS's ._ files
         table = read_table(file)
         kept = [name for name in table.column_names if not name.startswith(("stats/", "meta/"))]
         rows += [(file, number, row) for number, row in enumerate(table.select(kept).to_pylist(), start=1)]

@@ -2,6 +2,7 @@
 
 import json
 import math
+import reprlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from polymath.errors import DataError
 
 # Control rates outside of these are a damaged number or another unit.
 SLOWEST, FASTEST = 1e-3, 1e5
+WIDEST = 100_000  # numbers in a vector
 CHANNEL_NAMES, CHANNELS = ("channel", "channels", "c"), (1, 3, 4)
 # What the path templates of all versions may name, with a value to try them with.
 PLACEHOLDERS = {"chunk_index": 0, "file_index": 0, "episode_chunk": 0, "episode_index": 0, "video_key": "camera"}
@@ -85,10 +87,13 @@ class Info:
         feature = self.features[key]
         if feature.is_picture:
             raise DataError(f"{self.file}, features.{key}.dtype: {feature.dtype!r}, a picture, is no vector", "schema")
+        written = reprlib.repr(feature.written)
         if not feature.shape:
-            raise DataError(
-                f"{self.file}, features.{key}.shape: {feature.written!r} is no list of sizes; write [width]", "schema"
-            )
+            message = f"{self.file}, features.{key}.shape: {written} is no list of sizes; write [width]"
+            raise DataError(message, "schema")
+        if math.prod(feature.shape) > WIDEST:
+            message = f"{self.file}, features.{key}.shape: {written} is more than {WIDEST} numbers; correct it"
+            raise DataError(message, "schema")
         return feature
 
 
@@ -174,6 +179,8 @@ def _feature(file: Path, key: str, value: Any) -> Feature:
     dtype = fields.get("dtype")
     if not isinstance(dtype, str):
         raise DataError(f"{file}, features.{key}.dtype: {dtype!r} is no type; write float32, image or video", "schema")
+    if dtype == "video" and ("/" in key or "\\" in key):
+        raise DataError(f"{file}, features.{key}: a video's name is a folder, so it may have no slash", "schema")
     # version 2.0 keeps the description of videos in `video_info`
     info = {**_optional_mapping(fields.get("video_info")), **_optional_mapping(fields.get("info"))}
     shape = fields.get("shape")
@@ -203,7 +210,7 @@ def _optional_mapping(value: Any) -> dict[str, Any]:
 def _rate(file: Path, fps: Any) -> float:
     if isinstance(fps, bool) or not isinstance(fps, int | float) or not SLOWEST <= fps <= FASTEST:
         raise DataError(
-            f"{file}, fps: must be a positive finite number ({SLOWEST:g} to {FASTEST:g}), not {fps!r}; "
+            f"{file}, fps: must be a positive finite number ({SLOWEST:g} to {FASTEST:g}), not {reprlib.repr(fps)}; "
             "write the control steps a second",
             "schema",
         )
@@ -215,7 +222,9 @@ def _count(file: Path, name: str, value: Any) -> int | None:
         return None
     number = whole(value)
     if number is None or number < (1 if name == "chunks_size" else 0):
-        raise DataError(f"{file}, {name}: must be a whole number, not {value!r}; count again or leave it out", "schema")
+        raise DataError(
+            f"{file}, {name}: must be a whole number, not {reprlib.repr(value)}; count again or leave it out", "schema"
+        )
     return number
 
 

@@ -69,7 +69,7 @@ class LeRobotEpisodes:
         self.recording: dict[str, Any] = read_json(recording) if recording.is_file() else {}
         contents = Contents(self.path, info, self._keys, self.embodiment, pictures == "nearest", on_bad)
         contents.read()
-        self._entries, self._rows, self._places = contents.entries, contents.rows, contents.places
+        self._entries, self._vectors, self._places = contents.entries, contents.vectors, contents.places
         self.notes = (*keys.notes, *contents.notes())
         frames = sum(entry.length for entry in self._entries)
         fits = frames * _picture_bytes(info, self._keys, image_size) <= cache_bytes
@@ -83,7 +83,7 @@ class LeRobotEpisodes:
         return self._entries[episode].name
 
     def instruction(self, episode: int) -> str:
-        return self._rows[episode].instruction
+        return self._vectors[episode].instruction
 
     def task(self, episode: int) -> str:
         """The recorder's name of the task; the instruction where there is none."""
@@ -101,10 +101,10 @@ class LeRobotEpisodes:
         return value
 
     def states(self, episode: int) -> Float[np.ndarray, "T state_dim"]:
-        return self._rows[episode].states
+        return self._vectors[episode].states
 
     def actions(self, episode: int) -> Float[np.ndarray, "T A"]:
-        return self._rows[episode].actions
+        return self._vectors[episode].actions
 
     def frames(self, episode: int, steps: Sequence[int]) -> UInt8[np.ndarray, "n C height width 3"]:
         """The pictures of the given control steps, cameras in the order of the embodiment."""

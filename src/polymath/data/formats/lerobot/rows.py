@@ -25,18 +25,34 @@ LATEST = 1e6
 
 
 @dataclass(frozen=True)
+class Vectors:
+    """What is kept of an episode's rows beside pictures."""
+
+    states: Float[np.ndarray, "T state_dim"]
+    actions: Float[np.ndarray, "T A"]
+    instruction: str
+
+
+@dataclass(frozen=True)
 class EpisodeRows:
-    """What an episode's rows hold beside pictures. `first` is its first row in the file.
+    """What an episode's rows hold beside pictures.
 
     `times` are seconds since the episode's beginning, `numbers` the frame_index, None where the file has none.
     """
 
-    first: int
-    states: Float[np.ndarray, "T state_dim"]
-    actions: Float[np.ndarray, "T A"]
+    vectors: Vectors
     times: Float[np.ndarray, " T"]
     numbers: Int[np.ndarray, " T"] | None
-    instruction: str
+
+    @property
+    def pace(self) -> float | None:
+        """Seconds from row to row, in the median; None for one row."""
+        return float(np.median(np.diff(self.times))) if len(self.times) > 1 else None
+
+    @property
+    def cut(self) -> int:
+        """Rows that are missing, going by frame_index."""
+        return 0 if self.numbers is None else int(self.numbers.max()) + 1 - len(self.numbers)
 
 
 class RowFile:
@@ -106,14 +122,8 @@ class RowFile:
             numbers = self._column("frame_index", part, f"{where}, frame_index").ravel()
             if not np.isfinite(numbers).all():
                 raise DataError(f"{where}, frame_index: null in a row; number the rows from 0 on", "nan")
-        return EpisodeRows(
-            first=first,
-            states=states,
-            actions=actions,
-            times=self._times(part, where),
-            numbers=numbers,
-            instruction=self._instruction(entry, part, where, instructions),
-        )
+        instruction = self._instruction(entry, part, where, instructions)
+        return EpisodeRows(Vectors(states, actions, instruction), self._times(part, where), numbers)
 
     def _column(self, name: str, part: slice, where: str) -> np.ndarray:
         """[T, D]. A file of rows of different widths is converted an episode at a time: the others are good."""
