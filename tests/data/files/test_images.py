@@ -20,9 +20,9 @@ def test_png_is_lossless() -> None:
 def test_jpeg_decodes_as_pillow_does() -> None:
     data = images.encode_jpeg(PICTURE)
     expected = np.asarray(Image.open(io.BytesIO(data)))
-    found = images.decode(data, "x")
-    assert np.abs(found.astype(int) - expected).max() <= 2
-    assert np.abs(found.astype(int) - PICTURE).mean() < 1.5
+    decoded = images.decode(data, "x")
+    assert np.abs(decoded.astype(int) - expected).max() <= 2
+    assert np.abs(decoded.astype(int) - PICTURE).mean() < 1.5
 
 
 def test_grey_and_transparent_pictures_become_rgb() -> None:

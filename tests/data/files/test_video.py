@@ -90,11 +90,11 @@ def test_times_are_those_at_which_ffmpeg_shows_the_frames(
 
 @given(
     times=st.lists(st.integers(0, 10_000), min_size=1, max_size=60, unique=True).map(sorted),
-    wanted=st.lists(st.floats(-5, 105), min_size=1, max_size=20),
+    moments=st.lists(st.floats(-5, 105), min_size=1, max_size=20),
 )
-def test_nearest_is_nearest(times: list[int], wanted: list[float]) -> None:
+def test_nearest_is_nearest(times: list[int], moments: list[float]) -> None:
     line = video.Timeline(np.array(times) / 100, 0.01, False)
-    targets = np.array(wanted)
+    targets = np.array(moments)
     distances = np.abs(line.times[None] - targets[:, None])
     numbers = line.nearest(targets, 0, len(times))
     np.testing.assert_allclose(distances[np.arange(len(targets)), numbers], distances.min(axis=1), atol=2e-6)

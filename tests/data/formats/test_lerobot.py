@@ -35,21 +35,21 @@ def write(out: Path, robot: Embodiment, episodes: list[Episode], video: bool = F
 
 @pytest.mark.parametrize("video", [False, True])
 def test_round_trip(tmp_path: Path, robot: Embodiment, episodes: list[Episode], video: bool) -> None:
-    found = LeRobotEpisodes(write(tmp_path / "set", robot, episodes, video))
-    assert found.embodiment == robot
-    assert found.recording == {"renderer": "none"}
-    assert found.fps == 10
-    assert len(found) == 4
+    source = LeRobotEpisodes(write(tmp_path / "set", robot, episodes, video))
+    assert source.embodiment == robot
+    assert source.recording == {"renderer": "none"}
+    assert source.fps == 10
+    assert len(source) == 4
     for i, expected in enumerate(episodes):
-        got = found.episode(i)
+        episode = source.episode(i)
         for name in ("instruction", "task", "embodiment", "metadata"):
-            assert getattr(got, name) == getattr(expected, name)
-        np.testing.assert_array_equal(got.states, expected.states)
-        np.testing.assert_array_equal(got.actions, expected.actions)
+            assert getattr(episode, name) == getattr(expected, name)
+        np.testing.assert_array_equal(episode.states, expected.states)
+        np.testing.assert_array_equal(episode.actions, expected.actions)
         for camera in robot.cameras:
-            difference = np.abs(got.images[camera].astype(int) - expected.images[camera])
+            difference = np.abs(episode.images[camera].astype(int) - expected.images[camera])
             assert difference.max() <= (3 if video else 0)  # flat grey pictures survive h264 almost exactly
-    np.testing.assert_array_equal(found.frames(3, [5, 0]), found.frames(3, range(7))[[5, 0]])
+    np.testing.assert_array_equal(source.frames(3, [5, 0]), source.frames(3, range(7))[[5, 0]])
 
 
 def test_many_files(
@@ -64,10 +64,10 @@ def test_many_files(
         names = sorted(str(path.relative_to(root / "data")) for path in root.glob("data/*/*"))
         assert names == [f"chunk-{c:03d}/file-{f:03d}.parquet" for c in (0, 1) for f in (0, 1)]
         assert len(list(root.glob("videos/*/*/*.mp4"))) == (8 if video else 0)
-        found = LeRobotEpisodes(root)
+        source = LeRobotEpisodes(root)
         for i, expected in enumerate(episodes):
-            np.testing.assert_array_equal(found.states(i), expected.states)
-            assert np.abs(found.frames(i, [2])[0, 1].astype(int) - expected.images["wrist"][2]).max() <= 3
+            np.testing.assert_array_equal(source.states(i), expected.states)
+            assert np.abs(source.frames(i, [2])[0, 1].astype(int) - expected.images["wrist"][2]).max() <= 3
 
 
 def test_the_files_are_as_lerobot_writes_them(tmp_path: Path, robot: Embodiment, episodes: list[Episode]) -> None:
@@ -93,16 +93,20 @@ def test_the_files_are_as_lerobot_writes_them(tmp_path: Path, robot: Embodiment,
 
 
 def test_statistics_of_the_set(tmp_path: Path, robot: Embodiment, episodes: list[Episode]) -> None:
-    found = json.loads((write(tmp_path / "set", robot, episodes) / "meta/stats.json").read_text())
+    statistics = json.loads((write(tmp_path / "set", robot, episodes) / "meta/stats.json").read_text())
     actions = np.concatenate([episode.actions for episode in episodes]).astype(np.float64)
-    np.testing.assert_allclose(found["action"]["mean"], actions.mean(0), rtol=1e-9)
-    np.testing.assert_allclose(found["action"]["std"], actions.std(0), rtol=1e-9)
-    assert found["action"]["count"] == [22]
+    np.testing.assert_allclose(statistics["action"]["mean"], actions.mean(0), rtol=1e-9)
+    np.testing.assert_allclose(statistics["action"]["std"], actions.std(0), rtol=1e-9)
+    assert statistics["action"]["count"] == [22]
     pixels = np.concatenate([episode.images["wrist"] for episode in episodes]) / 255
-    np.testing.assert_allclose(found["observation.images.wrist"]["mean"], [[[pixels[..., c].mean()]] for c in range(3)])
-    np.testing.assert_allclose(found["observation.images.wrist"]["std"], [[[pixels[..., c].std()]] for c in range(3)])
-    assert found["observation.images.wrist"]["max"] == [[[pixels.max()]]] * 3
-    assert set(found["index"]) == set(fmt.STATISTICS)
+    np.testing.assert_allclose(
+        statistics["observation.images.wrist"]["mean"], [[[pixels[..., c].mean()]] for c in range(3)]
+    )
+    np.testing.assert_allclose(
+        statistics["observation.images.wrist"]["std"], [[[pixels[..., c].std()]] for c in range(3)]
+    )
+    assert statistics["observation.images.wrist"]["max"] == [[[pixels.max()]]] * 3
+    assert set(statistics["index"]) == set(fmt.STATISTICS)
 
 
 def test_vectors_of_one_number(tmp_path: Path, make_episode) -> None:
@@ -121,11 +125,11 @@ def test_a_set_from_elsewhere_has_a_derived_embodiment(
     root = write(tmp_path / "set", robot, episodes)
     (root / "meta/embodiment.json").unlink()
     (root / "meta/recording.json").unlink()
-    found = LeRobotEpisodes(root)
-    assert (found.embodiment.name, found.embodiment.cameras) == ("arm", ("front", "wrist"))
-    assert found.embodiment.action_names == ("dx", "g")
-    assert found.embodiment.gripper_dims == ()
-    assert found.recording == {}
+    source = LeRobotEpisodes(root)
+    assert (source.embodiment.name, source.embodiment.cameras) == ("arm", ("front", "wrist"))
+    assert source.embodiment.action_names == ("dx", "g")
+    assert source.embodiment.gripper_dims == ()
+    assert source.recording == {}
 
 
 def test_tasks_of_early_writers(tmp_path: Path, robot: Embodiment, episodes: list[Episode]) -> None:
@@ -152,9 +156,9 @@ def test_an_episode_that_does_not_fit_adds_nothing(tmp_path: Path, robot: Embodi
             with pytest.raises(DataError, match=message):
                 writer.add(dataclasses.replace(episodes[1], **change))
         assert writer.add(episodes[2]) == 1
-    found = LeRobotEpisodes(tmp_path / "set")
-    assert len(found) == 2
-    np.testing.assert_array_equal(found.states(1), episodes[2].states)
+    source = LeRobotEpisodes(tmp_path / "set")
+    assert len(source) == 2
+    np.testing.assert_array_equal(source.states(1), episodes[2].states)
 
 
 @pytest.mark.parametrize("video", [False, True])
@@ -270,11 +274,11 @@ def test_a_video_is_fitted_too(tmp_path: Path, robot: Embodiment, episodes: list
 def test_a_damaged_picture_is_named(tmp_path: Path, robot: Embodiment, episodes: list[Episode]) -> None:
     path = write(tmp_path / "set", robot, episodes) / DATA
     change_pictures(path, lambda row, data: data[:40] if row == 5 else data)
-    found = LeRobotEpisodes(tmp_path / "set")
+    source = LeRobotEpisodes(tmp_path / "set")
     with pytest.raises(
         DataError, match=r"file-000\.parquet: episode 1, frame 1, observation\.images\.wrist: cannot decode"
     ):
-        found.frames(1, [1])
+        source.frames(1, [1])
 
 
 def test_rows_missing_from_the_end(tmp_path: Path, robot: Embodiment, episodes: list[Episode]) -> None:

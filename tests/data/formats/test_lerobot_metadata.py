@@ -25,11 +25,13 @@ from tests.data.formats.lerobot_sets import (
     write_set,
 )
 
+from polymath import config
 from polymath.data.files.quarantine import Quarantine
 from polymath.data.formats.lerobot.info import Feature, dimension_names
 from polymath.data.formats.lerobot.reader import LeRobotEpisodes
 from polymath.data.formats.opening import open_source
 from polymath.errors import DataError
+from polymath.types import Conventions, Embodiment
 
 DEPTH = "observation.images.front_depth"
 
@@ -623,3 +625,19 @@ def test_ten_thousand_episodes_are_few_objects(tmp_path: Path) -> None:
     assert len(source) == 300
     assert source.states(299).base is source.states(0).base  # views of the file's one array
     assert pq.read_metadata(root / "data/chunk-000/file-000.parquet").num_rows == 600
+
+
+def test_some_cameras_of_a_described_robot(tmp_path: Path) -> None:
+    """meta/embodiment.json has an order and a role for each camera; both are kept."""
+    conventions = Conventions(("wrist", "primary"), ("m",) * 3, ("1", "1"), "pose delta", "none", "base", "none")
+    robot = Embodiment("arm", 0, ("wrist", "front"), ("x", "y", "z"), ("a", "b"), (), 10.0, conventions=conventions)
+    cameras = (FRONT, "observation.images.wrist")
+    root = write_set(tmp_path / "set", video=False, cameras=cameras)
+    config.save(robot, root / "meta/embodiment.json")
+    assert LeRobotEpisodes(root).embodiment == robot
+    chosen = LeRobotEpisodes(root, cameras="front").embodiment
+    assert chosen.cameras == ("front",)
+    assert chosen.conventions is not None
+    assert chosen.conventions.roles == ("primary",)
+    with pytest.raises(DataError, match=r"no camera 'side'; the cameras are front, wrist"):
+        LeRobotEpisodes(root, cameras="side")

@@ -230,8 +230,8 @@ def test_a_row_belongs_to_its_frame_whatever_the_offset(
 ) -> None:
     """Offsets of less than half a frame (rounded durations, float32) never lead to a neighbour."""
     line = Timeline(np.arange(500) / rate, 1 / rate, True)
-    wanted = np.float32((start + multiple * np.arange(steps) + shift) / rate)
-    np.testing.assert_array_equal(line.nearest(wanted, 0, 500), start + multiple * np.arange(steps))
+    moments = np.float32((start + multiple * np.arange(steps) + shift) / rate)
+    np.testing.assert_array_equal(line.nearest(moments, 0, 500), start + multiple * np.arange(steps))
 
 
 def test_the_last_file_is_a_frame_short(tmp_path: Path) -> None:

@@ -39,14 +39,14 @@ class Timeline:
     gap: float | None
     even: bool
 
-    def nearest(self, wanted: Float[np.ndarray, " T"], first: int, stop: int) -> Int[np.ndarray, " T"]:
+    def nearest(self, moments: Float[np.ndarray, " T"], first: int, stop: int) -> Int[np.ndarray, " T"]:
         """Of the frames `first` to `stop` (exclusive) the nearest to each time; of two as near the earlier."""
         times = self.times[first:stop]
         if len(times) == 1:
-            return np.full(len(wanted), first)
-        after = np.clip(np.searchsorted(times, wanted), 1, len(times) - 1)
+            return np.full(len(moments), first)
+        after = np.clip(np.searchsorted(times, moments), 1, len(times) - 1)
         # a microsecond, so that the rounding of float32 timestamps decides nothing
-        return first + after - (wanted - times[after - 1] <= times[after] - wanted + 1e-6)
+        return first + after - (moments - times[after - 1] <= times[after] - moments + 1e-6)
 
 
 def timeline(path: Path) -> Timeline:

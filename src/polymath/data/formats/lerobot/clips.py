@@ -69,10 +69,10 @@ def frames_of_rows(info: Info, clip: Clip, rows: EpisodeRows, name: str, nearest
     half = (line.gap or 1 / info.fps) / 2
     first = int(np.searchsorted(line.times, clip.start - half + 1e-6))
     stop = len(line.times) if clip.stop is None else int(np.searchsorted(line.times, clip.stop - half + 1e-6))
-    wanted, inside, row = clip.start + rows.times, line.times[first:stop], 0
+    moments, inside, row = clip.start + rows.times, line.times[first:stop], 0
     if len(inside):
-        numbers = line.nearest(wanted, first, stop)
-        far = np.flatnonzero(np.abs(line.times[numbers] - wanted) > half + 1e-6)
+        numbers = line.nearest(moments, first, stop)
+        far = np.flatnonzero(np.abs(line.times[numbers] - moments) > half + 1e-6)
         if not len(far):
             return ClipFrames(numbers.astype(np.int32), by_time=True)
         if not nearest_only and _frame_a_row(rows, len(inside), info.fps):
@@ -80,7 +80,7 @@ def frames_of_rows(info: Info, clip: Clip, rows: EpisodeRows, name: str, nearest
         row = int(far[0])
     span = f" ({inside[0]:.3f} to {inside[-1]:.3f} s)" if len(inside) else ""
     raise DataError(
-        f"{clip.path}: has {len(inside)} frames{span} for {name} of {len(wanted)} rows; none at {wanted[row]:.3f} s, "
+        f"{clip.path}: has {len(inside)} frames{span} for {name} of {len(moments)} rows; none at {moments[row]:.3f} s, "
         f"where frame {row} is; copy the video again, or correct timestamp and meta/episodes",
         "video",
     )

@@ -52,7 +52,7 @@ def _listed(choice: str | Sequence[str] | None) -> tuple[str, ...] | None:
     if choice is None:
         return None
     names = choice.split(",") if isinstance(choice, str) else choice
-    return tuple(name.strip() for name in names if name.strip())
+    return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
 
 
 def _cameras(info: Info, chosen: tuple[str, ...] | None) -> tuple[dict[str, str], list[str]]:

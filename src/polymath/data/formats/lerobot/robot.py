@@ -26,12 +26,18 @@ def read_embodiment(root: Path, info: Info, keys: Keys) -> tuple[Embodiment, Key
     places = [place for place, camera in enumerate(robot.cameras) if camera in keys.cameras]
     if not places:
         raise DataError(f"{file}, cameras: none of {', '.join(keys.cameras)} is among {', '.join(robot.cameras)}")
-    cameras = tuple(robot.cameras[place] for place in places)
+    if len(places) < len(robot.cameras):
+        robot = _with_cameras(robot, places)
+    return robot, replace(keys, cameras={camera: keys.cameras[camera] for camera in robot.cameras})
+
+
+def _with_cameras(robot: Embodiment, places: list[int]) -> Embodiment:
+    """The robot with some of its cameras, each in its role."""
     conventions = robot.conventions
     if conventions is not None:
-        conventions = replace(conventions, roles=tuple(conventions.roles[place] for place in places))
-    robot = replace(robot, cameras=cameras, conventions=conventions)
-    return robot, replace(keys, cameras={camera: keys.cameras[camera] for camera in cameras})
+        roles = tuple(role for place, role in enumerate(conventions.roles) if place in places)
+        conventions = replace(conventions, roles=roles)
+    return replace(robot, cameras=tuple(robot.cameras[place] for place in places), conventions=conventions)
 
 
 def derive_embodiment(info: Info, keys: Keys) -> Embodiment:
