@@ -13,6 +13,7 @@ from polymath.model.attention import (
     packed_attention,
     packed_causal_mask,
     splash_attention,
+    splash_blocks,
 )
 from polymath.model.execution import Execution
 
@@ -87,6 +88,54 @@ def test_splash_attention_equals_the_reference_in_value_and_gradient() -> None:
     np.testing.assert_allclose(context, attend(query, key, value, mask), atol=2e-5)
     gradients = (jax.grad(f, argnums=(0, 1, 2))(query, key, value) for f in (ours, reference))
     for a, b in zip(*gradients, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-4)
+
+
+@pytest.mark.parametrize("length", range(32, 4097, 32))
+def test_splash_blocks_divide_every_length_and_fill_less_than_one_of_the_smallest(length: int) -> None:
+    """Prompts come in steps of 32. The kernel's own checks run while it is traced, without a TPU."""
+    padded, block = splash_blocks(length)
+    assert padded % block == 0 == block % 128
+    assert 0 <= padded - length < 128
+    query, key = (jax.ShapeDtypeStruct((1, length, heads, 128), jnp.bfloat16) for heads in (4, 2))
+    segments = jax.ShapeDtypeStruct((1, length), jnp.int32)
+    context = jax.eval_shape(splash_of_segments, query, key, key, segments)
+    assert (context.shape, context.dtype) == (query.shape, query.dtype)
+
+
+def splash_of_segments(query: jax.Array, key: jax.Array, value: jax.Array, segments: jax.Array) -> jax.Array:
+    return packed_attention(segments, query.dtype, "splash", "context")(query, key, value)
+
+
+def test_lengths_that_training_uses_take_the_largest_block() -> None:
+    assert [splash_blocks(length)[1] for length in (128, 512, 1024, 2048, 4096)] == [128, 512, 512, 512, 512]
+
+
+@pytest.mark.parametrize(("length", "kernels"), [(32, 0), (96, 0), (128, 2), (160, 2), (640, 2), (768, 2), (1184, 2)])
+def test_splash_attention_lowers_for_a_tpu_with_its_gradient(length: int, kernels: int) -> None:
+    """On a machine without one: a forward and a backward kernel, and the reference below a block."""
+    query, key = (jax.ShapeDtypeStruct((1, length, heads, 64), jnp.bfloat16) for heads in (4, 2))
+    segments = jax.ShapeDtypeStruct((1, length), jnp.int32)
+
+    def total(q: jax.Array, k: jax.Array, v: jax.Array, segments: jax.Array) -> jax.Array:
+        return jnp.sum(splash_of_segments(q, k, v, segments).astype(jnp.float32))
+
+    traced = jax.jit(jax.grad(total, argnums=(0, 1, 2))).trace(query, key, key, segments)
+    assert traced.lower(lowering_platforms=("tpu",)).as_text().count("tpu_custom_call") == kernels
+
+
+@pytest.mark.parametrize("length", [160, 384])
+def test_padded_splash_attention_equals_the_reference_in_value_and_gradient(length: int) -> None:
+    rng = np.random.default_rng(4)
+    query, key, value, weight = (
+        jnp.asarray(rng.normal(size=(1, length, heads, 64)), jnp.float32) for heads in (2, 1, 1, 2)
+    )
+    segments = jnp.asarray(np.repeat([1, 2, 0], [70, length - 90, 20])[None])
+    mask = packed_causal_mask(segments)
+    ours = jax.vjp(lambda q, k, v: splash_attention(q, k, v, segments, interpret=True), query, key, value)
+    reference = jax.vjp(lambda q, k, v: attend(q, k, v, mask), query, key, value)
+    np.testing.assert_allclose(ours[0], reference[0], atol=2e-5)
+    for a, b in zip(ours[1](weight), reference[1](weight), strict=True):
         np.testing.assert_allclose(a, b, atol=2e-4)
 
 

@@ -21,10 +21,14 @@ from polymath.model.execution import Execution
 from polymath.model.weights import decoder_config, load_decoder
 
 TRAINED = 32
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": TRAINED}
 SCALINGS: dict[str, dict[str, Any]] = {
     "plain": {"rope_type": "default"},
     "linear": {"rope_type": "linear", "factor": 4.0},
-    "yarn": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": TRAINED},
+    "yarn": YARN,
+    "yarn_attention": {**YARN, "attention_factor": 1.0, "beta_fast": 16.0, "beta_slow": 2.0},
+    "yarn_mscale": {**YARN, "mscale": 0.707, "mscale_all_dim": 1.4},
+    "yarn_whole": {**YARN, "original_max_position_embeddings": 100, "truncate": False},
     "llama3": {
         "rope_type": "llama3",
         "factor": 8.0,
@@ -33,6 +37,7 @@ SCALINGS: dict[str, dict[str, Any]] = {
         "original_max_position_embeddings": TRAINED,
     },
 }
+WIDTHS = {"yarn_attention": 16, "yarn_mscale": 16}  # of the recorded models, else 32
 
 
 def model(width: int, scaling: dict[str, Any], tied: bool) -> transformers.LlamaForCausalLM:
@@ -115,7 +120,7 @@ def compare_ntk() -> None:
 def record(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in SCALINGS:
-        values = compare(name, 32, folder, tied=name == "linear")
+        values = compare(name, WIDTHS.get(name, 32), folder, tied=name == "linear")
         keep = values if name == "plain" else {key: values[key] for key in ("tokens", "logits")}
         np.savez_compressed(folder / f"{name}.io.npz", **keep)
         (folder / name / "generation_config.json").unlink(missing_ok=True)

@@ -74,6 +74,35 @@ def hf_cases(config: vit.Config, folder: Path) -> Iterator[Case]:
         yield Case(path.name, path, ours, seen, hidden[:, 1:].numpy())
 
 
+def siglip_case(config: vit.Config, folder: Path) -> Case:
+    """A picture that is no multiple of the patch, as SigLIP So400m/14 at 384: the convolution drops what is left."""
+    ours = replace(
+        config,
+        image_size=config.image_size + config.patch // 2,
+        class_token=False,
+        norm_before_blocks=False,
+        activation="gelu_tanh",
+        epsilon=1e-6,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+    )
+    settings = transformers.SiglipVisionConfig(
+        hidden_size=ours.width,
+        intermediate_size=ours.mlp,
+        num_hidden_layers=ours.depth,
+        num_attention_heads=ours.heads,
+        image_size=ours.image_size,
+        patch_size=ours.patch,
+    )
+    model = randomise(transformers.SiglipVisionModel(settings))
+    path = folder / "hf_siglip_remainder"
+    model.save_pretrained(path)
+    seen = images(2, ours.image_size, seed=6)
+    with torch.no_grad():
+        features = model(pixels(seen, ours.mean, ours.std)).last_hidden_state.numpy()
+    return Case(path.name, path, ours, seen, features)
+
+
 def open_clip_case(config: vit.Config, folder: Path) -> Case:
     """open_clip 3 norms all tokens (`final_ln_after_pool=False`) before it takes the class token out."""
     seen = images(2, config.image_size, seed=1)
@@ -197,6 +226,7 @@ def stacked(arrays: dict[str, np.ndarray], depth: int) -> dict[str, np.ndarray]:
 
 def cases(config: vit.Config, folder: Path) -> Iterator[Case]:
     yield from hf_cases(config, folder)
+    yield siglip_case(config, folder)
     yield open_clip_case(config, folder)
     yield from timm_cases(config, folder)
     yield from big_vision_cases(config, folder)

@@ -8,7 +8,8 @@ query 0      x     |     |              Segments are documents packed into one s
       4            | x x |
 
 `packed_attention` has three paths of the same value: "reference" is `attend` below; "splash" the Pallas kernel of TPUs,
-which never forms the scores and skips what the mask excludes; "cudnn" the kernel of NVIDIA GPUs.
+which never forms the scores and skips what the mask excludes; "cudnn" the kernel of NVIDIA GPUs. Splash wants whole
+blocks: a length is padded to the next multiple of 128, and one below 128 takes the reference.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,8 @@ from jax.sharding import PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
 Attend = Callable[[Float[Array, "B S H E"], Float[Array, "B S K E"], Float[Array, "B S K E"]], Float[Array, "B S H E"]]
-SPLASH_BLOCK = 512  # tokens; with a fused backward pass blocks of 1,024 fit a v4's vector memory as well
+SPLASH_BLOCKS = (512, 384, 256, 128)  # tokens; with a fused backward pass 1,024 fit a v4's vector memory as well
+SPLASH_LANES = SPLASH_BLOCKS[-1]  # a block is a multiple of the vector unit's 128 lanes
 
 
 def device_kernel(platform: str, dtype: Any) -> Literal["splash", "cudnn", "reference"]:
@@ -44,7 +46,7 @@ def packed_attention(
     """
     if kernel == "auto":
         kernel = device_kernel(jax.default_backend(), dtype)
-    if kernel == "splash":
+    if kernel == "splash" and segment_ids.shape[1] >= SPLASH_LANES:
         if heads_axis is not None:
             return over_heads(splash_attention, segment_ids, saved_name, heads_axis)
         return partial(splash_attention, segment_ids=segment_ids, saved_name=saved_name)
@@ -78,13 +80,33 @@ def splash_attention(
     saved_name: str | None = None,
     interpret: bool = False,
 ) -> Float[Array, "B S H E"]:
-    """Pallas splash attention (jax.experimental.pallas.ops.tpu), grouped queries, one fused backward kernel."""
+    """Pallas splash attention (jax.experimental.pallas.ops.tpu), grouped queries, one fused backward kernel.
+
+    The tokens that fill the last block come after all others, so causality hides them; their own results are cut off.
+    """
+    from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel as splash
+
+    length, heads, width = query.shape[1:]
+    padded, block = splash_blocks(length)
+    kernel = _splash_kernel(padded, heads, block, saved_name, interpret)
+    fill = ((0, 0), (0, padded - length))
+    heads_first = [jnp.pad(x, (*fill, (0, 0), (0, 0))).transpose(0, 2, 1, 3) for x in (query * width**-0.5, key, value)]
+    segment_ids = jnp.pad(segment_ids, fill)
+    context = jax.vmap(kernel)(*heads_first, splash.SegmentIds(segment_ids, segment_ids))
+    return context.transpose(0, 2, 1, 3)[:, :length]
+
+
+def splash_blocks(length: int) -> tuple[int, int]:
+    """The padded length, a multiple of 128 tokens, and the largest block of `SPLASH_BLOCKS` that divides it."""
+    padded = -(-length // SPLASH_LANES) * SPLASH_LANES
+    return padded, next(block for block in SPLASH_BLOCKS if padded % block == 0)
+
+
+def _splash_kernel(length: int, heads: int, block: int, saved_name: str | None, interpret: bool) -> Callable[..., Any]:
     from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel as splash
     from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as masks
 
-    length, heads, width = query.shape[1:]
-    block = min(SPLASH_BLOCK, length)
-    kernel = splash.make_splash_mha(
+    return splash.make_splash_mha(
         masks.MultiHeadMask([masks.CausalMask((length, length))] * heads),
         block_sizes=splash.BlockSizes(
             block_q=block,
@@ -100,9 +122,6 @@ def splash_attention(
         residual_checkpoint_name=saved_name,
         interpret=interpret,
     )
-    heads_first = [x.transpose(0, 2, 1, 3) for x in (query * width**-0.5, key, value)]
-    context = jax.vmap(kernel)(*heads_first, splash.SegmentIds(segment_ids, segment_ids))
-    return context.transpose(0, 2, 1, 3)
 
 
 def cudnn_attention(

@@ -85,7 +85,7 @@ def resampled(
 ) -> Float[Array, "*B Q D_vision"]:
     """The resampler's latents of each image."""
     flat = images.reshape(-1, *images.shape[-3:])
-    features = vit.forward(params.vit, config.vit, flat, execution.activation_dtype, execution.unroll)
+    features = vit.forward(params.vit, config.vit, flat, execution)
     latents = resampler.forward(params.resampler, config.resampler, features, execution)
     return latents.reshape(*images.shape[:-3], *latents.shape[1:])
 

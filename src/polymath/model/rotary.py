@@ -36,13 +36,17 @@ class NtkAware:
 class Yarn:
     """YaRN (Peng et al. 2023, arXiv:2309.00071, sections 3.2 to 3.4): slow channels are interpolated, fast ones kept.
 
-    trained: context of the original training in tokens; fast, slow: rotations within it that bound the ramp.
+    trained: context of the original training in tokens; fast, slow: rotations within it that bound the ramp; truncate:
+    whether those bounds are rounded outwards to whole channels; magnitude: factor on the length of rotated queries and
+    keys, by default 0.1 ln(factor) + 1 (eq. 22).
     """
 
     factor: float
     trained: int
     fast: float = 32.0
     slow: float = 1.0
+    truncate: bool = True
+    magnitude: float | None = None
     kind: Literal["yarn"] = "yarn"
 
 
@@ -75,8 +79,12 @@ def frequencies(head_width: int, theta: float, scaling: Scaling | None = None) -
 
 
 def magnitude(scaling: Scaling | None) -> float:
-    """Factor on the length of rotated queries and keys: YaRN's 0.1 ln(factor) + 1 (eq. 22), else 1."""
-    return 0.1 * math.log(scaling.factor) + 1.0 if isinstance(scaling, Yarn) else 1.0
+    """Factor on the length of rotated queries and keys: YaRN's own, or its 0.1 ln(factor) + 1 (eq. 22); else 1."""
+    if not isinstance(scaling, Yarn):
+        return 1.0
+    if scaling.magnitude is not None:
+        return scaling.magnitude
+    return 0.1 * math.log(scaling.factor) + 1.0 if scaling.factor > 1 else 1.0
 
 
 def angles(positions: Int[Array, "B S"], frequencies: Float[Array, " half"]) -> Float[Array, "B S half"]:
@@ -103,9 +111,12 @@ def _yarn(head_width: int, theta: float, scaling: Yarn) -> Float[Array, " half"]
         """Which pair of channels turns that often within the trained context (eq. 17, solved for the channel)."""
         return head_width * math.log(scaling.trained / (rotations * 2 * math.pi)) / (2 * math.log(theta))
 
-    first = max(math.floor(channel(scaling.fast)), 0)
-    last = min(math.ceil(channel(scaling.slow)), head_width - 1)
-    ramp = jnp.clip((jnp.arange(head_width // 2) - first) / max(last - first, 1e-3), 0.0, 1.0)
+    first, last = channel(scaling.fast), channel(scaling.slow)
+    if scaling.truncate:
+        first, last = math.floor(first), math.ceil(last)
+    first, last = max(first, 0), min(last, head_width - 1)
+    length = last - first if last != first else 1e-3  # as transformers' `linear_ramp_factor`
+    ramp = jnp.clip((jnp.arange(head_width // 2) - first) / length, 0.0, 1.0)
     plain = _plain(head_width, theta)
     return plain / scaling.factor * ramp + plain * (1.0 - ramp)
 

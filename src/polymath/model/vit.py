@@ -12,10 +12,12 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float, UInt8
 
-from polymath.errors import DataError
+from polymath.errors import ConfigError, DataError
 from polymath.model.attention import attend
+from polymath.model.execution import AFTER_ATTENTION, CONTEXT, PLAIN, PROJECTIONS, Execution
 from polymath.model.layers import layer_norm, project, project_back
 from polymath.sharding.sharded_weight import gather_weights
 from polymath.specs import Constant, Normal, SinCosGrid, Spec, stack
@@ -38,8 +40,15 @@ class Config:
     mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)  # CLIP's, of RGB in [0, 1]
     std: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)
 
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ConfigError(f"vit.heads={self.heads}: must divide vit.width={self.width}")
+        if self.image_size < self.patch:
+            raise ConfigError(f"vit.image_size={self.image_size}: is smaller than a patch, vit.patch={self.patch}")
+
     @property
     def patches(self) -> int:
+        """Whole patches: what is left at the right and the lower edge is not looked at, as in a strided convolution."""
         return (self.image_size // self.patch) ** 2
 
     @property
@@ -112,9 +121,14 @@ def specs(config: Config) -> Params:
 
 
 def forward(
-    params: Params, config: Config, images: UInt8[Array, "B size size 3"], dtype: Any = jnp.float32, unroll: int = 1
+    params: Params, config: Config, images: UInt8[Array, "B size size 3"], execution: Execution = PLAIN
 ) -> Float[Array, "B P D"]:
-    """Patch features, class token dropped, in `dtype`. Raises DataError for images of another size or type."""
+    """Patch features, class token dropped, in the execution's dtype.
+
+    Its `remat` costs nothing where the transformer is frozen: without a backward pass nothing is kept anyway. Raises
+    DataError for images of another size or type.
+    """
+    dtype = execution.activation_dtype
     x = project_back(patchify(normalise(images, config), config).astype(dtype), params.patch.astype(dtype))
     x = x + params.patch_bias.astype(dtype)
     if config.class_token:
@@ -122,7 +136,11 @@ def forward(
     x = x + params.positions.astype(dtype)
     if config.norm_before_blocks:
         x = layer_norm(x, params.pre_scale, params.pre_bias, config.epsilon)
-    x, _ = jax.lax.scan(lambda x, block: (forward_block(block, config, x), None), x, params.blocks, unroll=unroll)
+
+    def layer(x: Float[Array, "B P D"], block: Block) -> tuple[Float[Array, "B P D"], None]:
+        return forward_block(block, config, x), None
+
+    x, _ = jax.lax.scan(execution.rematerialise(layer, params.blocks), x, params.blocks, unroll=execution.unroll)
     if config.final_norm:
         x = layer_norm(x, params.post_scale, params.post_bias, config.epsilon)
     return x[:, config.class_token :]
@@ -131,8 +149,10 @@ def forward(
 def forward_block(block: Block, config: Config, x: Float[Array, "B P D"]) -> Float[Array, "B P D"]:
     block = gather_weights(block, x.dtype)
     y = layer_norm(x, block.norm1_scale, block.norm1_bias, config.epsilon)
-    query, key, value = (project(y, weight) + bias for weight, bias in zip(block.qkv, block.qkv_bias, strict=True))
-    x = x + project_back(attend(query, key, value, mask=None), block.out) + block.out_bias
+    products = tuple(project(y, weight) + bias for weight, bias in zip(block.qkv, block.qkv_bias, strict=True))
+    query, key, value = checkpoint_name(products, PROJECTIONS)
+    context = checkpoint_name(attend(query, key, value, mask=None), CONTEXT)
+    x = checkpoint_name(x + project_back(context, block.out) + block.out_bias, AFTER_ATTENTION)
     y = layer_norm(x, block.norm2_scale, block.norm2_bias, config.epsilon)
     y = activate(project(y, block.up) + block.up_bias, config.activation)
     return x + project_back(y, block.down) + block.down_bias
@@ -149,9 +169,9 @@ def normalise(images: UInt8[Array, "B size size 3"], config: Config) -> Float[Ar
 
 
 def patchify(images: Float[Array, "B size size 3"], config: Config) -> Float[Array, "B P pixels"]:
-    """Cut into patches in reading order; inside a patch the order is (row, column, channel)."""
+    """Cut into whole patches in reading order; inside a patch the order is (row, column, channel)."""
     side, patch = config.image_size // config.patch, config.patch
-    x = images.reshape(-1, side, patch, side, patch, 3)
+    x = images[:, : side * patch, : side * patch].reshape(-1, side, patch, side, patch, 3)
     return x.transpose(0, 1, 3, 2, 4, 5).reshape(-1, side * side, patch * patch * 3)
 
 

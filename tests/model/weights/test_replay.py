@@ -1,6 +1,7 @@
 """What transformers, open_clip, timm and open_flamingo computed from toy weights, recorded by `tests/oracles`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from polymath import config as configs
-from polymath.model import decoder, resampler, vit
+from polymath.model import decoder, resampler, rotary, vit
 from polymath.model.execution import Execution
 from polymath.model.weights import decoder_config, load_decoder, load_resampler, load_vit
 from polymath.specs import named
@@ -47,7 +48,7 @@ def logits(params: decoder.Params, config: decoder.Config, tokens: np.ndarray) -
     return decoder.logits(params, hidden)
 
 
-@pytest.mark.parametrize("name", ["plain", "linear", "yarn", "llama3"])
+@pytest.mark.parametrize("name", ["plain", "linear", "yarn", "llama3", "yarn_attention", "yarn_mscale", "yarn_whole"])
 def test_llama_logits(name: str) -> None:
     """One fixture a scaling of the rotation; `linear` also ties the embedding."""
     folder = FIXTURES / "llama"
@@ -56,6 +57,17 @@ def test_llama_logits(name: str) -> None:
     assert config.tied == (name == "linear")
     params = load_decoder(folder / name, config)
     close(jax.jit(lambda tokens: logits(params, config, tokens))(recorded["tokens"]), recorded["logits"])
+
+
+@pytest.mark.parametrize("name", ["yarn_attention", "yarn_mscale", "yarn_whole"])
+def test_every_setting_of_yarn_shows_in_the_logits(name: str) -> None:
+    """Else the recorded logits would not tell whether a setting is applied."""
+    folder = FIXTURES / "llama"
+    config, recorded = decoder_config(folder / name / "config.json"), np.load(folder / f"{name}.io.npz")
+    assert isinstance(config.rope_scaling, rotary.Yarn)
+    plain = replace(config, rope_scaling=rotary.Yarn(config.rope_scaling.factor, config.rope_scaling.trained))
+    ours = logits(load_decoder(folder / name, plain), plain, recorded["tokens"])
+    assert float(jnp.linalg.norm(ours - recorded["logits"])) > 0.01 * float(np.linalg.norm(recorded["logits"]))
 
 
 def test_llama_gradients() -> None:

@@ -1,7 +1,8 @@
 """Published weights in: vision transformers in four layouts, LLaMA-family decoders, open_flamingo's resampler."""
 
 from polymath.model.weights.flamingo import load_resampler
-from polymath.model.weights.llama import decoder_config, load_decoder
+from polymath.model.weights.llama import load_decoder
+from polymath.model.weights.llama_config import decoder_config
 from polymath.model.weights.vision import load_vit
 
 __all__ = ["decoder_config", "load_decoder", "load_resampler", "load_vit"]

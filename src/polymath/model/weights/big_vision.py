@@ -51,6 +51,7 @@ LAYOUT = Layout(
     name="big_vision",
     prefixes=("params/img/", "img/", "params/", ""),
     anchor="embedding/kernel",
+    positions="pos_embedding",
     layer=r"Transformer/encoderblock_(\d+)/",
     ignored=(r"MAPHead_0/.*", r"head/.*", r"pre_logits/.*"),
     rules=rules,

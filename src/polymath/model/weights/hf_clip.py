@@ -49,6 +49,7 @@ LAYOUT = Layout(
     name="a Hugging Face CLIPVisionModel",
     prefixes=("vision_model.", ""),
     anchor="embeddings.patch_embedding.weight",
+    positions="embeddings.position_embedding.weight",
     layer=r"encoder\.layers\.(\d+)\.",
     ignored=(r"embeddings\.position_ids", r"head\..*", r"visual_projection\.weight"),
     rules=rules,

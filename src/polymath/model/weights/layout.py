@@ -13,12 +13,14 @@ from polymath.model.weights.tensors import Shape
 class Layout:
     """prefixes: where the vision tower's names may start; anchor: the patch embedding, which tells the layout.
 
-    layer: finds a layer's number in a name; ignored: names inside the tower that our model has no use for.
+    positions: the table of position embeddings; layer: finds a layer's number in a name; ignored: names inside the
+    tower that our model has no use for.
     """
 
     name: str
     prefixes: tuple[str, ...]
     anchor: str
+    positions: str
     layer: str
     ignored: tuple[str, ...]
     rules: Callable[[vit.Config], Rules]

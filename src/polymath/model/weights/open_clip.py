@@ -40,6 +40,7 @@ LAYOUT = Layout(
     name="open_clip",
     prefixes=("visual.", ""),
     anchor="conv1.weight",
+    positions="positional_embedding",
     layer=r"transformer\.resblocks\.(\d+)\.",
     ignored=(r"proj",),
     rules=rules,

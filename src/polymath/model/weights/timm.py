@@ -40,6 +40,7 @@ LAYOUT = Layout(
     name="timm",
     prefixes=("", "visual.trunk."),
     anchor="patch_embed.proj.weight",
+    positions="pos_embed",
     layer=r"blocks\.(\d+)\.",
     ignored=(r"head\..*", r"fc_norm\..*", r"attn_pool\..*"),
     rules=rules,

@@ -12,6 +12,7 @@ from polymath.model.weights import big_vision, hf_clip, open_clip, timm
 from polymath.model.weights.layout import Layout
 from polymath.model.weights.rules import Rules, all_names, assemble, check_names
 from polymath.model.weights.tensors import Tensors, open_tensors
+from polymath.model.weights.vision_config import check_description
 from polymath.specs import named
 
 LAYOUTS = (hf_clip.LAYOUT, open_clip.LAYOUT, timm.LAYOUT, big_vision.LAYOUT)
@@ -22,12 +23,15 @@ def load_vit(path: Path, config: vit.Config, dtype: Any = jnp.float32, shardings
 
     `path`: a .safetensors file, a directory of shards (HF CLIP, HF SigLIP, open_clip, timm) or a big_vision .npz; a
     text tower, projections and pooling heads in it are left alone. Position embeddings of another resolution are
-    interpolated. Raises CheckpointError for a missing or extra weight and for another shape, saying what the file
-    looks like, and for a file that is truncated or of no known layout.
+    interpolated. The files that describe the weights in their folder are checked too (`vision_config`). Raises
+    CheckpointError for a missing or extra weight and for another shape, saying what the file looks like, for a folder
+    whose config.json disagrees with `config`, and for a file that is truncated or of no known layout; ConfigError for
+    a config.json that is damaged or has a field that is not known.
     """
     tensors = open_tensors(path)
     layout, prefix = detect(tensors)
     tower = _inside(tensors, prefix)
+    check_description(tensors.path, layout, config, _positions(layout, tower))
     hint = f"{layout.describe(tensors.shapes, prefix)}; set model.vit to its sizes"
     rules = _rules(layout, config, tower)
     switched_on = replace(config, final_norm=True)  # a final norm that the model leaves out is no extra weight
@@ -35,6 +39,12 @@ def load_vit(path: Path, config: vit.Config, dtype: Any = jnp.float32, shardings
     specs = vit.specs(config)
     check_names(rules, specs, tower, {*expected, *filter(layout.ignores, tower.shapes)}, hint)
     return assemble(specs, rules, tower, dtype, shardings, hint)
+
+
+def _positions(layout: Layout, tower: Tensors) -> int | None:
+    """Rows of the file's table of position embeddings."""
+    shape = tower.shapes.get(layout.positions)
+    return shape[-2] if shape is not None and len(shape) > 1 else None
 
 
 def detect(tensors: Tensors) -> tuple[Layout, str]:

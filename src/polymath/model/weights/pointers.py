@@ -1,0 +1,16 @@
+"""Git LFS pointers: what a clone without `git lfs` holds in a large file's place."""
+
+from pathlib import Path
+
+from polymath.errors import CheckpointError
+
+MAGIC = b"version https://git-lfs"
+
+
+def refuse_pointer(path: Path) -> None:
+    """Raise CheckpointError if the file is a pointer, 130 bytes of text that name the real one."""
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) == MAGIC:
+            raise CheckpointError(
+                f"{path}: a Git LFS pointer instead of the file itself; run `git lfs pull` there, or download the file"
+            )
