@@ -88,6 +88,25 @@ def test_times_are_those_at_which_ffmpeg_shows_the_frames(
     np.testing.assert_allclose(shades, [10 * (i % 20) + 20 for i in (39, 7, 20, 8)], atol=3)
 
 
+@pytest.mark.parametrize("shift", [-0.35, -0.7, 0.33])
+def test_a_clip_that_was_cut_without_encoding_it_again(tmp_path: Path, shift: float) -> None:
+    """The edit list hides frames before the cut, which may fall into the middle of one, or begins with a pause."""
+    source = encode(tmp_path / "source.mp4", 20, Fraction(10), {"bf": "2", "g": "5"}, range(20), "yuv420p")
+    path = tmp_path / "cut.mp4"
+    with av.open(str(source)) as whole, av.open(str(path), "w") as cut:
+        stream = cut.add_stream_from_template(whole.streams.video[0])
+        for packet in whole.demux(whole.streams.video[0]):
+            if packet.dts is not None:
+                ticks = round(shift / packet.time_base)
+                packet.pts, packet.dts, packet.stream = packet.pts + ticks, packet.dts + ticks, stream
+                cut.mux(packet)
+    with av.open(str(path)) as container:
+        shown = [(frame.time, frame.to_ndarray(format="rgb24").mean()) for frame in container.decode(video=0)]
+    np.testing.assert_allclose(video.timeline(path).times, [time for time, _ in shown], atol=1e-9)
+    frames = video.read_frames(path, range(len(shown)), "x")
+    np.testing.assert_allclose(frames.mean(axis=(1, 2, 3)), [shade for _, shade in shown], atol=0.5)
+
+
 @given(
     times=st.lists(st.integers(0, 10_000), min_size=1, max_size=60, unique=True).map(sorted),
     moments=st.lists(st.floats(-5, 105), min_size=1, max_size=20),

@@ -69,7 +69,9 @@ def _track_times(file: BinaryIO, movie: Box, track: Box) -> Float[np.ndarray, " 
     shown = np.concatenate([[0], np.cumsum(ticks)[:-1]])
     offsets = _table(file, _child(file, track, b"mdia", b"minf", b"stbl", b"ctts"))
     if len(offsets):
-        shown = shown + np.repeat(offsets[:, 1].astype(np.uint32).view(np.int32), offsets[:, 0])[: len(shown)]
+        if offsets[:, 0].sum() != len(shown):
+            raise ValueError("stts and ctts count different numbers of frames")
+        shown = shown + np.repeat(offsets[:, 1].astype(np.uint32).view(np.int32), offsets[:, 0])
     edits = _edits(file, _child(file, track, b"edts", b"elst"))
     movie_scale = _timescale(file, _child(file, movie, b"mvhd"))
     delay = 0
@@ -80,9 +82,10 @@ def _track_times(file: BinaryIO, movie: Box, track: Box) -> Float[np.ndarray, " 
     shown = np.sort(shown)
     if edits:
         length, first = edits[0]
-        shown = shown[shown >= first] - first
+        shown = shown[shown >= first]
         if movie_scale and length:
-            shown = shown[shown < length * scale / movie_scale + ticks.min() / 2]
+            shown = shown[shown < first + length * scale / movie_scale + ticks.min() / 2]
+        shown = shown - shown[:1]  # FFmpeg lets the first frame of the edit begin at 0, though it begins within one
     return (shown + delay) / scale
 
 
