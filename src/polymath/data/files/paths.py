@@ -4,6 +4,7 @@ Readers take a `Path`. A URL becomes a `UPath`, which has the same methods (glob
 so that nothing is downloaded as a whole; `readable` is for libraries that want a file name or an open file.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -36,6 +37,11 @@ def is_local(path: Path) -> bool:
 def readable(path: Path) -> str | BinaryIO:
     """The file name of a local path, else the open file. What opens it must close it (libraries do on their own)."""
     return str(path) if is_local(path) else path.open("rb")
+
+
+def without_hidden(paths: Iterable[Path]) -> list[Path]:
+    """Leaves out what macOS and editors put beside the files: names that begin with a dot."""
+    return [path for path in paths if not path.name.startswith(".")]
 
 
 def read_range(path: Path, offset: int, size: int) -> bytes:

@@ -1,8 +1,7 @@
 """Pickles of public robot data, read by an unpickler that knows numpy arrays and plain containers and nothing else.
 
-BridgeData V2's raw files and CALVIN's language annotations are pickles. A pickle may name any function to call;
-here every
-name that is not in the table below is refused before anything is called, and the table's functions are our own.
+BridgeData V2's raw files and CALVIN's language annotations are pickles. A pickle may name any function to call; here
+every name that is not in the table below is refused before anything is called, and the table's functions are our own.
 This file alone may import `pickle` (see the import contract).
 """
 
@@ -16,6 +15,20 @@ import numpy as np
 
 from polymath.errors import DataError
 
+# What the unpickler and numpy raise for bytes that are no whole pickle.
+_DAMAGED = (
+    pickle.UnpicklingError,
+    EOFError,
+    ValueError,
+    TypeError,
+    IndexError,
+    KeyError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+    RecursionError,
+)
+
 
 def load(data: bytes, where: str) -> Any:
     """The object. Raises DataError of kind "pickle" if it names a foreign class, "truncated" if it is damaged."""
@@ -23,7 +36,7 @@ def load(data: bytes, where: str) -> Any:
         return _Unpickler(io.BytesIO(data), encoding="latin1").load()
     except DataError as error:
         raise DataError(f"{where}: {error}", error.kind) from None
-    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, IndexError, KeyError, AttributeError) as error:
+    except _DAMAGED as error:
         raise DataError(f"{where}: not a whole pickle ({error}); copy the file again", "truncated") from None
 
 

@@ -23,6 +23,7 @@ from jaxtyping import Float, UInt8
 
 from polymath.data.files import safe_pickle
 from polymath.data.files.cache import ByteCache
+from polymath.data.files.frames import gather
 from polymath.data.files.images import decode, fit
 from polymath.data.files.quarantine import OnBad, refuse
 from polymath.data.formats.memory import check_vectors
@@ -61,10 +62,19 @@ class BridgeRawEpisodes:
             try:
                 self._trajectories.append(_read(place, self.embodiment))
             except DataError as error:
-                on_bad(str(place), place.name, error)
+                on_bad(str(place), self._named(place), error)
+        if not self._trajectories and on_bad is refuse:
+            raise DataError(f"{path}: holds no trajectory; point to a directory above traj_group*/traj*")
 
     def __len__(self) -> int:
         return len(self._trajectories)
+
+    def episode_name(self, episode: int) -> str:
+        """The path of its folder below that of the set."""
+        return self._named(self._trajectories[episode].path)
+
+    def _named(self, place: Path) -> str:
+        return place.relative_to(self.path).as_posix()
 
     def instruction(self, episode: int) -> str:
         return self._trajectories[episode].instruction
@@ -81,24 +91,35 @@ class BridgeRawEpisodes:
         return self._trajectories[episode].actions
 
     def frames(self, episode: int, steps: Sequence[int]) -> UInt8[np.ndarray, "n C height width 3"]:
-        pictures = self._trajectories[episode].pictures
-        read = [self._cache.get(str(pictures[s]), partial(self._picture, pictures[s]), _bytes) for s in steps]
-        return np.stack(read)[:, None]
+        files = self._trajectories[episode].pictures
+
+        def picture(i: int, camera: int) -> UInt8[np.ndarray, "height width 3"]:
+            file = files[steps[i]]
+            return self._cache.get(str(file), partial(self._picture, file), _bytes)
+
+        return gather(len(steps), 1, picture, f"{self.name}: {self.episode_name(episode)}")
 
     def _picture(self, path: Path) -> UInt8[np.ndarray, "height width 3"]:
-        picture = decode(path.read_bytes(), str(path))
+        try:
+            picture = decode(path.read_bytes(), str(path))
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror}); copy the pictures too", "picture") from None
         return picture if self._image_size is None else fit(picture, self._image_size)
 
 
 def _places(path: Path) -> list[Path]:
-    found = path.glob("**/traj_group*/traj*/policy_out.pkl")
-    return sorted((file.parent for file in found if "lmdb" not in str(file)), key=_numerically)
+    """Trajectories in order; those of the copies that are kept as lmdb are left alone."""
+    files = path.glob("**/traj_group*/traj*/policy_out.pkl")
+    return sorted((f.parent for f in files if "lmdb" not in str(f.relative_to(path))), key=_numerically)
 
 
 def _read(place: Path, robot: Embodiment) -> _Trajectory:
     pictures = sorted(place.glob("images0/im_*.jpg"), key=_numerically)
     states = _stack(_load(place / "obs_dict.pkl"), "full_state", place / "obs_dict.pkl")
     commands = _load(place / "policy_out.pkl")
+    if not isinstance(commands, list | tuple | np.ndarray):
+        kind = type(commands).__name__
+        raise DataError(f"{place}/policy_out.pkl: holds a {kind}, not a list of actions; drop it", "schema")
     actions = _stack({"actions": [_action(entry) for entry in commands]}, "actions", place / "policy_out.pkl")
     check_vectors(states, robot.state_dim, f"{place}/obs_dict.pkl, full_state", robot)
     check_vectors(actions, robot.action_dim, f"{place}/policy_out.pkl", robot)
@@ -108,6 +129,9 @@ def _read(place: Path, robot: Embodiment) -> _Trajectory:
             "action less than the others; copy or drop it",
             "length",
         )
+    numbers = [file.stem.removeprefix("im_") for file in pictures]
+    if numbers != [str(number) for number in range(len(numbers))]:
+        raise DataError(f"{place}/images0: pictures are not numbered from im_0 without gaps; copy or drop it", "length")
     late = 1 if _recorded_at(place) < LATENCY_UNTIL else 0
     if len(actions) <= late:
         raise DataError(f"{place}: {len(actions)} actions; drop the trajectory", "length")
@@ -118,7 +142,12 @@ def _read(place: Path, robot: Embodiment) -> _Trajectory:
 def _sentence(place: Path) -> str:
     """The first label; DataError of kind "instruction" if there is none."""
     file = place / "lang.txt"
-    lines = file.read_text(errors="replace").splitlines() if file.is_file() else []
+    try:
+        lines = file.read_text("utf-8-sig").split("\n") if file.is_file() else []
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{file}: not UTF-8 ({error.reason}); convert it or drop the trajectory", "instruction"
+        ) from None
     labels = [line.strip() for line in lines if line.strip() and "confidence" not in line]
     if not labels:
         raise DataError(f"{file}: holds no sentence; label the trajectory or drop it", "instruction")
@@ -148,7 +177,10 @@ def _stack(values: Any, name: str, path: Path) -> Float[np.ndarray, "T D"]:
 
 def _recorded_at(place: Path) -> datetime:
     named = next((part for part in place.parts if DATE.fullmatch(part)), None)
-    return datetime.strptime(named, "%Y-%m-%d_%H-%M-%S") if named else datetime.max
+    try:
+        return datetime.strptime(named, "%Y-%m-%d_%H-%M-%S") if named else datetime.max
+    except ValueError:
+        raise DataError(f"{place}: its folder {named} is no date; name it after the day of the recording") from None
 
 
 def _numerically(path: Path) -> list[Any]:

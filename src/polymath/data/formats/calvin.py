@@ -12,49 +12,70 @@ import zipfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from polymath.data.files import safe_pickle
 from polymath.data.files.cache import ByteCache
+from polymath.data.files.frames import gather
 from polymath.data.files.images import fit
 from polymath.data.files.quarantine import OnBad, refuse
 from polymath.data.formats.memory import check_vectors
+from polymath.data.robots.cameras import listed, with_cameras
 from polymath.data.robots.embodiments import CALVIN
 from polymath.errors import DataError
-from polymath.types import Embodiment
 
 ANNOTATIONS = "lang_annotations/auto_lang_ann.npy"
 SMALL = ("robot_obs", "rel_actions")
 CACHE_BYTES = 1 << 28
 
 
+class _Stretch(NamedTuple):
+    """Annotation `number`: frames `first` to `last`, both included."""
+
+    number: int
+    sentence: str
+    task: str
+    first: int
+    last: int
+
+
 class CalvinEpisodes:
     """The annotated stretches of one split, as `interface.EpisodeSet`; actions are rel_actions, state is robot_obs.
 
     `path` is a split (training, validation) or a task directory, of which `split` is taken. The static camera has 200
-    pixels, the gripper's 84: open it with an `image_size`. Raises DataError naming file, field and remedy.
+    pixels, the gripper's 84: open it with an `image_size`, or with one of its `cameras`. Raises DataError naming file,
+    annotation and remedy for an empty sentence, a reversed span or one whose frames are missing; with another `on_bad`
+    such annotations are reported by their number and left out.
     """
 
     def __init__(
-        self, path: Path, split: str = "training", image_size: int | None = None, on_bad: OnBad = refuse
+        self,
+        path: Path,
+        split: str = "training",
+        image_size: int | None = None,
+        on_bad: OnBad = refuse,
+        cameras: str | Sequence[str] | None = None,
     ) -> None:
         self.path = path if (path / ANNOTATIONS).is_file() else path / split
         self.name, self._image_size = str(self.path), image_size
-        self.embodiment: Embodiment = CALVIN
+        self.embodiment, _ = with_cameras(CALVIN, None if cameras is None else listed(cameras), self.name)
         self._cache = ByteCache(CACHE_BYTES)
-        self._episodes = _annotations(self.path / ANNOTATIONS, on_bad)
+        self._episodes = _annotations(self.path, on_bad)
 
     def __len__(self) -> int:
         return len(self._episodes)
 
+    def episode_name(self, episode: int) -> str:
+        return _named(self._episodes[episode].number)
+
     def instruction(self, episode: int) -> str:
-        return self._episodes[episode][0]
+        return self._episodes[episode].sentence
 
     def task(self, episode: int) -> str:
-        return self._episodes[episode][1]
+        return self._episodes[episode].task
 
     def states(self, episode: int) -> Float[np.ndarray, "T state_dim"]:
         return self._vectors(episode, "robot_obs", self.embodiment.state_dim)
@@ -63,13 +84,13 @@ class CalvinEpisodes:
         return self._vectors(episode, "rel_actions", self.embodiment.action_dim)
 
     def frames(self, episode: int, steps: Sequence[int]) -> UInt8[np.ndarray, "n C height width 3"]:
-        first = self._episodes[episode][2]
-        found = [
-            self._cache.get(first + s, partial(self._pictures, first + s), lambda p: 2 * p[0].nbytes) for s in steps
-        ]
-        if len({picture.shape for pictures in found for picture in pictures}) > 1:
-            raise DataError(f"{self.name}: cameras of different sizes; open it with an image_size")
-        return np.stack([np.stack(pictures) for pictures in found])
+        first, cameras = self._episodes[episode].first, len(self.embodiment.cameras)
+
+        def picture(i: int, camera: int) -> UInt8[np.ndarray, "height width 3"]:
+            frame = first + steps[i]
+            return self._cache.get(frame, partial(self._pictures, frame), lambda p: cameras * p[0].nbytes)[camera]
+
+        return gather(len(steps), cameras, picture, self.name)
 
     def _pictures(self, frame: int) -> list[UInt8[np.ndarray, "height width 3"]]:
         arrays = self._read(frame, self.embodiment.cameras)
@@ -81,14 +102,22 @@ class CalvinEpisodes:
 
     def _vectors(self, episode: int, name: str, width: int) -> Float[np.ndarray, "T D"]:
         rows = self._cache.get((episode, "small"), partial(self._small, episode), lambda rows: rows["robot_obs"].nbytes)
-        where = f"{self.name}: frames from {self._episodes[episode][2]}, {name}"
+        stretch = self._episodes[episode]
+        where = f"{self.name}: {_named(stretch.number)}, frames from {stretch.first}, {name}"
         check_vectors(rows[name], width, where, self.embodiment)
         return rows[name]
 
     def _small(self, episode: int) -> dict[str, Float[np.ndarray, "T D"]]:
-        _, _, first, last = self._episodes[episode]
-        frames = [self._read(frame, SMALL) for frame in range(first, last + 1)]
-        return {name: np.stack([np.atleast_1d(f[name]) for f in frames]).astype(np.float32) for name in SMALL}
+        stretch = self._episodes[episode]
+        frames = [self._read(frame, SMALL) for frame in range(stretch.first, stretch.last + 1)]
+        rows = {}
+        for name in SMALL:
+            try:
+                rows[name] = np.stack([np.atleast_1d(f[name]) for f in frames]).astype(np.float32)
+            except (ValueError, TypeError) as error:
+                where = f"{self.name}: {_named(stretch.number)}, frames from {stretch.first}, {name}"
+                raise DataError(f"{where}: not equal vectors of numbers ({error}); drop it", "width") from None
+        return rows
 
     def _file(self, frame: int) -> Path:
         return self.path / f"episode_{frame:07d}.npz"
@@ -109,22 +138,64 @@ def is_calvin(path: Path) -> bool:
     return any((place / ANNOTATIONS).is_file() for place in (path, path / "training", path / "validation"))
 
 
-def _annotations(path: Path, on_bad: OnBad) -> list[tuple[str, str, int, int]]:
-    """(sentence, task, first frame, last frame) of each stretch."""
-    found = load_npy_dict(path)
+def _named(number: int) -> str:
+    return f"annotation {number}"
+
+
+def _annotations(split: Path, on_bad: OnBad) -> list[_Stretch]:
+    path = split / ANNOTATIONS
+    content = load_npy_dict(path)
     try:
-        sentences, tasks = found["language"]["ann"], found["language"]["task"]
-        spans = found["info"]["indx"]
+        sentences, tasks = content["language"]["ann"], content["language"]["task"]
+        spans = content["info"]["indx"]
         rows = list(zip(sentences, tasks, spans, strict=True))
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: not as CALVIN writes it ({error!r}); copy the data set again", "schema") from None
+    frames = {file.name for file in split.glob("episode_*.npz")}
     kept = []
     for number, (sentence, task, span) in enumerate(rows):
-        if not str(sentence).strip():
-            on_bad(str(path), str(number), DataError(f"{path}: annotation {number} is empty; drop it", "instruction"))
-            continue
-        kept.append((str(sentence).strip(), str(task), int(span[0]), int(span[1])))
+        try:
+            kept.append(_stretch(number, sentence, task, span, frames, path))
+        except DataError as error:
+            on_bad(str(path), _named(number), error)
     return kept
+
+
+def _stretch(number: int, sentence: Any, task: Any, span: Any, frames: set[str], path: Path) -> _Stretch:
+    where = f"{path}: {_named(number)}"
+    text = _text(sentence, where)
+    if not text:
+        raise DataError(f"{where}: its sentence is empty; drop it", "instruction")
+    try:
+        first, last = (int(end) for end in span)
+        whole = all(int(end) == end for end in span)
+    except (TypeError, ValueError, OverflowError):
+        whole = False
+    if not whole or first < 0:
+        raise DataError(f"{where}: its span {span!r} is not a first and a last frame; drop it", "schema")
+    if last < first:
+        raise DataError(f"{where}: its span {first} to {last} runs backwards; drop it, or swap the two", "length")
+    for frame in range(first, min(last, first + len(frames)) + 1):  # beyond that many, one is missing for sure
+        if f"episode_{frame:07d}.npz" not in frames:
+            raise DataError(
+                f"{where}: frame {frame} of its span {first} to {last} has no episode_{frame:07d}.npz; copy the "
+                "frames too, or drop it",
+                "length",
+            )
+    return _Stretch(number, text, _text(task, where), first, last)
+
+
+def _text(value: Any, where: str) -> str:
+    """Text, bytes, or the first of a list of them."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        value = value[0] if value else ""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if not isinstance(value, str):
+        raise DataError(f"{where}: {value!r} is not a text; drop it", "instruction")
+    return value.strip()
 
 
 def load_npy_dict(path: Path) -> dict[str, Any]:

@@ -5,9 +5,9 @@ ALOHA        episode_0.hdf5 …     observations/{qpos,images/cam_high,…}, act
 """
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ from jaxtyping import Float, UInt8
 
 from polymath.data.files.frames import gather
 from polymath.data.files.images import decode, fit
-from polymath.data.files.paths import readable
 from polymath.data.files.quarantine import OnBad, refuse
+from polymath.data.formats.hdf5_file import child, files_of, not_pictures, opened, reading, sentence, vectors
 from polymath.data.formats.memory import check_vectors
+from polymath.data.robots.cameras import listed, with_cameras
 from polymath.data.robots.embodiments import ALOHA, ROBOMIMIC
-from polymath.errors import ConfigError, DataError
+from polymath.errors import DataError
 from polymath.types import Embodiment, Role
 
 ROBOMIMIC_STATE = ("robot0_eef_pos", "robot0_eef_quat", "robot0_gripper_qpos")
@@ -32,20 +33,30 @@ LIBERO_CAMERAS = ("agentview_rgb", "eye_in_hand_rgb")
 class Hdf5Episodes(ABC):
     """What both layouts share: an episode is a group of a file; small fields are read at once, pictures on demand.
 
-    `instruction` is said for every episode of a set that has no sentences of its own. Raises DataError naming file,
-    group and field; with another `on_bad` such episodes are reported and left out.
+    `instruction` is that of every episode of a set that has no sentences of its own; `notes` say which cameras are no
+    colour pictures and were left out. Raises DataError naming file, group and field; with another `on_bad` such
+    episodes are reported by the name of their group and left out.
     """
 
     embodiment: Embodiment
 
     def __init__(
-        self, path: Path, instruction: str | None = None, image_size: int | None = None, on_bad: OnBad = refuse
+        self,
+        path: Path,
+        instruction: str | None = None,
+        image_size: int | None = None,
+        on_bad: OnBad = refuse,
+        cameras: str | Sequence[str] | None = None,
     ) -> None:
-        self.path, self.name = path, str(path)
-        self._said, self._image_size = instruction, image_size
+        self.path, self.name, self.notes = path, str(path), tuple[str, ...]()
+        self._instruction, self._image_size = instruction, image_size
+        self._chosen_cameras = None if cameras is None else listed(cameras)
+        self._settled = False
         self._places: list[tuple[Path, str]] = []
         self._rows: list[tuple[str, np.ndarray, np.ndarray]] = []
-        for file in sorted(path.glob("*.hdf5")) if path.is_dir() else [path]:
+        files = files_of(path)
+        self._single = len(files) == 1
+        for file in files:
             try:
                 with opened(file) as groups:
                     self._add_file(file, groups, on_bad)
@@ -56,6 +67,9 @@ class Hdf5Episodes(ABC):
 
     def __len__(self) -> int:
         return len(self._places)
+
+    def episode_name(self, episode: int) -> str:
+        return self._named(*self._places[episode])
 
     def instruction(self, episode: int) -> str:
         return self._rows[episode][0]
@@ -79,20 +93,16 @@ class Hdf5Episodes(ABC):
                 where = f"{file}: {name}, {cameras[camera]}, step {steps[i]}"
                 return self._picture(data[camera][steps[i]], where)
 
-            return gather(len(steps), len(data), picture, self.name)
+            return gather(len(steps), len(data), picture, f"{file}: {name}")
 
-    def _picture(self, row: np.ndarray, where: str) -> UInt8[np.ndarray, "height width 3"]:
+    def _picture(self, row: Any, where: str) -> UInt8[np.ndarray, "height width 3"]:
         picture = row if row.ndim == 3 else decode(row.tobytes(), where)  # a padded JPEG: its end marks itself
-        if picture.dtype != np.uint8 or picture.shape[-1] != 3:
-            raise DataError(f"{where}: {picture.dtype} {picture.shape} is not uint8 (height, width, 3)", "picture")
-        return picture if self._image_size is None else fit(picture, self._image_size)
+        return picture if self._image_size is None else fit(picture, self._image_size, where)
 
-    def _add(
-        self, groups: Any, file: Path, name: str, sentence: str | None, states: np.ndarray, actions: np.ndarray
-    ) -> None:
+    def _add(self, groups: Any, file: Path, name: str, text: str, states: np.ndarray, actions: np.ndarray) -> None:
         where = f"{file}: {name}"
-        sentence = (self._said or sentence or "").strip()
-        if not sentence:
+        text = (self._instruction or text).strip()
+        if not text:
             raise DataError(
                 f"{where}: has no instruction; give one for all, as in hdf5:PATH?instruction=…", "instruction"
             )
@@ -101,14 +111,43 @@ class Hdf5Episodes(ABC):
         if len(states) != len(actions) or not len(actions):
             raise DataError(f"{where}: {len(states)} states and {len(actions)} actions; drop the episode", "length")
         for camera in self.embodiment.cameras:
-            key = self._image_key(name, camera)
-            pictures = len(groups[key]) if key in groups else 0
-            if pictures != len(actions):
-                raise DataError(
-                    f"{where}, {camera}: {pictures} pictures of {len(actions)} steps; drop the episode", "length"
-                )
+            self._check_pictures(groups, self._image_key(name, camera), f"{where}, {camera}", len(actions))
         self._places.append((file, name))
-        self._rows.append((sentence, states, actions))
+        self._rows.append((text, states, actions))
+
+    def _check_pictures(self, groups: Any, key: str, where: str, steps: int) -> None:
+        if key not in groups:
+            raise DataError(f"{where}: is missing; drop the episode, or choose other cameras", "schema")
+        fault = not_pictures(groups[key])
+        if fault is not None:
+            raise DataError(f"{where}: no colour pictures, {fault}; drop the episode", "picture")
+        if len(groups[key]) != steps:
+            raise DataError(f"{where}: {len(groups[key])} pictures of {steps} steps; drop the episode", "length")
+
+    def _settle_cameras(self, robot: Embodiment, usual: Sequence[str], pictures: dict[str, Any], where: str) -> None:
+        """The robot with the cameras that were recorded, `usual` ones first; the chosen ones of them."""
+        faults = {name: not_pictures(data) for name, data in pictures.items()}
+        colour = [name for name, fault in faults.items() if fault is None]
+        names = [name for name in usual if name in colour] + [name for name in colour if name not in usual]
+        for name in self._chosen_cameras or ():
+            if faults.get(name):
+                raise DataError(f"{where}, {name}: no colour pictures, {faults[name]}; choose from {colour}", "picture")
+        if not names:
+            reasons = "; ".join(f"{name}: {fault}" for name, fault in faults.items())
+            raise DataError(f"{where}: has no camera with colour pictures ({reasons or 'nothing is there'})", "schema")
+        self.notes = tuple(f"camera {name!r} is left out: {fault}" for name, fault in faults.items() if fault)
+        conventions = robot.conventions
+        if conventions is not None:
+            conventions = replace(conventions, roles=tuple(map(_role, names)))
+        robot = replace(robot, cameras=tuple(names), conventions=conventions)
+        self.embodiment, _ = with_cameras(robot, self._chosen_cameras, self.name)
+        if self._chosen_cameras is not None and len(self._chosen_cameras) < len(names):
+            left = ", ".join(name for name in names if name not in self._chosen_cameras)
+            self.notes += (f"cameras {left} are left out, as chosen",)
+        self._settled = True
+
+    @abstractmethod
+    def _named(self, file: Path, group: str) -> str: ...
 
     @abstractmethod
     def _add_file(self, file: Path, groups: Any, on_bad: OnBad) -> None: ...
@@ -123,40 +162,43 @@ class RobomimicEpisodes(Hdf5Episodes):
     embodiment = ROBOMIMIC
     _state = ROBOMIMIC_STATE
 
-    def _add_file(self, file: Path, groups: Any, on_bad: OnBad) -> None:
-        demos = sorted(groups["data"], key=lambda name: int(name.rpartition("_")[2]))
-        first = groups["data"][demos[0]]["obs"] if demos else {}
-        if not self._places:
-            self._settle(first)
-        sentence = json.loads(groups["data"].attrs.get("problem_info", "{}")).get("language_instruction")
-        for name in demos:
-            try:
-                demo = groups["data"][name]
-                states = np.concatenate([_rows(demo["obs"], key, f"{file}: {name}") for key in self._state], axis=1)
-                self._add(groups, file, name, sentence, states, _rows(demo, "actions", f"{file}: {name}"))
-            except DataError as error:
-                on_bad(str(file), name, error)
+    def _named(self, file: Path, group: str) -> str:
+        return group if self._single else f"{file.name}/{group}"
 
-    def _settle(self, observation: Any) -> None:
+    def _add_file(self, file: Path, groups: Any, on_bad: OnBad) -> None:
+        data = child(groups, "data", str(file))
+        text = _problem_sentence(data, f"{file}: data")
+        for name in sorted(data if hasattr(data, "keys") else (), key=_numerically):
+            where = f"{file}: {name}"
+            try:
+                with reading(where):
+                    demo = data[name]
+                    observation = child(demo, "obs", where)
+                    if not self._settled:
+                        self._settle(observation, where)
+                    states = np.concatenate([vectors(observation, key, where) for key in self._state], axis=1)
+                    own = sentence(demo.attrs.get("language_instruction"), where)
+                    self._add(groups, file, name, own or text, states, vectors(demo, "actions", where))
+            except DataError as error:
+                on_bad(str(file), self._named(file, name), error)
+
+    def _settle(self, observation: Any, where: str) -> None:
         """Which of the two names its fields have, and which cameras were recorded."""
         self._state = LIBERO_STATE if LIBERO_STATE[0] in observation else ROBOMIMIC_STATE
-        pictures = [key for key in observation if observation[key].ndim == 4]
-        known = [name for name in (*ROBOMIMIC.cameras, *LIBERO_CAMERAS) if name in pictures]
-        cameras = tuple(known or pictures)
-        conventions = ROBOMIMIC.conventions
+        widths = [vectors(observation, key, where).shape[1] for key in self._state]
+        robot, conventions = ROBOMIMIC, ROBOMIMIC.conventions
         assert conventions is not None
-        roles = tuple(map(_role, cameras))
-        widths = [observation[key].shape[1] for key in self._state if key in observation]
-        names, units = ROBOMIMIC.state_names, conventions.state_units
-        if sum(widths) != len(names):
-            names = tuple(f"{key} {i}" for key, n in zip(self._state, widths, strict=False) for i in range(n))
-            units = ("as recorded",) * len(names)
-        self.embodiment = replace(
-            ROBOMIMIC,
-            cameras=cameras,
-            state_names=names,
-            conventions=replace(conventions, roles=roles, state_units=units),
-        )
+        if sum(widths) != robot.state_dim:
+            names = tuple(f"{key} {i}" for key, n in zip(self._state, widths, strict=True) for i in range(n))
+            conventions = replace(conventions, state_units=("as recorded",) * len(names))
+            robot = replace(robot, state_names=names, conventions=conventions)
+        known = [*ROBOMIMIC.cameras, *LIBERO_CAMERAS]
+        arrays = {name: data for name, data in observation.items() if len(getattr(data, "shape", ())) == 4}
+        arrays |= {name: observation[name] for name in known if name in observation}
+        usual = [name for name in known if name in arrays and not_pictures(arrays[name]) is None]
+        if usual and self._chosen_cameras is None:
+            arrays = {name: data for name, data in arrays.items() if name in usual or not_pictures(data)}
+        self._settle_cameras(robot, usual, arrays, where)
 
     def _image_key(self, name: str, camera: str) -> str:
         return f"data/{name}/obs/{camera}"
@@ -167,64 +209,70 @@ class AlohaEpisodes(Hdf5Episodes):
 
     embodiment = ALOHA
 
-    def _add_file(self, file: Path, groups: Any, on_bad: OnBad) -> None:
-        if not self._places:
-            self._settle(groups)
-        sentence = groups.attrs.get("language_instruction") or groups.attrs.get("task")
-        text = sentence.decode() if isinstance(sentence, bytes) else sentence
-        where = str(file)
-        states = _rows(groups["observations"], "qpos", where)
-        self._add(groups, file, "/", text, states, _rows(groups, "action", where))
+    def _named(self, file: Path, group: str) -> str:
+        return file.stem
 
-    def _settle(self, groups: Any) -> None:
-        found = list(groups["observations/images"])
-        cameras = tuple(c for c in ALOHA.cameras if c in found) + tuple(c for c in found if c not in ALOHA.cameras)
-        conventions = ALOHA.conventions
-        assert conventions is not None
-        roles = tuple(map(_role, cameras))
-        self.embodiment = replace(ALOHA, cameras=cameras, conventions=replace(conventions, roles=roles))
+    def _add_file(self, file: Path, groups: Any, on_bad: OnBad) -> None:
+        where = str(file)
+        try:
+            with reading(where):
+                observations = child(groups, "observations", where)
+                if not self._settled:
+                    images = child(observations, "images", where)
+                    pictures = dict(images.items()) if hasattr(images, "items") else {}
+                    self._settle_cameras(ALOHA, ALOHA.cameras, pictures, where)
+                text = groups.attrs.get("language_instruction")
+                text = sentence(groups.attrs.get("task") if text is None else text, where)
+                states = vectors(observations, "qpos", where)
+                self._add(groups, file, "/", text, states, vectors(groups, "action", where))
+        except DataError as error:
+            on_bad(str(file), self._named(file, "/"), error)
 
     def _image_key(self, name: str, camera: str) -> str:
         return f"observations/images/{camera}"
 
 
 def open_hdf5(
-    path: Path, instruction: str | None = None, image_size: int | None = None, on_bad: OnBad = refuse
+    path: Path,
+    instruction: str | None = None,
+    image_size: int | None = None,
+    on_bad: OnBad = refuse,
+    cameras: str | Sequence[str] | None = None,
 ) -> Hdf5Episodes:
-    """The layout that the first file has. Raises DataError if it has neither."""
-    files = sorted(path.glob("*.hdf5")) if path.is_dir() else [path]
-    for file in files:
-        with opened(file) as groups:
-            if "data" in groups:
-                return RobomimicEpisodes(path, instruction, image_size, on_bad)
-            if "observations" in groups and "action" in groups:
-                return AlohaEpisodes(path, instruction, image_size, on_bad)
+    """The layout that the first readable file has. Raises DataError if none has either."""
+    for file in files_of(path):
+        try:
+            with opened(file) as groups:
+                is_robomimic, is_aloha = "data" in groups, "observations" in groups or "action" in groups
+        except DataError:
+            if on_bad is refuse:
+                raise
+            continue  # the layout's reader reports it
+        if is_robomimic:
+            return RobomimicEpisodes(path, instruction, image_size, on_bad, cameras)
+        if is_aloha:
+            return AlohaEpisodes(path, instruction, image_size, on_bad, cameras)
     raise DataError(f"{path}: neither robomimic's data/demo_0 nor ALOHA's observations and action are in it", "schema")
 
 
-@contextmanager
-def opened(path: Path) -> Any:
-    """The file's root group; what h5py raises while it is read becomes a DataError naming the file."""
+def _problem_sentence(data: Any, where: str) -> str:
+    """LIBERO's sentence for the whole file."""
+    text = sentence(getattr(data, "attrs", {}).get("problem_info"), f"{where}, problem_info")
     try:
-        import h5py
-    except ImportError:
-        raise ConfigError(f"{path}: HDF5 needs h5py; install polymath-v[data]") from None
-    try:
-        with h5py.File(readable(path), "r") as file:
-            yield file
-    except (OSError, KeyError, RuntimeError) as error:
-        kind = "schema" if isinstance(error, KeyError) else "truncated"
-        raise DataError(f"{path}: not a whole HDF5 file of this layout ({error}); copy it again", kind) from None
+        info = json.loads(text or "{}")
+    except ValueError as error:
+        raise DataError(f"{where}, problem_info: not valid JSON ({error}); copy the file again", "schema") from None
+    if not isinstance(info, dict):
+        raise DataError(f"{where}, problem_info: {text[:80]!r} is no JSON object; copy the file again", "schema")
+    return sentence(info.get("language_instruction"), f"{where}, problem_info")
+
+
+def _numerically(name: str) -> list[Any]:
+    """demo_2 before demo_10; names without numbers in the order of the alphabet."""
+    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in re.split(r"(\d+)", name)]
 
 
 def _role(camera: str) -> Role:
     if "wrist" in camera or "eye_in_hand" in camera:
         return "wrist"
     return "secondary" if "low" in camera else "primary"
-
-
-def _rows(group: Any, key: str, where: str) -> Float[np.ndarray, "T D"]:
-    if key not in group:
-        raise DataError(f"{where}: has no {key}; record it again", "schema")
-    values = np.asarray(group[key], np.float32)
-    return values.reshape(len(values), -1)

@@ -3,16 +3,17 @@
     {"parts": [{"text": "First, "}, {"image": "pictures/1.jpg"}, {"text": "then …"}]}        ours
     {"texts": ["First, ", null], "images": [null, "pictures/1.jpg"]}                          as OBELICS has it
 
-Pictures are named by their path from the file's directory. A line's place in the file is remembered, its content is
-read
-when asked for.
+Pictures are named by their path from the file's directory. A line ends with "\\n" and nowhere else; its place in the
+file is remembered, its content is read when asked for.
 """
 
 import json
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from polymath.data.files.paths import without_hidden
 from polymath.data.files.quarantine import OnBad, refuse
+from polymath.data.formats.captions import is_text
 from polymath.errors import DataError
 from polymath.types import Interleaved
 
@@ -26,7 +27,7 @@ class JsonlDocuments:
     def __init__(self, path: Path, on_bad: OnBad = refuse) -> None:
         self.path, self.name = path, str(path)
         self._lines: list[tuple[Path, int, int, int]] = []  # file, number of the line, its first byte, its length
-        files = [path] if path.suffix == ".jsonl" else sorted(path.glob("*.jsonl"))
+        files = [path] if path.suffix == ".jsonl" else without_hidden(sorted(path.glob("*.jsonl")))
         if not files:
             raise DataError(f"{path}: holds no *.jsonl; point to a directory of JSON lines")
         for file in files:
@@ -71,13 +72,12 @@ class JsonlDocuments:
 def _parts(line: bytes, where: str) -> list[tuple[str, str]]:
     """("text", …) and ("image", path) in order. Raises DataError for anything else, or for a path that leads out."""
     try:
-        found: Any = json.loads(line)
-        if "parts" in found:
-            parts = [next(iter(part.items())) for part in found["parts"]]
+        content: Any = json.loads(line)
+        if "parts" in content:
+            parts = [_only(part) for part in content["parts"]]
         else:
-            both = zip(found["texts"], found["images"], strict=True)
-            parts = [("text", text) if text is not None else ("image", image) for text, image in both]
-    except (ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
+            parts = _pairs(content["texts"], content["images"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         message = f"{where}: not a document of texts and images ({error!r}); write the line again"
         raise DataError(message, "schema") from None
     for kind, value in parts:
@@ -85,8 +85,28 @@ def _parts(line: bytes, where: str) -> list[tuple[str, str]]:
             raise DataError(
                 f"{where}: a part is neither text nor the path of a picture; write the line again", "schema"
             )
-        if kind == "image" and (value.startswith("/") or ".." in PurePosixPath(value).parts):
+        if not is_text(value):
+            raise DataError(f"{where}: a text or path holds half a surrogate pair; write the line again", "schema")
+        outside = value.startswith("/") or ".." in PurePosixPath(value).parts or "\0" in value
+        if kind == "image" and outside:
             raise DataError(f"{where}: picture {value!r} lies outside of the data set; use paths below it", "schema")
     if not any(value.strip() for kind, value in parts if kind == "text"):
         raise DataError(f"{where}: has no text; drop the line", "instruction")
     return parts
+
+
+def _only(part: dict[str, Any]) -> tuple[str, Any]:
+    if len(part) != 1:
+        raise ValueError(f"a part has {len(part)} entries, not one")
+    return next(iter(part.items()))
+
+
+def _pairs(texts: Any, images: Any) -> list[tuple[str, Any]]:
+    """Two lists of one length of which one is null wherever the other is not."""
+    if not isinstance(texts, list) or not isinstance(images, list):
+        raise TypeError("texts and images are not two lists")
+    if len(texts) != len(images) or any(
+        (text is None) == (image is None) for text, image in zip(texts, images, strict=False)
+    ):
+        raise ValueError("texts and images do not take turns")
+    return [("text", text) if image is None else ("image", image) for text, image in zip(texts, images, strict=True)]

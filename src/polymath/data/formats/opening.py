@@ -1,89 +1,36 @@
-"""Opening a data set by its name: `FORMAT:PLACE?option=value`, of which only PLACE is necessary.
+"""Opening a data set by its name: `FORMAT:PLACE?option=value&option=value`, of which only PLACE is necessary.
 
-episodes/                                a directory whose files say what it is
-lerobot:episodes                         the same, said aloud
-rlds:bridge_dataset?split=val            an option of the reader
+episodes/                                     a directory whose files say what it is
+lerobot:episodes                              the same with the format named
+rlds:bridge_dataset?split=val                 an option of the reader
 hdf5:lift.hdf5?instruction=lift the cube
-webdataset:gs://bucket/shards            a URL that fsspec opens
+lerobot:episodes?episodes=0-99&slot=3         options of every set of episodes, see `selection`
+webdataset:gs://bucket/shards                 a URL that fsspec opens
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from polymath.data.files.paths import locate
 from polymath.data.files.quarantine import OnBad, refuse
-from polymath.data.formats import calvin, jsonl, parquet_pairs
-from polymath.data.formats.lerobot.reader import LeRobotEpisodes
-from polymath.data.formats.webdataset.reader import WebDatasetPairs
-from polymath.data.interface import EpisodeSet, InterleavedSet, PairSet
+from polymath.data.formats.known import Format, all_names, described, format_at, format_named
+from polymath.data.formats.selection import EVERYTHING, OPTIONS, Selection, apply, watched
 from polymath.errors import ConfigError, DataError
+from polymath.types import Embodiment
 
-DataSet = EpisodeSet | PairSet | InterleavedSet
-
-
-@dataclass(frozen=True)
-class Format:
-    """`kind`: episodes, pairs, pointing or documents; `options`: what may stand behind the question mark."""
-
-    name: str
-    kind: str
-    found_at: Callable[[Path], bool]
-    open: Callable[..., Any]
-    files: str
-    options: tuple[str, ...] = ()
-
-
-def _has(*patterns: str) -> Callable[[Path], bool]:
-    return lambda path: any(next(iter(path.glob(pattern)), None) is not None for pattern in patterns)
-
-
-def _has_suffix(suffix: str) -> Callable[[Path], bool]:
-    return lambda path: path.suffix == suffix or (path.is_dir() and _has(f"*{suffix}")(path))
-
-
-def _rlds(path: Path, **options: Any) -> EpisodeSet:
-    from polymath.data.formats.rlds.reader import RldsEpisodes
-
-    return RldsEpisodes(path, **options)
-
-
-def _hdf5(path: Path, **options: Any) -> EpisodeSet:
-    from polymath.data.formats.hdf5 import open_hdf5
-
-    return open_hdf5(path, **options)
-
-
-def _bridge(path: Path, **options: Any) -> EpisodeSet:
-    from polymath.data.formats.bridge_raw import BridgeRawEpisodes
-
-    return BridgeRawEpisodes(path, **options)
-
-
-# Columns by name, several with commas between them; pictures=nearest for videos of a rate of their own.
-LEROBOT_OPTIONS = ("cameras", "state", "action", "task", "pictures")
-TRAJECTORIES = "**/traj_group*/traj*/policy_out.pkl"
-FORMATS = (
-    Format("lerobot", "episodes", _has("meta/info.json"), LeRobotEpisodes, "meta/info.json", LEROBOT_OPTIONS),
-    Format("rlds", "episodes", _has("features.json", "*/features.json"), _rlds, "features.json", ("split",)),
-    Format("calvin", "episodes", calvin.is_calvin, calvin.CalvinEpisodes, calvin.ANNOTATIONS, ("split",)),
-    Format("hdf5", "episodes", _has_suffix(".hdf5"), _hdf5, "*.hdf5", ("instruction",)),
-    Format("webdataset", "pairs", _has_suffix(".tar"), WebDatasetPairs, "*.tar"),
-    Format("pointing", "pointing", lambda _: False, WebDatasetPairs, "*.tar"),  # their questions, see `Pointing`
-    Format("jsonl", "documents", _has_suffix(".jsonl"), jsonl.JsonlDocuments, "*.jsonl"),
-    Format("parquet", "pairs", parquet_pairs.has_pairs, parquet_pairs.ParquetPairs, "*.parquet"),
-    Format("bridge", "episodes", _has(TRAJECTORIES), _bridge, "traj*/policy_out.pkl"),
-)
+__all__ = ["Format", "Location", "open_source", "parse"]
 
 
 @dataclass(frozen=True)
 class Location:
-    """Where a data set is, of which format, with which options of its reader."""
+    """Where a data set is, of which format, with which options: `options` of its reader, `selection` of all."""
 
     format: Format
     path: Path
     options: dict[str, str]
+    selection: Selection = EVERYTHING
 
     @property
     def kind(self) -> str:
@@ -92,35 +39,80 @@ class Location:
     def open(self, image_size: int | None = None, on_bad: OnBad = refuse) -> Any:
         """The reader. `image_size` fits the pictures of episodes as they are decoded."""
         sized = {"image_size": image_size} if self.kind == "episodes" else {}
+        choice, on_bad = watched(self.selection, str(self.path), on_bad)
         try:
-            return self.format.open(self.path, on_bad=on_bad, **sized, **self.options)
+            source = self.format.open(self.path, on_bad=on_bad, **sized, **self.options)
         except ImportError as error:
             raise ConfigError(f"{self.path}: {self.format.name} needs {error.name}; install polymath-v[data]") from None
+        return apply(source, self.selection, choice) if self.selection else source
 
 
 def parse(name: str | Path) -> Location:
     """Raises DataError for a place that holds no known format, ConfigError for an unknown format or option."""
     text = str(name)
-    place, _, query = text.partition("?")
-    options = dict(pair.partition("=")[::2] for pair in query.split("&")) if query else {}
+    place, mark, query = text.partition("?")
+    if mark and Path(text).exists():  # a directory with a question mark in its name
+        place, query = text, ""
     prefix, colon, rest = place.partition(":")
-    named = next((f for f in FORMATS if colon and f.name == prefix), None)
-    if colon and named is None and not rest.startswith("//") and not Path(place).exists():
-        raise ConfigError(f"{text}: no format {prefix!r}; choose from {', '.join(f.name for f in FORMATS)}")
+    is_url = rest.startswith("//")
+    named = format_named(prefix) if colon and not is_url else None
+    if colon and named is None and not is_url and not Path(place).exists():
+        raise ConfigError(f"{text}: no format {prefix!r}; choose from {', '.join(all_names())}")
     path = locate(rest if named else place)
     if not path.exists():
         raise DataError(f"{path}: no such file or directory")
-    found = named or next((f for f in FORMATS if f.found_at(path)), None)
-    if found is None:
-        known = ", ".join(f"{f.name} ({f.files})" for f in FORMATS)
-        raise DataError(f"{path}: holds none of the known formats: {known}")
-    for option in options:
-        if option not in found.options:
-            known = ", ".join(found.options) or "none"
-            raise ConfigError(f"{text}: {found.name} has no option {option!r}, only: {known}")
-    return Location(found, path, options)
+    chosen = named or format_at(path)
+    if chosen is None:
+        raise DataError(
+            f"{path}: holds none of the known formats: {described()}; name the format, as in hdf5:PLACE, or add a "
+            "Format under the entry point 'polymath.formats' of a package"
+        )
+    options = _options(text, query, chosen)
+    own = {option: value for option, value in options.items() if option in chosen.options}
+    return Location(
+        chosen, path, own, Selection(**{option: value for option, value in options.items() if option not in own})
+    )
 
 
-def open_source(name: str | Path, image_size: int | None = None, on_bad: OnBad = refuse) -> Any:
-    """The data set of that name; see the drawing above."""
-    return parse(name).open(image_size, on_bad)
+def _options(text: str, query: str, chosen: Format) -> dict[str, str]:
+    """What stands behind the question mark. Raises ConfigError for an option that is unknown, empty or there twice."""
+    allowed = dict.fromkeys((*chosen.options, *(OPTIONS if chosen.kind == "episodes" else ())))
+    options: dict[str, str] = {}
+    for pair in query.split("&") if query else ():
+        option, _, value = pair.partition("=")
+        if option not in allowed:
+            raise ConfigError(f"{text}: {chosen.name} has no option {option!r}, only: {', '.join(allowed) or 'none'}")
+        if not value.strip() or option in options:
+            fault = "twice" if option in options else "without a value"
+            raise ConfigError(f"{text}: option {option!r} stands there {fault}; write it as {option}=VALUE, once")
+        options[option] = value
+    return options
+
+
+def open_source(
+    name: str | Path,
+    image_size: int | None = None,
+    on_bad: OnBad = refuse,
+    *,
+    episodes: str | Sequence[int | str] | None = None,
+    cameras: str | Sequence[str] | None = None,
+    robot: str | Embodiment | None = None,
+    slot: int | None = None,
+) -> Any:
+    """The data set of that name; see the drawing above. The keywords are the options of the same names."""
+    location = parse(name)
+    return _with(location, Selection(episodes, cameras, robot, slot), str(name)).open(image_size, on_bad)
+
+
+def _with(location: Location, selection: Selection, name: str) -> Location:
+    if not selection:
+        return location
+    if location.kind != "episodes":
+        raise ConfigError(f"{name}: holds {location.kind}; {', '.join(OPTIONS)} choose among episodes")
+    chosen = {option: getattr(selection, option) for option in OPTIONS if getattr(selection, option) is not None}
+    for option in chosen:
+        if option in location.options or getattr(location.selection, option) is not None:
+            raise ConfigError(f"{name}: {option} is given in the name and beside it; leave one of them out")
+    own: dict[str, Any] = {option: value for option, value in chosen.items() if option in location.format.options}
+    rest = {option: value for option, value in chosen.items() if option not in own}
+    return Location(location.format, location.path, {**location.options, **own}, replace(location.selection, **rest))

@@ -1,13 +1,17 @@
 """Robots of public data sets as data: cameras and roles, layout and units of state and action, conventions.
 
 `slot` chooses the `<robot:…>` token; 0 is the embedded simulator's, 31 the pointer's. Facts are from the data sets'
-papers
-and builders, named beside each robot. `check` says whether a description fits itself.
+papers and builders, named beside each robot. `check` says whether a description fits itself.
+
+Other packages add robots under the entry point `polymath.robots`; `robot_named` finds both.
 """
 
-from polymath.errors import DataError
+from polymath import plugins
+from polymath.errors import ConfigError, DataError
 from polymath.types import Conventions, Embodiment, Gripper, Motion, Role, Rotation
 
+GROUP = "polymath.robots"
+ROBOT_SLOTS = 32  # as many as there are `<robot:…>` tokens
 XYZ, RPY = ("x", "y", "z"), ("roll", "pitch", "yaw")
 POSE_UNITS = ("m", "m", "m", "rad", "rad", "rad")
 
@@ -240,3 +244,24 @@ ROBOTS = (
     LANGUAGE_TABLE,
     MANISKILL,
 )
+
+
+def robot_named(name: str) -> Embodiment:
+    """A robot of the table above or of another package.
+
+    Raises ConfigError listing the robots for an unknown name, or naming the package whose robot cannot be used.
+    """
+    built_in = {robot.name: robot for robot in ROBOTS}
+    robot = plugins.find(GROUP, name, Embodiment, built_in)
+    if robot is None:
+        there = ", ".join([*built_in, *plugins.entries(GROUP)])
+        raise ConfigError(
+            f"no robot {name!r}; choose from {there}, or add an Embodiment under the entry point {GROUP!r} of a package"
+        )
+    if robot.name != name or not 0 <= robot.slot < ROBOT_SLOTS:
+        raise ConfigError(
+            f"{GROUP}, {name}: the Embodiment calls itself {robot.name!r} with slot {robot.slot}; it must have the "
+            f"entry point's name and a slot of 0 to {ROBOT_SLOTS - 1}"
+        )
+    check(robot)
+    return robot

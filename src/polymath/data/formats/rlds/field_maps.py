@@ -1,7 +1,8 @@
 """Which fields of an RLDS data set become cameras, state, action and instruction: one plain table a data set.
 
 Source: Octo's standardisation (octo/data/oxe/oxe_dataset_configs.py and oxe_standardization_transforms.py), except that
-grippers are -1 closed, 1 open here. A data set that is not in the table is read as it is, see `rlds_schema.generic`.
+grippers are -1 closed, 1 open here. A data set that is not in the table is read as it is, see `schema.generic`. Other
+packages add maps under the entry point `polymath.field_maps`, by the name of their data set.
 """
 
 from collections.abc import Callable
@@ -9,10 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from polymath import plugins
 from polymath.data.robots import embodiments as robots
 from polymath.data.robots.conversions import relative_to_absolute, settled
+from polymath.errors import ConfigError
 from polymath.types import Embodiment
 
+GROUP = "polymath.field_maps"
+REMEDY = f"write a FieldMap and add it under the entry point {GROUP!r}, or give it as RldsEpisodes(…, fields=…)"
 Convert = Callable[[np.ndarray], np.ndarray]  # [T, k] -> [T, k]
 
 
@@ -179,3 +184,20 @@ FIELD_MAPS: dict[str, FieldMap] = {
         "language_instruction",
     ),
 }
+
+
+def field_map(dataset: str) -> FieldMap | None:
+    """Of the table or of another package; None if neither knows the data set.
+
+    Raises ConfigError naming the package whose map cannot be used.
+    """
+    return plugins.find(GROUP, dataset, FieldMap, FIELD_MAPS)
+
+
+def field_map_named(name: str) -> FieldMap:
+    """As it stands in `rlds:PLACE?map=NAME`. Raises ConfigError listing the maps for an unknown name."""
+    chosen = field_map(name)
+    if chosen is None:
+        there = ", ".join([*FIELD_MAPS, *plugins.entries(GROUP)])
+        raise ConfigError(f"map: no FieldMap {name!r}; choose from {there}, or {REMEDY}")
+    return chosen

@@ -8,7 +8,9 @@ Opening reads the files' indices only; an episode is read, checked and decoded w
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,12 +26,14 @@ from polymath.data.files.quarantine import OnBad, refuse
 from polymath.data.formats.memory import check_vectors
 from polymath.data.formats.rlds import schema as rlds_schema
 from polymath.data.formats.rlds import tf_example, tfrecord
-from polymath.data.formats.rlds.field_maps import FIELD_MAPS, FieldMap, Part
+from polymath.data.formats.rlds.field_maps import REMEDY, FieldMap, Part, field_map, field_map_named
+from polymath.data.robots.cameras import listed, with_cameras
 from polymath.data.robots.conversions import euler_difference
 from polymath.errors import DataError
 from polymath.types import Embodiment
 
 CACHE_BYTES = 1 << 28
+SHARD = re.compile(r"-of-(\d+)$")
 
 
 class _Example(NamedTuple):
@@ -40,10 +44,11 @@ class _Example(NamedTuple):
 
 class RldsEpisodes:
     """One split, as `interface.EpisodeSet`. Cameras, state and action are those of `fields`: by default the table of
-    `field_maps` if it has this data set, else all fields as they are.
+    `field_maps` if it has this data set, or another package's map of it, else all fields as they are. `cameras` keeps
+    some of them; `notes` say which were left out because they hold no colours.
 
-    Raises DataError naming file, record and field when an episode cannot be used; a file that is cut off is reported to
-    `on_bad` when the set is opened, and its whole records are kept.
+    Raises DataError naming file, record and field when an episode cannot be used; a file that is cut off or missing is
+    reported to `on_bad` when the set is opened, and whole records are kept. Episodes are numbered through the split.
     """
 
     def __init__(
@@ -53,20 +58,28 @@ class RldsEpisodes:
         fields: FieldMap | None = None,
         image_size: int | None = None,
         on_bad: OnBad = refuse,
+        cameras: str | Sequence[str] | None = None,
     ) -> None:
         self.path = _version_directory(path)
         self._info = _read_json(self.path / "dataset_info.json")
-        self.features = rlds_schema.read_features(_read_json(self.path / "features.json"))
+        self.features = _features(self.path / "features.json")
         dataset = str(self._info.get("name") or self.path.parent.name)
         self.name, self.split, self._image_size = f"{self.path} ({split})", split, image_size
-        self.fields = fields or FIELD_MAPS.get(dataset) or rlds_schema.generic(self.features, dataset)
-        self.embodiment: Embodiment = self.fields.robot
+        known = fields or field_map(dataset)
+        self.fields = known or rlds_schema.generic(self.features, dataset)
+        self.notes = () if known else rlds_schema.left_out(self.features)
+        robot, places = with_cameras(self.fields.robot, None if cameras is None else listed(cameras), self.name)
+        self.fields = replace(self.fields, robot=robot, images=tuple(self.fields.images[place] for place in places))
+        self.embodiment: Embodiment = robot
         self._check_fields()
-        self._records = self._index(dataset, split, on_bad)
+        self._records, self._numbers = self._index(dataset, split, on_bad)
         self._cache = ByteCache(CACHE_BYTES)
 
     def __len__(self) -> int:
         return len(self._records)
+
+    def episode_name(self, episode: int) -> str:
+        return f"episode {self._numbers[episode]}"
 
     def instruction(self, episode: int) -> str:
         text = self._sentence(episode).strip()
@@ -108,8 +121,9 @@ class RldsEpisodes:
         def picture(i: int, camera: int) -> UInt8[np.ndarray, "height width 3"]:
             step = steps[i] + self.fields.skipped
             where = f"{self._where(episode)}, {self.fields.images[camera]}, step {step}"
-            found = decode(encoded[camera][step], where)
-            return found if self._image_size is None else fit(found, self._image_size)
+            value = encoded[camera][step]
+            image = decode(value, where) if isinstance(value, bytes) else value
+            return image if self._image_size is None else fit(image, self._image_size, where)
 
         return gather(len(steps), len(encoded), picture, self.name)
 
@@ -142,35 +156,91 @@ class RldsEpisodes:
         return self._records[episode].where
 
     def _check_fields(self) -> None:
-        parts = [part.field for part in (*self.fields.state, *self.fields.action)]
-        for field in (*self.fields.images, *parts, self.fields.instruction):
-            if f"steps/{field}" not in self.features:
-                raise DataError(
-                    f"{self.path}/features.json: has no steps/{field}; give the FieldMap it needs", "schema"
-                )
+        vectors = [part.field for part in (*self.fields.state, *self.fields.action)]
+        wanted = {
+            "numbers": vectors,
+            "pictures": self.fields.images,
+            "text": (self.fields.instruction,),
+            "flags": ("is_first",),
+        }
+        for role, paths in wanted.items():
+            for path in paths:
+                feature = self.features.get(f"steps/{path}")
+                if feature is None:
+                    there = ", ".join(name.removeprefix("steps/") for name in self.features) or "none"
+                    raise DataError(
+                        f"{self.path}/features.json: has no steps/{path}, which holds {role}; there are {there}. If "
+                        f"another field does, {REMEDY}",
+                        "schema",
+                    )
+                if (role == "pictures" and not feature.is_camera) or (role == "numbers" and feature.kind != "tensor"):
+                    raise DataError(
+                        f"{self.path}/features.json, steps/{path}: is {feature.kind} of {feature.dtype}, no {role}; "
+                        f"{REMEDY}",
+                        "schema",
+                    )
 
-    def _index(self, dataset: str, split: str, on_bad: OnBad) -> list[Any]:
-        splits = [entry.get("name") for entry in self._info.get("splits", ())]
+    def _index(self, dataset: str, split: str, on_bad: OnBad) -> tuple[list[Any], list[int]]:
+        """The records of the split, and the number of each in it."""
+        splits = self._splits()
         kind = self._info.get("fileFormat") or "tfrecord"
         readers: dict[str, Callable[[Path], tuple[list[Any], DataError | None]]]
         readers = {"tfrecord": tfrecord.index, "array_record": array_records.index}
         if kind not in readers:
             raise DataError(f"{self.path}/dataset_info.json, fileFormat: {kind!r} is none of {', '.join(readers)}")
-        files = sorted(self.path.glob(f"{dataset}-{split}.{kind}-*"))
+        files = _shards(self.path, f"{dataset}-{split}.{kind}", on_bad)
         if not files:
-            raise DataError(f"{self.path}: has no files of split {split!r}, only of {splits}; choose one of them")
-        expected = next((e.get("shardLengths") for e in self._info.get("splits", ()) if e.get("name") == split), None)
-        found = []
-        for number, file in enumerate(files):
-            records, problem = readers[kind](file)
-            if problem is None and expected and len(expected) == len(files) and len(records) != int(expected[number]):
-                problem = DataError(
-                    f"{file}: {len(records)} records, expected {expected[number]}; copy it", "truncated"
-                )
+            there = ", ".join(splits) or "none"
+            raise DataError(f"{self.path}: has no files of split {split!r}, only of {there}; choose one of them")
+        lengths = splits.get(split, [])
+        known = lengths if len(lengths) == len(files) else [None] * len(files)
+        records, numbers, first = [], list[int](), 0
+        for file, expected in zip(files, known, strict=True):
+            there_records, problem = readers[kind](file) if file.exists() else ([], None)  # its absence is reported
+            if problem is None and expected is not None and file.exists() and len(there_records) != expected:
+                problem = DataError(f"{file}: {len(there_records)} records, expected {expected}; copy it", "truncated")
             if problem is not None:
-                on_bad(str(file), f"after record {len(records)}", problem)
-            found += records
-        return found
+                on_bad(str(file), f"after record {len(there_records)}", problem)
+            records += there_records
+            numbers += range(first, first + len(there_records))
+            first += len(there_records) if expected is None else expected
+        return records, numbers
+
+    def _splits(self) -> dict[str, list[int]]:
+        """The lengths of the shards of each split."""
+        try:
+            entries = self._info.get("splits") or ()
+            return {entry["name"]: [int(n) for n in entry.get("shardLengths") or ()] for entry in entries}
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise DataError(
+                f"{self.path}/dataset_info.json, splits: not as TFDS writes it ({error!r}); copy the data set again"
+            ) from None
+
+
+def open_rlds(path: Path, map: str | None = None, **options: Any) -> RldsEpisodes:
+    """As `rlds:PATH?map=NAME` says it: with the FieldMap of that name, for a set that is called otherwise."""
+    return RldsEpisodes(path, fields=None if map is None else field_map_named(map), **options)
+
+
+def _shards(directory: Path, prefix: str, on_bad: OnBad) -> list[Path]:
+    """All files of a split; those that the others' `-of-NNNNN` promises but that are not there go to `on_bad`."""
+    files = sorted(directory.glob(f"{prefix}-*"))
+    counts = {int(match[1]) for file in files if (match := SHARD.search(file.name))}
+    if len(counts) != 1:
+        return files
+    count = counts.pop()
+    complete = [directory / f"{prefix}-{number:05d}-of-{count:05d}" for number in range(count)]
+    for file in complete:
+        if file not in files:
+            on_bad(str(file), "", DataError(f"{file}: no such file; copy the whole data set", "truncated"))
+    return complete
+
+
+def _features(path: Path) -> dict[str, rlds_schema.Feature]:
+    try:
+        return rlds_schema.read_features(_read_json(path))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{path}: not as TFDS writes it ({error!r}); copy the data set again", "schema") from None
 
 
 def _versions(path: Path) -> list[Path]:
@@ -181,16 +251,19 @@ def _version_directory(path: Path) -> Path:
     """The directory itself, or its newest version."""
     if (path / "features.json").is_file():
         return path
-    found = _versions(path)
-    if not found:
+    versions = _versions(path)
+    if not versions:
         raise DataError(f"{path}: neither it nor a directory in it has features.json; is it an RLDS data set?")
-    return max(found, key=lambda place: [int(p) if p.isdigit() else -1 for p in place.name.split(".")])
+    return max(versions, key=lambda place: [int(p) if p.isdigit() else -1 for p in place.name.split(".")])
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text())
+        content = json.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; copy the whole data set") from None
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise DataError(f"{path}: not valid JSON ({error}); copy the data set again") from None
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: is no JSON object; copy the data set again")
+    return content

@@ -1,9 +1,7 @@
 """Reading WebDataset shards of image-text pairs with random access, by an index of where each member stands."""
 
 import json
-import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,39 +9,30 @@ import numpy as np
 from jaxtyping import UInt8
 
 from polymath.data.files.images import decode
-from polymath.data.files.paths import locate, read_range
+from polymath.data.files.paths import locate, without_hidden
 from polymath.data.files.quarantine import OnBad, refuse
+from polymath.data.formats.captions import NAMES, caption
+from polymath.data.formats.webdataset.tar import Member, members
 from polymath.errors import DataError
 from polymath.types import ImageText, Pointing
 
 PICTURES = ("jpg", "jpeg", "png", "webp")
-TAR_BLOCK = 512
-
-
-@dataclass(frozen=True)
-class Member:
-    """Bytes `offset` to `offset + size` of a shard."""
-
-    shard: Path
-    name: str
-    offset: int
-    size: int
-
-    def read(self) -> bytes:
-        return read_range(self.shard, self.offset, self.size)
+SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
 
 
 class WebDatasetPairs:
     """The pairs of a shard, or of all *.tar of a directory in the order of their names, as `interface.PairSet`.
 
-    Captions are read when the set is opened, pictures when asked for; methods may be called from threads. Raises
-    DataError naming shard and member for a truncated shard, a sample without picture or text, a damaged picture; with
-    another `on_bad` such samples, and what follows a damage, are reported and left out.
+    The caption is KEY.txt, else `caption` or `text` of KEY.json; of a list of captions the first. Captions are read
+    when the set is opened, pictures when asked for; methods may be called from threads. Raises DataError naming shard
+    and key for a truncated or compressed shard, a sample without picture or text or with a member twice, a key that
+    comes again later, a damaged picture; with another `on_bad` such samples, and what follows a damage, are reported
+    and left out.
     """
 
     def __init__(self, path: Path, on_bad: OnBad = refuse) -> None:
         self.path, self.name = locate(path), str(path)
-        shards = sorted(self.path.glob("*.tar")) if self.path.is_dir() else [self.path]
+        shards = shards_of(self.path)
         if not shards:
             raise DataError(f"{path}: holds no *.tar; point to a directory of WebDataset shards")
         self._pictures: list[Member] = []
@@ -52,7 +41,7 @@ class WebDatasetPairs:
         for shard in shards:
             self._add_shard(shard, on_bad)
         recording = self.path / "recording.json"
-        self.recording: dict[str, Any] = json.loads(recording.read_text()) if recording.is_file() else {}
+        self.recording: dict[str, Any] = _read_recording(recording) if recording.is_file() else {}
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -65,88 +54,121 @@ class WebDatasetPairs:
 
     def image(self, index: int) -> UInt8[np.ndarray, "height width 3"]:
         member = self._pictures[index]
-        return decode(member.read(), f"{member.shard}: {member.name}")
+        return decode(member.read(), member.where)
 
     def pointing(self, index: int) -> Pointing | None:
         """The question of the sample's json member and where its answer lies, if there is one."""
         member = self._facts[index]
-        asked = json.loads(member.read()).get("pointing") if member else None
-        return (
-            Pointing(asked["question"], np.array(asked["targets"], np.float32), np.array(asked["mask"], bool))
-            if asked
-            else None
-        )
+        question = _facts(member).get("pointing") if member else None
+        if not question:
+            return None
+        assert member is not None
+        try:
+            targets, mask = np.array(question["targets"], np.float32), np.array(question["mask"], bool)
+            return Pointing(caption(question["question"], member.where), targets, mask)
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{member.where}, pointing: not a question with targets and mask ({error!r}); write it again", "schema"
+            ) from None
 
     def _add_shard(self, shard: Path, on_bad: OnBad) -> None:
-        key = ""
+        key, keys = "", set[str]()
         try:
-            for key, members in samples(shard):
+            for key, sample in samples(shard):
                 try:
-                    self._add(shard, key, members)
+                    if key in keys:
+                        raise DataError(
+                            f"{shard}: sample {key!r} comes a second time; give each a key of its own", "duplicate"
+                        )
+                    self._add(shard, key, sample)
                 except DataError as error:
                     on_bad(str(shard), key, error)
+                keys.add(key)
         except DataError as error:
             on_bad(str(shard), f"after {key}" if key else "", error)
 
-    def _add(self, shard: Path, key: str, members: dict[str, Member]) -> None:
-        picture = next((members[kind] for kind in PICTURES if kind in members), None)
+    def _add(self, shard: Path, key: str, sample: list[tuple[str, Member]]) -> None:
+        parts = dict(sample)
+        if len(parts) < len(sample):
+            kinds = [kind for kind, _ in sample]
+            doubled = next(kind for kind in kinds if kinds.count(kind) > 1)
+            raise DataError(f"{shard}: sample {key!r} has its .{doubled} twice; write the shard again", "duplicate")
+        for member in parts.values():
+            if member.fault:
+                raise DataError(f"{member.where}: {member.fault}; write the shard with plain files", "schema")
+        picture = next((parts[kind] for kind in PICTURES if kind in parts), None)
+        there = ", ".join(parts)
         if picture is None:
             raise DataError(
-                f"{shard}: sample {key!r} has no picture ({', '.join(PICTURES)}); write the shard again", "schema"
+                f"{shard}: sample {key!r} has no picture ({', '.join(PICTURES)}), only {there}; write the shard again",
+                "schema",
             )
-        if "txt" not in members:
-            raise DataError(f"{shard}: sample {key!r} has no {key}.txt; write the shard again", "schema")
+        text = _caption(parts)
+        if text is None:
+            raise DataError(
+                f"{shard}: sample {key!r} has no {key}.txt, nor a json with a caption, only {there}; write it again",
+                "schema",
+            )
         self._pictures.append(picture)
-        self._texts.append(read_text(members["txt"]))
-        self._facts.append(members.get("json"))
+        self._texts.append(text)
+        self._facts.append(parts.get("json"))
 
 
-def samples(shard: Path) -> Iterator[tuple[str, dict[str, Member]]]:
-    """(key, its members by extension) in order; a sample is a run of members with the same name before the dot."""
-    current, members = "", dict[str, Member]()
-    for member in _members(shard):
+def shards_of(path: Path) -> list[Path]:
+    """The file itself, or the tars of a directory in order; compressed ones too, which are refused when opened."""
+    if not path.is_dir():
+        return [path]
+    return without_hidden(sorted(file for file in path.iterdir() if _is_shard(file)))
+
+
+def has_shards(path: Path) -> bool:
+    return bool(shards_of(path)) if path.is_dir() else _is_shard(path)
+
+
+def samples(shard: Path) -> Iterator[tuple[str, list[tuple[str, Member]]]]:
+    """(key, its members with their extensions) in order: a sample is a run of members with one name before the dot."""
+    current, sample = "", list[tuple[str, Member]]()
+    for member in members(shard):
         folder, _, base = member.name.rpartition("/")
         stem, _, kind = base.partition(".")
         key = f"{folder}/{stem}" if folder else stem
-        if key != current and members:
-            yield current, members
-            members = {}
+        if key != current and sample:
+            yield current, sample
+            sample = []
         current = key
-        members[kind.lower()] = member
-    if members:
-        yield current, members
+        sample.append((kind.lower(), member))
+    if sample:
+        yield current, sample
 
 
-def read_text(member: Member) -> str:
-    """A caption. Raises DataError if it is empty or no UTF-8."""
+def _is_shard(path: Path) -> bool:
+    return path.name.lower().endswith(SUFFIXES)
+
+
+def _caption(parts: dict[str, Member]) -> str | None:
+    """None if no member has one."""
+    if "txt" in parts:
+        return caption(parts["txt"].read(), parts["txt"].where)
+    facts = _facts(parts["json"]) if "json" in parts else {}
+    name = next((name for name in NAMES if name in facts), None)
+    return None if name is None else caption(facts[name], f"{parts['json'].where}, {name}")
+
+
+def _facts(member: Member) -> dict[str, Any]:
     try:
-        text = member.read().decode()
-    except UnicodeDecodeError as error:
-        message = f"{member.shard}: {member.name}: not UTF-8 ({error.reason}); convert the captions"
-        raise DataError(message, "schema") from None
-    if not text.strip():
-        raise DataError(
-            f"{member.shard}: {member.name}: the caption is empty; write one or drop the sample", "instruction"
-        )
-    return text
+        facts = json.loads(member.read())
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{member.where}: not valid JSON ({error}); write it again", "schema") from None
+    if not isinstance(facts, dict):
+        raise DataError(f"{member.where}: is no JSON object; write it again", "schema")
+    return facts
 
 
-def _members(shard: Path) -> Iterator[Member]:
-    """The files of a tar. DataError if it is missing, no tar, or ends early."""
-    end = 0
+def _read_recording(path: Path) -> dict[str, Any]:
     try:
-        with shard.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
-            for info in tar:
-                end = info.offset_data + -(-info.size // TAR_BLOCK) * TAR_BLOCK
-                if info.isfile():
-                    yield Member(shard, info.name, info.offset_data, info.size)
-            file.seek(end)
-            closing = file.read(2 * TAR_BLOCK)
-    except FileNotFoundError:
-        raise DataError(f"{shard}: no such file; copy the whole data set") from None
-    except (tarfile.TarError, OSError) as error:
-        message = f"{shard}: truncated or not a tar, after byte {end} ({error}); copy it again"
-        raise DataError(message, "truncated") from None
-    if closing != bytes(2 * TAR_BLOCK):  # POSIX: two blocks of zeros end an archive
-        message = f"{shard}: truncated after byte {end}, the closing blocks are missing; copy it again"
-        raise DataError(message, "truncated")
+        recording = json.loads(path.read_text("utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not valid JSON ({error}); copy the data set again") from None
+    if not isinstance(recording, dict):
+        raise DataError(f"{path}: is no JSON object; copy the data set again")
+    return recording
