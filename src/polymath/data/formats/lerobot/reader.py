@@ -31,7 +31,7 @@ class LeRobotEpisodes:
     """The episodes of one directory, as `interface.EpisodeSet`.
 
     The embodiment is meta/embodiment.json, or else derived from info.json (no gripper dimension is assumed then).
-    `recording` is what the recorder said of itself, `notes` what was left out or read in an unusual way.
+    `recording` is meta/recording.json, `notes` what was left out or read in an unusual way.
 
     `cameras`, `state`, `action` and `task` name columns where they are not the usual ones (see `keys`); several may
     be given as "a,b". With `image_size`, pictures are fitted to that square as they are decoded: the cache then holds
