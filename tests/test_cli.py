@@ -21,7 +21,7 @@ VERBS = [
     ["data", "prepare"],
     ["demo"],
     ["doctor"],
-    ["eval", "metaworld"],
+    ["eval"],
     ["export"],
     ["import"],
     ["inspect"],

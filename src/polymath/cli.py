@@ -35,7 +35,7 @@ app.command(
 app.command(tokenizer.app, name="tokenizer", help="Byte-level BPE: train, stats, encode.")
 app.command(data.app, name="data", help="What is in a data set.")
 app.command(runs.train)
-app.command(evaluate.app, name="eval", help="Success rates on a benchmark.")
+app.command(name="eval")(evaluate.evaluate)
 app.command(evaluate.compare)
 app.command(models.export)
 app.command(name="import")(models.import_)

@@ -1,1 +1,1 @@
-"""One folder per benchmark: its tasks, worker, experts and recording."""
+"""One folder per benchmark: its tasks, worker, experts and recording. `registry` knows all by name."""

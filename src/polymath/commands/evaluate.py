@@ -1,11 +1,11 @@
-"""`polymath eval metaworld`, `polymath compare`."""
+"""`polymath eval`, `polymath compare`."""
 
 import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
-from tyro.extras import SubcommandApp
 
 from polymath.commands.output import print_json, print_table
 from polymath.errors import ConfigError
@@ -13,69 +13,97 @@ from polymath.errors import ConfigError
 if TYPE_CHECKING:
     from polymath.evaluation.comparison import Comparison
     from polymath.evaluation.results import Results
-    from polymath.evaluation.rollout import Policy
-
-app = SubcommandApp()
-
-Renderer = Literal["ray", "egl", "osmesa"]
-Split = Literal["seen", "novel_objects", "novel_environments"]
 
 
-@app.command
-def metaworld(
-    policy: Path,
+def evaluate(
+    benchmark: Positional[str],
+    policy: str,
     out: Path | None = None,
     name: str | None = None,
     tasks: tuple[str, ...] = (),
-    splits: tuple[Split, ...] = ("seen", "novel_objects", "novel_environments"),
-    episodes: int = 10,
+    splits: tuple[str, ...] = (),
+    episodes: int | None = None,
     seed: int = 0,
     execute: int = 2,
     int8: bool = False,
-    renderer: Renderer = "ray",
+    renderer: str | None = None,
     allow_mixed_renderers: bool = False,
+    option: tuple[str, ...] = (),
+    python: Path | None = None,
     workers: int = os.cpu_count() or 1,
     json: bool = False,
 ) -> None:
-    """Success rates on the embedded simulator, with Wilson 95 % intervals; run again, it goes on where it stopped.
+    """Success rates on a benchmark, with Wilson 95 % intervals; run again, it continues where it stopped.
+
+    metaworld is the embedded simulator: splits seen, novel_objects and novel_environments; renderers ray (the usual
+    one), egl and osmesa. Other packages add benchmarks and policies through entry points.
 
     Example: polymath eval metaworld --policy run --tasks reach-left --splits seen --episodes 2
 
     Args:
-        policy: A run directory, or `random`.
+        benchmark: The name of a benchmark; an unknown one lists what there is.
+        policy: A run directory, or the name of a registered policy, of which `random` is always there.
         out: Where results.json, episodes/ and videos/ are written; RUN/evaluation if left out.
         name: The policy's name in the results; that of the run directory if left out.
         tasks: Names of tasks; all of them if left out.
-        splits: Held-out layouts with known objects and surroundings, with novel objects, in novel environments.
-        episodes: For each task and split.
+        splits: Names of splits; all of them if left out.
+        episodes: For each task and split; the benchmark's own number (metaworld: 10) if left out.
         seed: Chooses a block of held-out layouts.
         execute: Actions executed of each chunk before the policy is asked again.
         int8: Hold the policy's weights in 8 bits; it then goes by NAME-int8.
         renderer: That of the training data, or see the next option.
         allow_mixed_renderers: Let the pictures be drawn otherwise than in the training data.
+        option: Further settings of the benchmark, as name=value.
+        python: The interpreter of the simulator's own environment; this one if left out.
         workers: Simulator processes; they change the speed, never the results.
         json: Print one JSON object, split -> policy -> result, instead of the table.
     """
     from polymath import config as configs
-    from polymath.benchmarks.metaworld.benchmark import MetaWorldConfig, evaluate_metaworld
-    from polymath.benchmarks.metaworld.scene.tasks import TASKS
+    from polymath.benchmarks.registry import benchmark as find_benchmark
+    from polymath.evaluation.benchmark import Plan
+    from polymath.evaluation.candidate import find_candidate
+    from polymath.evaluation.harness import run_benchmark
 
-    if out is None:
-        if not policy.is_dir():
-            raise ConfigError(f"--policy {policy}: no such run directory; a policy without one needs --out")
-        out = policy / "evaluation"
-    player, checkpoint, trained_on, image_size, cameras = _open_policy(policy, name, int8)
-    config = MetaWorldConfig(
-        tasks or tuple(TASKS), splits, episodes, execute, seed, renderer, image_size, cameras, workers
+    chosen = find_benchmark(benchmark)
+    if out is None and not Path(policy).is_dir():
+        raise ConfigError(f"--policy {policy}: no such run directory; a policy without one needs --out")
+    plan = Plan(
+        tasks=tasks,
+        splits=splits,
+        episodes=_positive(episodes, chosen.episodes),
+        execute=execute,
+        seed=seed,
+        renderer=renderer or "",
+        options=_options(option),
+        workers=workers,
+        python=sys.executable if python is None else str(python),
     )
-    results = evaluate_metaworld(player, out, config, checkpoint, trained_on, allow_mixed_renderers)
-    own = {split: {player.name: entries[player.name]} for split, entries in results.items() if player.name in entries}
+    chosen.complete(plan)  # mistakes are named before the weights are read
+    candidate = find_candidate(policy, chosen, name, int8)
+    out = out or Path(policy) / "evaluation"
+    results = run_benchmark(chosen, candidate, out, plan, allow_mixed_renderers)
+    own = {split: {candidate.name: row[candidate.name]} for split, row in results.items() if candidate.name in row}
     if json:
-        plain = {split: {who: configs.to_dict(entry) for who, entry in row.items()} for split, row in own.items()}
-        print_json(plain)
+        print_json({split: {who: configs.to_dict(entry) for who, entry in row.items()} for split, row in own.items()})
     else:
         _print_results(own)
         print(f"\n{out / 'results.json'}")
+
+
+def _positive(episodes: int | None, usual: int) -> int:
+    if episodes is not None and episodes < 1:
+        raise ConfigError(f"--episodes {episodes}: choose at least 1")
+    return episodes or usual
+
+
+def _options(assignments: tuple[str, ...]) -> dict[str, str]:
+    options = {}
+    for assignment in assignments:
+        key, separator, value = assignment.partition("=")
+        if not separator:
+            raise ConfigError(f"--option {assignment}: write it as name=value")
+        options[key] = value
+    return options
 
 
 def compare(a: Positional[Path], b: Positional[Path], allow_mixed_renderers: bool = False, json: bool = False) -> None:
@@ -92,37 +120,26 @@ def compare(a: Positional[Path], b: Positional[Path], allow_mixed_renderers: boo
     from polymath import config
     from polymath.evaluation.comparison import compare_runs
 
-    found = compare_runs(a, b, allow_mixed_renderers)
+    comparisons = compare_runs(a, b, allow_mixed_renderers)
     if json:
-        print_json([config.to_dict(row) | {"difference": row.difference} for row in found])
+        print_json([config.to_dict(row) | {"difference": row.difference} for row in comparisons])
         return
     header = ["split", "A", "B", "A - B", "95 % interval", "pairs", "only A", "only B", "p"]
-    print_table(header, [_row(comparison) for comparison in found])
+    print_table(header, [_row(comparison) for comparison in comparisons])
 
 
-def _row(found: "Comparison") -> list[object]:
-    rates = [_percent(found.a.rate), _percent(found.b.rate), _percent(found.difference), _range(found.interval)]
-    p_value = "unpaired" if found.p_value is None else f"{found.p_value:.2g}"
-    return [found.split, *rates, found.pairs, found.only_a, found.only_b, p_value]
-
-
-def _open_policy(path: Path, name: str | None, int8: bool) -> "tuple[Policy, str, str | None, int, tuple[str, ...]]":
-    """Who plays, its checkpoint, the renderer identity of its training data, and the pictures that it wants."""
-    if str(path) == "random":
-        from polymath.benchmarks.metaworld.simulator import EMBODIMENT
-        from polymath.evaluation.baselines import RandomPolicy
-
-        player = RandomPolicy(EMBODIMENT.action_dim, chunk_length=4, name=name or "random")
-        return player, "", None, 64, EMBODIMENT.cameras
-    from polymath.policy import Policy as RunPolicy
-
-    loaded = RunPolicy.load(path, name)
-    if int8:
-        loaded = loaded.in_int8()
-    run = loaded.run
-    step = max((int(p.name) for p in run.checkpoints("robot").iterdir() if p.name.isdigit()), default=0)
-    checkpoint = f"{run.path.resolve().name}/robot/{step}" + ("/int8" if int8 else "")
-    return loaded, checkpoint, run.data.renderer, run.recipe.layout.image_size, run.embodiment.cameras
+def _row(comparison: "Comparison") -> list[object]:
+    rates = [_percent(rate) for rate in (comparison.a.rate, comparison.b.rate, comparison.difference)]
+    p_value = "unpaired" if comparison.p_value is None else f"{comparison.p_value:.2g}"
+    return [
+        comparison.split,
+        *rates,
+        _range(comparison.interval),
+        comparison.pairs,
+        comparison.only_a,
+        comparison.only_b,
+        p_value,
+    ]
 
 
 def _print_results(results: "Results") -> None:

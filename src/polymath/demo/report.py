@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from polymath.benchmarks.metaworld.benchmark import SPLITS
+from polymath.benchmarks.metaworld.benchmark import BENCHMARK
 from polymath.data.formats.lerobot.reader import LeRobotEpisodes
 from polymath.demo.journal import Journal
 from polymath.demo.processes import Usage
@@ -37,7 +37,7 @@ def write_demo_report(out: Path, journal: Journal) -> None:
         title="Polymath-V demo",
         policy=POLICY,
         results=load_results(out / "results.json"),
-        splits=SPLITS,
+        splits=dict(BENCHMARK.splits),
         curves=tuple(read_curves(out / name / "metrics.jsonl", name) for name in (POLICY, *BASELINES)),
         videos=find_videos(out / "videos" / POLICY),
         attention=_attention(policy, out / "demonstrations"),

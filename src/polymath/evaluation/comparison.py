@@ -62,8 +62,8 @@ def _episode_log(path: Path) -> Path:
         return path
     logs = sorted([*path.glob("episodes/*.jsonl"), *path.glob("evaluation/episodes/*.jsonl")])
     if len(logs) != 1:
-        found = ", ".join(str(log.relative_to(path)) for log in logs) or "none"
-        raise DataError(f"{path}: name one episode log of this directory (found {found})")
+        names = ", ".join(str(log.relative_to(path)) for log in logs) or "none"
+        raise DataError(f"{path}: name one episode log of this directory (found {names})")
     return logs[0]
 
 

@@ -11,7 +11,7 @@ The file belongs to one identity. A line cut short by a crash is dropped on reop
 import dataclasses
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ from polymath.files import atomic_write, disk_errors
 class Identity:
     """All that makes two episodes of one key comparable: what is run, on what pictures, by which policy.
 
-    `checkpoint` is what the policy says of its weights (run directory's name, phase and step; empty if it has none).
+    `checkpoint` says which weights the policy has (run directory's name, phase and step; empty if it has none);
+    `options` are further settings of the benchmark.
     """
 
     benchmark: str
@@ -36,6 +37,7 @@ class Identity:
     cameras: tuple[str, ...]
     execute: int
     max_steps: int
+    options: dict[str, str] = field(default_factory=dict)
 
 
 class EpisodeLog:
@@ -50,8 +52,8 @@ class EpisodeLog:
         if not self.path.exists():
             with atomic_write(self.path) as temporary:
                 temporary.write_text(json.dumps({"identity": config.to_dict(identity)}) + "\n")
-        found, self.results = read_episodes(self.path)
-        _check_same(self.path, found, identity)
+        recorded, self.results = read_episodes(self.path)
+        _check_same(self.path, recorded, identity)
         _drop_cut_line(self.path)
 
     def append(self, result: EpisodeResult) -> None:
@@ -106,11 +108,11 @@ def _drop_cut_line(path: Path) -> None:
         os.truncate(path, complete)
 
 
-def _check_same(path: Path, found: Identity, wanted: Identity) -> None:
-    for f in dataclasses.fields(Identity):
-        there, here = getattr(found, f.name), getattr(wanted, f.name)
+def _check_same(path: Path, recorded: Identity, ours: Identity) -> None:
+    for each in dataclasses.fields(Identity):
+        there, here = getattr(recorded, each.name), getattr(ours, each.name)
         if there != here:
             raise ConfigError(
-                f"{path}: its episodes were run with {f.name} = {there!r}, this evaluation has {here!r}; "
+                f"{path}: its episodes were run with {each.name} = {there!r}, this evaluation has {here!r}; "
                 "evaluate into another directory, or remove the file to start afresh"
             )

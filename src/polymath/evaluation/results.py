@@ -50,7 +50,7 @@ def summarise(identity: Identity, episodes: Iterable[EpisodeResult]) -> dict[str
     by_split: dict[str, list[EpisodeResult]] = {}
     for episode in episodes:
         by_split.setdefault(episode.key.split, []).append(episode)
-    return {split: _entry(identity, found) for split, found in by_split.items()}
+    return {split: _entry(identity, of_split) for split, of_split in by_split.items()}
 
 
 def load_results(path: Path) -> Results:
@@ -79,7 +79,7 @@ def update_results(path: Path, entries: dict[str, Entry], allow_mixed_renderers:
             _check_renderers(path, results, entries)
         for split, entry in entries.items():
             results.setdefault(split, {})[entry.identity.policy] = entry
-        plain = {s: {name: config.to_dict(entry) for name, entry in found.items()} for s, found in results.items()}
+        plain = {s: {name: config.to_dict(entry) for name, entry in row.items()} for s, row in results.items()}
         with atomic_write(Path(path)) as temporary:
             temporary.write_text(json.dumps(plain, indent=2) + "\n")
     return results

@@ -13,7 +13,7 @@ does depend on the size of a batch, so the policy is always asked about exactly 
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -75,12 +75,14 @@ def run_episodes(
     execute: int,
     on_episode: OnEpisode,
     record: Callable[[EpisodeKey], bool] = lambda key: False,
+    action_dim: int | None = None,
 ) -> None:
     """Run every episode of `keys`, calling `on_episode(result, frames)` as each ends.
 
     The first `execute` actions of each chunk are executed before the policy is asked again. `frames` are those of the
-    first camera at every control step where `record(key)`, else empty. Raises PolymathError if the policy's answer has
-    the wrong shape or is not finite, WorkerError if a worker fails.
+    first camera at every control step where `record(key)`, else empty. Raises PolymathError if the policy's answer is
+    no action chunk, has fewer than `execute` actions or another width than `action_dim`, or is not finite; WorkerError
+    if a worker fails.
     """
     queue, idle = deque(keys), list(reversed(pool.places))
     running: dict[Place, _Running] = {}
@@ -98,7 +100,9 @@ def run_episodes(
             else:
                 waiting[place] = Observation(**vars(state.observation))
         while waiting and len(waiting) >= min(BATCH, len(running) // 2) and not (queue and idle):
-            _answer(policy, pool, [(place, waiting.pop(place)) for place in list(waiting)[:BATCH]], execute)
+            group = [(place, waiting.pop(place)) for place in list(waiting)[:BATCH]]
+            for place, actions in _answer(policy, group, execute, action_dim):
+                pool.act(place, actions)
 
 
 def _finish(episode: _Running, state: State, on_episode: OnEpisode) -> None:
@@ -107,22 +111,35 @@ def _finish(episode: _Running, state: State, on_episode: OnEpisode) -> None:
     on_episode(result, np.concatenate(episode.frames))
 
 
-def _answer(policy: Policy, pool: WorkerPool, waiting: list[tuple[Place, Observation]], execute: int) -> None:
-    """Ask about 1 to BATCH observations and send the actions on their way."""
+def _answer(
+    policy: Policy, waiting: list[tuple[Place, Observation]], execute: int, action_dim: int | None
+) -> Iterator[tuple[Place, Float[np.ndarray, "K A"]]]:
+    """Ask about 1 to BATCH observations; what is to be executed in each place."""
     observations = [observation for _, observation in waiting]
-    chunks = policy.act(observations + observations[-1:] * (BATCH - len(observations)))
-    if len(chunks) != BATCH:
-        raise PolymathError(f"policy {policy.name}: {len(chunks)} action chunks for {BATCH} observations")
-    for (place, _), chunk in zip(waiting, chunks, strict=False):
-        pool.act(place, _executable(policy.name, chunk, execute))
+    answer = policy.act(observations + observations[-1:] * (BATCH - len(observations)))
+    if not isinstance(answer, Sequence) or len(answer) != BATCH:
+        size = len(answer) if isinstance(answer, Sequence) else f"a {type(answer).__name__} instead of a list of"
+        raise PolymathError(f"policy {policy.name}: {size} action chunks for {BATCH} observations; answer each of them")
+    for (place, _), chunk in zip(waiting, answer, strict=False):
+        yield place, _executable(policy.name, chunk, execute, action_dim)
 
 
-def _executable(name: str, chunk: ActionChunk, execute: int) -> Float[np.ndarray, "K A"]:
-    actions = np.asarray(chunk.actions, np.float32)
+def _executable(name: str, chunk: ActionChunk, execute: int, action_dim: int | None) -> Float[np.ndarray, "K A"]:
+    if not isinstance(chunk, ActionChunk):
+        raise PolymathError(f"policy {name}: answered with a {type(chunk).__name__}, not a polymath.ActionChunk")
+    try:
+        actions = np.asarray(chunk.actions, np.float32)
+    except (TypeError, ValueError) as error:
+        raise PolymathError(f"policy {name}: actions that are no array of numbers ({error})") from None
     if actions.ndim != 2 or len(actions) < execute:
         raise PolymathError(
             f"policy {name}: an action chunk of shape {list(actions.shape)}, but {execute} actions are to be executed "
             "before it is asked again; choose execute no larger than the policy's chunk length"
+        )
+    if action_dim is not None and actions.shape[1] != action_dim:
+        raise PolymathError(
+            f"policy {name}: an action chunk of shape {list(actions.shape)}, but the robot takes {action_dim} numbers "
+            "a control step; is the policy made for this robot?"
         )
     if not np.isfinite(actions[:execute]).all():
         raise PolymathError(f"policy {name}: a NaN or infinite action; was the checkpoint written by a diverged run?")

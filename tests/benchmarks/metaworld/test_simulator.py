@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from polymath.benchmarks.metaworld.robot import EMBODIMENT, EPISODE_LIMIT
 from polymath.benchmarks.metaworld.scene.shapes import SHAPES
 from polymath.benchmarks.metaworld.scene.tasks import TASKS
 from polymath.benchmarks.metaworld.scene.variation import SPLITS
-from polymath.benchmarks.metaworld.simulator import EMBODIMENT, EPISODE_LIMIT, Simulator
+from polymath.benchmarks.metaworld.simulator import Simulator
 from polymath.errors import ConfigError, DataError
 
 

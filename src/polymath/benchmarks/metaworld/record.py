@@ -14,10 +14,11 @@ import numpy as np
 
 from polymath.benchmarks.metaworld import seeds
 from polymath.benchmarks.metaworld.parallel import simulate_in_parallel, simulator
+from polymath.benchmarks.metaworld.robot import EMBODIMENT
 from polymath.benchmarks.metaworld.scene.renderer import renderer_identity
 from polymath.benchmarks.metaworld.scene.tasks import task
 from polymath.benchmarks.metaworld.scene.variation import check_split
-from polymath.benchmarks.metaworld.simulator import EMBODIMENT, Simulator
+from polymath.benchmarks.metaworld.simulator import Simulator
 from polymath.data.formats.lerobot.writer import LeRobotWriter
 from polymath.errors import DataError
 from polymath.types import Episode

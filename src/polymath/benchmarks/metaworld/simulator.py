@@ -24,6 +24,7 @@ from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 from metaworld.policies import ENV_POLICY_MAP
 from metaworld.sawyer_xyz_env import SawyerXYZEnv
 
+from polymath.benchmarks.metaworld.robot import EMBODIMENT, EPISODE_LIMIT
 from polymath.benchmarks.metaworld.scene.apply import apply_variation
 from polymath.benchmarks.metaworld.scene.cameras import CAMERAS
 from polymath.benchmarks.metaworld.scene.facts import SceneFacts, describe
@@ -33,22 +34,11 @@ from polymath.benchmarks.metaworld.scene.scene import DECOY, HIDDEN, HIDDEN_OTHE
 from polymath.benchmarks.metaworld.scene.tasks import Task, task
 from polymath.benchmarks.metaworld.scene.variation import Variation, draw
 from polymath.errors import ConfigError, DataError
-from polymath.types import Embodiment, Observation
+from polymath.types import Observation
 
 SIM_STEPS = 4
-EPISODE_LIMIT = 55
 KEPT_SCENES = 12
 """Compiled scenes a simulator keeps (15 MB each); building one again takes about 0.1 s of CPU."""
-
-EMBODIMENT = Embodiment(
-    name="sawyer-metaworld",
-    slot=0,
-    cameras=("front",),
-    state_names=("x", "y", "z", "gripper"),
-    action_names=("dx", "dy", "dz", "gripper"),
-    gripper_dims=(3,),
-    control_hz=20.0,
-)
 
 OUT_OF_SIGHT = (1.5, 1.5, -0.87)
 """On the floor, outside of every picture: where free objects wait that an episode does not use."""
@@ -186,14 +176,14 @@ class Simulator:
         apply_variation(scene, variation)
         mujoco.mj_resetData(model, data)
         model.body(family.body).pos = HIDDEN
-        meant, other = (variation.left, variation.right)[:: -1 if self.task.side == "right" else 1]
+        target, other = (variation.left, variation.right)[:: -1 if self.task.side == "right" else 1]
         if family.gap is not None:
             model.body(DECOY + family.body).pos = HIDDEN_OTHER
         env.hand_init_pos = np.array(variation.hand)
-        env._last_rand_vec = _reset_vector(family.name, meant)
+        env._last_rand_vec = _reset_vector(family.name, target)
         env.curr_path_length = 0
         env.reset_model()
-        model.body(family.body).pos = meant
+        model.body(family.body).pos = target
         if family.gap is not None:
             model.body(DECOY + family.body).pos = other
             _copy_joints(model, data)
@@ -206,7 +196,7 @@ class Simulator:
 
 @lru_cache(maxsize=KEPT_SCENES)
 def _pristine_scene(family: str, shape: str) -> Scene:
-    """Compiled once per process; each environment plays on a copy of its own."""
+    """Compiled once per process; each environment has a copy of its own."""
     return compile_scene(FAMILIES[family], shape)
 
 
@@ -226,12 +216,12 @@ def _embed(env_name: str, model: mujoco.MjModel) -> SawyerXYZEnv:
     return env
 
 
-def _reset_vector(family: str, meant: tuple[float, float, float]) -> Float[np.ndarray, " n"]:
-    """The random vector of Meta-World's `reset_model` that puts its functional object at `meant`."""
+def _reset_vector(family: str, target: tuple[float, float, float]) -> Float[np.ndarray, " n"]:
+    """The random vector of Meta-World's `reset_model` that puts its functional object at `target`."""
     if family != "reach":
-        return np.array(meant)
+        return np.array(target)
     # Meta-World's own object of reach-v3 is not part of the task
-    x, y, z = meant
+    x, y, z = target
     return np.array([*OUT_OF_SIGHT, x, y, z + 0.05 + REACH_HEIGHT])
 
 

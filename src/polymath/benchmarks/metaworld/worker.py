@@ -12,8 +12,8 @@ from polymath_worker import VERSION, Hello, Observation, StepResult, run_worker
 
 def simulators(options: argparse.Namespace) -> tuple[list["MetaWorld"], Hello]:
     """`options.slots` simulators, and what they are."""
+    from polymath.benchmarks.metaworld.robot import EMBODIMENT, EPISODE_LIMIT
     from polymath.benchmarks.metaworld.scene.tasks import TASKS
-    from polymath.benchmarks.metaworld.simulator import EMBODIMENT, EPISODE_LIMIT
 
     slots = [MetaWorld(options.renderer, options.image_size, tuple(options.cameras)) for _ in range(options.slots)]
     return slots, Hello(

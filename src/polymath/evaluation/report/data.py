@@ -85,7 +85,7 @@ def read_curves(path: Path, run: str) -> Curves:
         lines = Path(path).read_text().split("\n")[:-1]
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; is {Path(path).parent} a run directory of `polymath train`?") from None
-    found: dict[str, dict[str, dict[int, float]]] = {}
+    curves: dict[str, dict[str, dict[int, float]]] = {}
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
@@ -94,8 +94,8 @@ def read_curves(path: Path, run: str) -> Curves:
             raise DataError(f"{path}, line {number}: {error!r}; expected a JSON object with phase and step") from None
         for quantity, value in row.items():
             if isinstance(value, int | float):
-                found.setdefault(phase, {}).setdefault(quantity, {})[step] = float(value)
-    return Curves(run, {p: {q: _sorted(points) for q, points in by.items()} for p, by in found.items()})
+                curves.setdefault(phase, {}).setdefault(quantity, {})[step] = float(value)
+    return Curves(run, {p: {q: _sorted(points) for q, points in by.items()} for p, by in curves.items()})
 
 
 def _sorted(points: dict[int, float]) -> tuple[list[int], list[float]]:

@@ -1,0 +1,138 @@
+"""What a benchmark is to the harness: tasks, splits, held-out seeds, a robot, and how its simulators are started.
+
+    BENCHMARK = Benchmark(
+        name="point", embodiment=POINT, tasks=("left", "right"), splits={"seen": ("Seen", "as in training")},
+        seeds=range(1_000_000, 2_000_000), worker=lambda plan: WorkerCommand("my_package.worker", python=plan.python),
+    )
+
+Another package offers one through the entry point group `polymath.benchmarks`; `polymath eval NAME` then runs it.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from polymath.errors import ConfigError, did_you_mean
+from polymath.evaluation.rollout import EpisodeKey
+from polymath.types import Embodiment
+from polymath.workers.process import WorkerCommand
+
+FILE_NAME = re.compile(r"\w[\w.-]*")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one evaluation runs. `workers` and `slots` (simulators of one process) change the speed, never the results.
+
+    An empty tuple, an empty text and 0 stand for the benchmark's own choice; `complete` fills them in.
+
+    tasks, splits   names of the benchmark's; all of them if empty
+    episodes        for each task and split
+    execute         actions of each chunk that are executed before the policy is asked again
+    seed            which block of held-out seeds
+    image_size      pixels of a picture's side
+    options         further options of the benchmark, by name
+    python          the interpreter that has the simulator
+    """
+
+    tasks: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
+    episodes: int = 0
+    execute: int = 2
+    seed: int = 0
+    renderer: str = ""
+    image_size: int = 0
+    cameras: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+    workers: int = 2
+    slots: int = 8
+    python: str = sys.executable
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark, without its simulator: constructing one needs none of the simulator's packages.
+
+    embodiment       the robot; its cameras are those that a policy without wishes of its own is shown
+    splits           name -> title and one-line description, in the order of every table; the first one is filmed
+    seeds            of held-out episodes; an evaluation's `seed` chooses a block of `seeds_per_block` of them
+    worker           the command that starts one simulator process for a complete plan (see `polymath_worker`)
+    cameras          all that can be rendered; those of the embodiment if empty
+    renderers        names, the usual one first
+    options          further options of `polymath eval NAME --option`, with their defaults
+    extra            the extra of this distribution that brings the simulator's packages, if one does
+    simulator        a module that must be there, if the simulator shares our interpreter
+    """
+
+    name: str
+    embodiment: Embodiment
+    tasks: tuple[str, ...]
+    splits: Mapping[str, tuple[str, str]]
+    seeds: range
+    worker: Callable[[Plan], WorkerCommand]
+    cameras: tuple[str, ...] = ()
+    renderers: tuple[str, ...] = ("default",)
+    image_size: int = 64
+    episodes: int = 10
+    seeds_per_block: int = 1000
+    options: Mapping[str, str] = field(default_factory=dict)
+    extra: str = ""
+    simulator: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a description that cannot be run, or with names that cannot name files."""
+        for kind, names in (("name", [self.name]), ("task", self.tasks), ("split", self.splits)):
+            for name in names:
+                if not FILE_NAME.fullmatch(name):
+                    raise ConfigError(f"benchmark {self.name!r}: {kind} {name!r} names files; use letters, digits, ._-")
+        for part in ("tasks", "splits", "renderers"):
+            if not getattr(self, part):
+                raise ConfigError(f"benchmark {self.name!r}: {part} is empty; name at least one")
+        if not 1 <= self.seeds_per_block <= len(self.seeds) or self.seeds.step != 1:
+            raise ConfigError(
+                f"benchmark {self.name!r}: {self.seeds} holds no block of {self.seeds_per_block} seeds; "
+                "set seeds and seeds_per_block"
+            )
+
+    def complete(self, plan: Plan) -> Plan:
+        """The plan with this benchmark's choices where it leaves them open. Raises ConfigError for impossible ones."""
+        known = self.cameras or self.embodiment.cameras
+        self._check("task", plan.tasks, self.tasks)
+        self._check("split", plan.splits, tuple(self.splits))
+        self._check("camera", plan.cameras, known)
+        self._check("renderer", (plan.renderer,) if plan.renderer else (), self.renderers)
+        self._check("option", tuple(plan.options), tuple(self.options))
+        for name in ("execute", "workers", "slots"):
+            if getattr(plan, name) < 1:
+                raise ConfigError(f"{name} {getattr(plan, name)}: choose at least 1")
+        complete = replace(
+            plan,
+            tasks=tuple(dict.fromkeys(plan.tasks or self.tasks)),
+            splits=tuple(dict.fromkeys(plan.splits or self.splits)),
+            episodes=plan.episodes or self.episodes,
+            renderer=plan.renderer or self.renderers[0],
+            image_size=plan.image_size or self.image_size,
+            cameras=plan.cameras or self.embodiment.cameras,
+            options={**self.options, **plan.options},
+        )
+        blocks = len(self.seeds) // self.seeds_per_block
+        if not 1 <= complete.episodes <= self.seeds_per_block or not 0 <= complete.seed < blocks:
+            raise ConfigError(
+                f"episodes {complete.episodes}, seed {complete.seed}: choose 1 to {self.seeds_per_block} episodes per "
+                f"task and split, and a seed from 0 to {blocks - 1}"
+            )
+        return complete
+
+    def episode_keys(self, plan: Plan) -> list[EpisodeKey]:
+        """All episodes of the plan, split by split and task by task. Raises ConfigError as `complete` does."""
+        plan = self.complete(plan)
+        first = self.seeds.start + plan.seed * self.seeds_per_block
+        seeds = range(first, first + plan.episodes)
+        return [EpisodeKey(task, split, seed) for split in plan.splits for task in plan.tasks for seed in seeds]
+
+    def _check(self, kind: str, chosen: tuple[str, ...], known: tuple[str, ...]) -> None:
+        for name in chosen:
+            if name not in known:
+                hint = did_you_mean(name, known) if known else "it has none"
+                raise ConfigError(f"{kind} {name!r}: no such {kind} of benchmark {self.name}; {hint}")

@@ -1,0 +1,121 @@
+"""The policy that is evaluated: a run directory, a registered policy, or any object that answers observations.
+
+Another package registers a policy through the entry point group `polymath.policies`: a function that takes the
+`Benchmark` and returns the policy, so that it can be made for the benchmark's robot.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from polymath import plugins
+from polymath.errors import ConfigError, did_you_mean
+from polymath.evaluation.baselines import RandomPolicy
+from polymath.evaluation.benchmark import Benchmark, Plan
+from polymath.evaluation.rollout import Policy
+from polymath.types import Embodiment
+
+GROUP = "polymath.policies"
+PolicyFactory = Callable[[Benchmark], Policy]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """`name` stands in results and file names, `checkpoint` says which weights the policy has.
+
+    `trained_on` is the identity of the renderer of its training data, `embodiment` the robot that it drives; None where
+    the policy does not say. `image_size` and `cameras` are what it wants to see; 0 and () leave them to the benchmark.
+    """
+
+    name: str
+    policy: Policy
+    checkpoint: str = ""
+    trained_on: str | None = None
+    embodiment: Embodiment | None = None
+    image_size: int = 0
+    cameras: tuple[str, ...] = ()
+
+    def completed(self, plan: Plan, benchmark: Benchmark) -> Plan:
+        """The plan with what this policy wants to see. Raises ConfigError if it drives another robot."""
+        robot = self.embodiment
+        if robot is not None and robot.name != benchmark.embodiment.name:
+            raise ConfigError(
+                f"policy {self.name} drives robot {robot.name!r}, but benchmark {benchmark.name} has "
+                f"{benchmark.embodiment.name!r}; evaluate it on a benchmark of its own robot"
+            )
+        return replace(plan, image_size=plan.image_size or self.image_size, cameras=plan.cameras or self.cameras)
+
+
+def random_policy(benchmark: Benchmark) -> Policy:
+    """Uniform actions for the benchmark's robot, in chunks of four."""
+    return RandomPolicy(benchmark.embodiment.action_dim, chunk_length=4)
+
+
+BUILT_IN: dict[str, PolicyFactory] = {"random": random_policy}
+
+
+def find_candidate(
+    policy: str | Path | Policy, benchmark: Benchmark, name: str | None = None, int8: bool = False
+) -> Candidate:
+    """The candidate behind a run directory, the name of a registered policy, or an object.
+
+    A directory of a registered policy's name is meant by ./NAME. `int8`: hold a run's weights in 8 bits. Raises
+    ConfigError if there is neither, if the run is incomplete, or if the object is no policy.
+    """
+    if not isinstance(policy, str | Path):
+        return of_object(policy, name)
+    text = str(policy)
+    if isinstance(policy, str) and text in {**BUILT_IN, **plugins.entries(GROUP)}:
+        if int8:
+            raise ConfigError(f"--int8: policy {text} is no run directory, so it has no weights to hold in 8 bits")
+        factory = plugins.find(GROUP, text, Callable, BUILT_IN)  # type: ignore[arg-type]
+        return replace(of_object(factory(benchmark), None), name=name or text)  # type: ignore[misc]
+    if not Path(policy).is_dir():
+        hint = did_you_mean(text, [*BUILT_IN, *plugins.entries(GROUP)])
+        raise ConfigError(f"--policy {text}: no such run directory, nor a registered policy; {hint}")
+    return of_run(Path(policy), name, int8)
+
+
+def of_object(policy: Any, name: str | None = None) -> Candidate:
+    """Any object with `name` and `act(observations) -> chunks`. Raises ConfigError naming what it lacks."""
+    if _is_of_a_run(policy):
+        return _of_run_policy(policy, name)
+    own_name = getattr(policy, "name", None)
+    if not callable(getattr(policy, "act", None)) or not isinstance(name or own_name, str):
+        raise ConfigError(f"policy {policy!r}: a {type(policy).__name__} without name and act(observations) -> chunks")
+    return Candidate(name or str(own_name), policy)
+
+
+def of_run(path: Path, name: str | None = None, int8: bool = False) -> Candidate:
+    """The newest robot weights of a run directory. Raises ConfigError or CheckpointError if it is incomplete."""
+    from polymath.policy import Policy as RunPolicy
+
+    loaded = RunPolicy.load(path, name)
+    if not int8:
+        return _of_run_policy(loaded, None)
+    candidate = _of_run_policy(loaded.in_int8(), None)
+    return replace(candidate, checkpoint=f"{candidate.checkpoint}/int8")
+
+
+def _is_of_a_run(policy: Any) -> bool:
+    run = getattr(policy, "run", None)
+    if run is None:
+        return False
+    from polymath.training.run import Run
+
+    return isinstance(run, Run)
+
+
+def _of_run_policy(policy: Any, name: str | None) -> Candidate:
+    run = policy.run
+    step = max((int(path.name) for path in run.checkpoints("robot").iterdir() if path.name.isdigit()), default=0)
+    return Candidate(
+        name=name or policy.name,
+        policy=policy,
+        checkpoint=f"{run.path.resolve().name}/robot/{step}",
+        trained_on=run.data.renderer,
+        embodiment=run.embodiment,
+        image_size=run.recipe.layout.image_size,
+        cameras=run.embodiment.cameras,
+    )

@@ -1,0 +1,127 @@
+"""Runs a policy on a benchmark: workers, episode log, videos, results. The one harness of all benchmarks.
+
+OUT/results.json                  split -> policy -> rate and interval (see `results.py`)
+OUT/episodes/POLICY.jsonl         every episode (see `episode_log.py`)
+OUT/videos/POLICY/TASK.mp4        the first episode of each task on the benchmark's first split
+"""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+
+from polymath.errors import ConfigError
+from polymath.evaluation.benchmark import FILE_NAME, Benchmark, Plan
+from polymath.evaluation.candidate import Candidate
+from polymath.evaluation.episode_log import EpisodeLog, Identity
+from polymath.evaluation.progress import EpisodeProgress
+from polymath.evaluation.results import Results, summarise, update_results
+from polymath.evaluation.rollout import EpisodeKey, EpisodeResult, run_episodes
+from polymath.evaluation.video import upscale, write_mp4
+from polymath.workers.pool import WorkerPool
+from polymath_worker.protocol import Hello
+
+_VIDEO_PIXELS = 256
+
+
+def run_benchmark(
+    benchmark: Benchmark, candidate: Candidate, out: Path, plan: Plan, allow_mixed_renderers: bool = False
+) -> Results:
+    """Run the candidate's policy and return all results in OUT, this policy's included.
+
+    Episodes already in OUT/episodes are not run again, so an interrupted evaluation continues where it stopped. Where
+    the plan leaves image size and cameras open, the candidate's are taken, then the benchmark's.
+    Raises ConfigError if pictures of another renderer would be mixed in (unless `allow_mixed_renderers`), if OUT holds
+    episodes of this policy under another configuration, or if the policy drives another robot; WorkerError if a
+    simulator fails.
+    """
+    if not FILE_NAME.fullmatch(candidate.name):
+        raise ConfigError(
+            f"policy name {candidate.name!r}: it names files, so use letters, digits, '.', '_' and '-' only"
+        )
+    plan = benchmark.complete(candidate.completed(plan, benchmark))
+    keys = benchmark.episode_keys(plan)
+    _check_simulator(benchmark, plan)
+    with WorkerPool(benchmark.worker(plan), plan.workers) as pool:
+        _check_hello(benchmark, plan, pool.hello)
+        if candidate.trained_on not in (None, pool.hello.renderer) and not allow_mixed_renderers:
+            raise ConfigError(
+                f"policy {candidate.name}: trained on pictures of {candidate.trained_on!r}, but this evaluation "
+                f"renders with {pool.hello.renderer!r}; choose the training renderer, or allow mixing explicitly"
+            )
+        log = EpisodeLog(Path(out) / "episodes" / f"{candidate.name}.jsonl", _identity(candidate, plan, pool.hello))
+        missing = [key for key in keys if key not in log.results]
+        if missing:
+            _run(benchmark, candidate, pool, missing, plan, log, Path(out) / "videos" / candidate.name)
+    entries = summarise(log.identity, [log.results[key] for key in keys])
+    return update_results(Path(out) / "results.json", entries, allow_mixed_renderers)
+
+
+def _identity(candidate: Candidate, plan: Plan, hello: Hello) -> Identity:
+    return Identity(
+        benchmark=hello.benchmark,
+        policy=candidate.name,
+        checkpoint=candidate.checkpoint,
+        renderer=hello.renderer,
+        image_size=plan.image_size,
+        cameras=plan.cameras,
+        execute=plan.execute,
+        max_steps=hello.max_steps,
+        options=dict(plan.options),
+    )
+
+
+def _check_simulator(benchmark: Benchmark, plan: Plan) -> None:
+    """Raise ConfigError naming the extra if the simulator's module is not installed in our own environment."""
+    if benchmark.simulator and plan.python == Plan().python and importlib.util.find_spec(benchmark.simulator) is None:
+        remedy = f"install polymath-v[{benchmark.extra}]" if benchmark.extra else f"install {benchmark.simulator}"
+        raise ConfigError(f"benchmark {benchmark.name} needs {benchmark.simulator}; {remedy}")
+
+
+def _check_hello(benchmark: Benchmark, plan: Plan, hello: Hello) -> None:
+    """Raise ConfigError, with both sides, unless the workers are what the benchmark says they are."""
+    for field, theirs, ours in (
+        ("benchmark", hello.benchmark, benchmark.name),
+        ("image_size", hello.image_size, plan.image_size),
+        ("cameras", tuple(hello.cameras), plan.cameras),
+        ("tasks", tuple(task for task in plan.tasks if task in hello.tasks), plan.tasks),
+    ):
+        if theirs != ours:
+            raise ConfigError(
+                f"benchmark {benchmark.name}: its worker's {field} is {theirs!r}, but the plan asks for {ours!r}; "
+                "the worker must follow the plan that it is started with"
+            )
+
+
+def _run(
+    benchmark: Benchmark,
+    candidate: Candidate,
+    pool: WorkerPool,
+    keys: list[EpisodeKey],
+    plan: Plan,
+    log: EpisodeLog,
+    videos: Path,
+) -> None:
+    filmed_split, filmed_seed = next(iter(benchmark.splits)), benchmark.episode_keys(plan)[0].seed
+    with EpisodeProgress(f"{benchmark.name} · {candidate.name}", len(keys)) as progress:
+
+        def keep(result: EpisodeResult, frames: np.ndarray) -> None:
+            if len(frames):
+                _write_video(videos / f"{result.key.task}.mp4", result, frames, fps=pool.hello.control_hz / 2)
+            log.append(result)
+            progress.add(result.success)
+
+        run_episodes(
+            candidate.policy,
+            pool,
+            keys,
+            plan.execute,
+            keep,
+            record=lambda key: key.split == filmed_split and key.seed == filmed_seed,
+            action_dim=benchmark.embodiment.action_dim,
+        )
+
+
+def _write_video(path: Path, result: EpisodeResult, frames: np.ndarray, fps: float) -> None:
+    outcome = f"{'success' if result.success else 'no success'} after {result.steps} control steps"
+    write_mp4(path, upscale(frames, _VIDEO_PIXELS), fps, title=result.instruction, comment=outcome)
