@@ -17,6 +17,7 @@ LOWEST_EXTRAS := sim,compare,data,look,int8,dev
 LOWEST_TESTS := tests/data tests/tokenizer tests/workers tests/policy tests/model tests/training/test_checkpoints.py \
   tests/training/test_optimizer.py tests/test_cli.py tests/test_config.py tests/test_files.py tests/test_wire.py
 WHEEL_VENV := .venv-wheel
+WORKER_PYTHONS ?= 3.8 3.10 3.13
 ORACLES_VENV := .venv-oracles
 ORACLES_STAMP := $(ORACLES_VENV)/.installed
 ORACLES_BIN := PYTHONPATH=benchmarks $(ORACLES_VENV)/bin/python -W ignore
@@ -56,7 +57,7 @@ TEST_ENVIRONMENT := $(TPU_STAMP)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-pythons lowest wheel-check lint format docs lock oracles vit-g prepare-kills prepare-ray resume-hosts lerobot-check fixtures rivals maxtext tokenizer benchmarks clean
+.PHONY: help install demo test test-pythons worker-pythons lowest wheel-check lint format docs lock oracles vit-g prepare-kills prepare-ray resume-hosts lerobot-check fixtures rivals maxtext tokenizer benchmarks clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -89,6 +90,13 @@ lowest: install  ## the tests of the fast rooms with the lowest versions that py
 	$(shell .ci/find-python 3.11) -m venv --clear --without-pip $(LOWEST_VENV)
 	VIRTUAL_ENV=$(LOWEST_VENV) $(BIN)/uv pip install --quiet --resolution lowest-direct --editable '.[$(LOWEST_EXTRAS)]'
 	$(LOWEST_VENV)/bin/pytest -n 2 --dist worksteal $(LOWEST_TESTS)
+
+worker-pythons: install  ## a simulator's side, packages/polymath-worker, installed and run on Python 3.8, 3.10 and 3.13
+	for version in $(WORKER_PYTHONS); do \
+	  $(BIN)/uv venv --quiet --clear --python "$$(.ci/find-python $$version)" $(VENV)-worker-$$version && \
+	  VIRTUAL_ENV=$(VENV)-worker-$$version $(BIN)/uv pip install --quiet ./packages/polymath-worker || exit 1; \
+	done
+	POLYMATH_WORKER_PYTHONS="$(WORKER_PYTHONS:%=$(CURDIR)/$(VENV)-worker-%/bin/python)" $(BIN)/pytest -v tests/workers/test_pythons.py
 
 wheel-check: install  ## the wheel and the sdist, built and installed with their extras into an empty environment
 	rm -rf dist

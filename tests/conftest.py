@@ -2,8 +2,10 @@
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,9 +14,11 @@ from hypothesis import settings
 
 from polymath.workers.process import WorkerCommand
 
+ROOT = Path(__file__).parent.parent
+
 # Programs compiled by one test process are found by the others, and by the commands that tests start. Set before jax
 # is imported.
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent.parent / ".cache" / "jax"))
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
 
 # The same examples in every run, and no deadline: the first call of a jitted function compiles.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -40,6 +44,21 @@ def point_worker(monkeypatch: pytest.MonkeyPatch) -> Callable[..., WorkerCommand
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setenv("PYTHONPATH", folder, prepend=":")
     return lambda slots=1, fault="": WorkerCommand("point_worker", (str(slots), fault))
+
+
+@pytest.fixture(scope="session")
+def example_plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory in which examples/polymath_example_plugin is installed, as an installer leaves it; for PYTHONPATH."""
+    source, target = ROOT / "examples" / "polymath_example_plugin", tmp_path_factory.mktemp("installed")
+    shutil.copytree(source / "src", target, dirs_exist_ok=True)
+    project = tomllib.loads((source / "pyproject.toml").read_text())["project"]
+    info = target / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    groups = project["entry-points"].items()
+    lines = [f"[{group}]\n" + "".join(f"{name} = {at}\n" for name, at in entries.items()) for group, entries in groups]
+    (info / "entry_points.txt").write_text("\n".join(lines))
+    return target
 
 
 @pytest.fixture(scope="session")

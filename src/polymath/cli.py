@@ -12,17 +12,18 @@ from collections.abc import Sequence
 import tyro
 from tyro.extras import SubcommandApp
 
+import polymath
 from polymath.commands import data, demo, evaluate, models, plan, record, runs, tokenizer
 from polymath.commands.output import print_json
 from polymath.errors import PolymathError
 
 DESCRIPTION = """Build, train and evaluate vision-language-action models.
 
-Each verb has --help with an example. POLYMATH_DEBUG=1 shows the traceback of an error."""
+Each verb has --help with an example; --version prints the version. POLYMATH_DEBUG=1 shows the traceback of an error."""
 
-GO_ON = (
-    "Nothing half-written was kept. Run the same command again: demo, train, eval and data prepare go on from where "
-    "they were, the other verbs start anew."
+RESUME_HINT = (
+    "Nothing half-written was kept. Run the same command again: demo, train, eval and data prepare continue where "
+    "they were, the other verbs start from the beginning."
 )
 
 app = SubcommandApp()
@@ -69,8 +70,11 @@ def doctor(json: bool = False) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb. Exit status: 0 well, 1 the verb's own 'no', 2 bad input or usage, 130 stopped by Ctrl-C.
 
-    A polite end (SIGTERM, what schedulers send) is answered like Ctrl-C: what can be saved is saved.
+    SIGTERM, which schedulers send, is answered like Ctrl-C: what can be saved is saved.
     """
+    if list(sys.argv[1:] if arguments is None else arguments) == ["--version"]:
+        print(f"polymath {polymath.__version__}")
+        return 0
     former = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         status = app.cli(
@@ -83,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"polymath: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\npolymath: stopped. {GO_ON}", file=sys.stderr)
+        print(f"\npolymath: stopped. {RESUME_HINT}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output has gone (`polymath … | head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -103,8 +103,8 @@ print("jax", jax.__version__, "on", ", ".join(f"{kinds.count(kind)} x {kind}" fo
 
 
 def _jax() -> Finding:
-    works, said = _run_python(_JAX_PROBE)
-    return Finding("jax", "devices", works, said, "run `make install` again", needed=True)
+    works, report = _run_python(_JAX_PROBE)
+    return Finding("jax", "devices", works, report, "run `make install` again", needed=True)
 
 
 _MODEL = """
@@ -139,21 +139,21 @@ renderer.close()
 
 
 def _ray_caster() -> Finding:
-    works, said = _run_python(_RAY_PROBE, MUJOCO_GL="disable")
-    return Finding("renderers", "ray caster", works, said, _install("sim"), needed=True)
+    works, report = _run_python(_RAY_PROBE, MUJOCO_GL="disable")
+    return Finding("renderers", "ray caster", works, report, _install("sim"), needed=True)
 
 
 def _egl() -> Finding:
-    works, said = _run_python(_GL_PROBE, MUJOCO_GL="egl", PYOPENGL_PLATFORM="egl")
+    works, report = _run_python(_GL_PROBE, MUJOCO_GL="egl", PYOPENGL_PLATFORM="egl")
     return Finding(
-        "renderers", "egl", works, said, "for OpenGL pictures: apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri"
+        "renderers", "egl", works, report, "for OpenGL pictures: apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri"
     )
 
 
 def _osmesa() -> Finding:
-    works, said = _run_python(_GL_PROBE, MUJOCO_GL="osmesa", PYOPENGL_PLATFORM="osmesa")
+    works, report = _run_python(_GL_PROBE, MUJOCO_GL="osmesa", PYOPENGL_PLATFORM="osmesa")
     return Finding(
-        "renderers", "osmesa", works, said, "for OpenGL pictures without a display: apt-get install libosmesa6"
+        "renderers", "osmesa", works, report, "for OpenGL pictures without a display: apt-get install libosmesa6"
     )
 
 
@@ -169,9 +169,9 @@ def _media() -> Iterator[Finding]:
 
     library = ".".join(map(str, av.library_versions["libavcodec"]))
     for codec in (encoding.codec for encoding in RANDOM_ACCESS):
-        found = codec in av.codecs_available
-        detail = f"PyAV {av.__version__} with libavcodec {library}" if found else f"not in PyAV {av.__version__}"
-        yield Finding("media", codec, found, detail, "only video data sets want it: install the av wheel from PyPI")
+        present = codec in av.codecs_available
+        detail = f"PyAV {av.__version__} with libavcodec {library}" if present else f"not in PyAV {av.__version__}"
+        yield Finding("media", codec, present, detail, "only video data sets want it: install the av wheel from PyPI")
 
 
 def _extras() -> Iterator[Finding]:
@@ -200,9 +200,9 @@ def _missing(distribution: str, extra: str) -> Iterator[str]:
 
 
 def _browser() -> Finding:
-    found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
+    paths = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
     remedy = "only a test wants it, which looks at the report: apt-get install chromium"
-    return Finding("browser", "chromium", bool(found), found[0] if found else "absent", remedy)
+    return Finding("browser", "chromium", bool(paths), paths[0] if paths else "absent", remedy)
 
 
 def _version(distribution: str) -> str | None:
@@ -213,7 +213,7 @@ def _version(distribution: str) -> str | None:
 
 
 def _install(extra: str) -> str:
-    """The command, said in the clone: `make install` puts uv, not pip, into .venv."""
+    """The command, to be run in the clone: `make install` puts uv, not pip, into .venv."""
     own_uv = Path(sys.executable).with_name("uv")
     return f"{os.path.relpath(own_uv) if own_uv.is_file() else ''} pip install -e '.[{extra}]'".strip()
 

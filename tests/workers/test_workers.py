@@ -91,7 +91,7 @@ def test_a_worker_ends_when_the_evaluator_vanishes(point_worker):
     [process] = children()
     pool._workers[0]._process.stdin.close()  # as the kernel does when the evaluator is killed
     assert process.wait(timeout=5) == 0
-    pool._end(polite=False)
+    pool._end(kill=True)
 
 
 def test_an_interpreter_that_does_not_exist():

@@ -8,7 +8,7 @@ from tyro.conf import UseAppendAction
 def demo(out: Path = Path("runs/demo"), set: UseAppendAction[tuple[tuple[str, ...], ...]] = ()) -> None:
     """The whole way on the embedded simulator: record, tokenize, align, fine-tune, evaluate, report.
 
-    Run again, it goes on from the first stage that is not finished.
+    Run again, it continues with the first stage that is not finished.
 
     Example: polymath demo --out runs/demo-seed-1 --set seed=1
 

@@ -30,7 +30,7 @@ def presets(json: bool = False) -> None:
     """
     from polymath.planning.cost import memory_bytes, training_flops_per_token
     from polymath.planning.count import count_by_part
-    from polymath.presets import PRESETS
+    from polymath.presets import every_preset
 
     rows: list[dict[str, Any]] = [
         {
@@ -40,7 +40,7 @@ def presets(json: bool = False) -> None:
             "flops_per_token": training_flops_per_token(recipe),
             "memory_bytes": memory_bytes(recipe),
         }
-        for name, recipe in PRESETS.items()
+        for name, recipe in every_preset().items()
     ]
     if json:
         print_json(rows)

@@ -1,4 +1,4 @@
-"""What the demonstration has finished: OUT/demo.json, so that the next `polymath demo` goes on from there."""
+"""What the demonstration has finished: OUT/demo.json, so that the next `polymath demo` continues there."""
 
 import json
 from dataclasses import dataclass
@@ -34,12 +34,12 @@ def open_journal(path: Path, settings: DemoSettings) -> Journal:
     if not path.exists():
         return Journal(settings, {})
     journal = config.load(Journal, path)
-    found, wanted = config.to_dict(journal.settings), config.to_dict(settings)
-    for name, value in wanted.items():
-        if found[name] != value:
+    recorded, ours = config.to_dict(journal.settings), config.to_dict(settings)
+    for name, value in ours.items():
+        if recorded[name] != value:
             raise ConfigError(
-                f"{path}: settings.{name} is {_short(found[name])} there, but {_short(value)} is asked for; "
-                "choose another --out, or the same setting to go on"
+                f"{path}: settings.{name} is {_short(recorded[name])} there, but {_short(value)} is asked for; "
+                "choose another --out, or the same setting to continue"
             )
     return journal
 

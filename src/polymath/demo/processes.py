@@ -54,7 +54,7 @@ class Running:
         if code := self._process.returncode:
             raise PolymathError(
                 f"`polymath {' '.join(self._command)}` ended with status {code}; its message stands above. "
-                "After mending the cause run the demo again: finished stages are kept"
+                "Correct the cause and run the demo again: finished stages are kept"
             )
         return Usage(time.monotonic() - self._started, used.ru_utime + used.ru_stime, self._peak)
 
@@ -69,7 +69,7 @@ class Running:
         return resident
 
     def ask_to_stop(self) -> None:
-        """Let it save (a Ctrl-C at the terminal has reached it already)."""
+        """Let it save; a Ctrl-C at the terminal has reached it already."""
         if self._process.returncode is None:
             self._process.terminate()
 

@@ -42,8 +42,8 @@ def _run(todo: list[Stage], out: Path, journal: Journal, console: Console) -> Jo
     """Run the stages and keep the journal after each."""
     before, started = journal, time.monotonic()
 
-    def heading(stage: Stage, what: str) -> None:
-        console.print(f"[bold]{todo.index(stage) + 1}/{len(todo)} {stage.title}[/bold]{what}", highlight=False)
+    def heading(stage: Stage, state: str) -> None:
+        console.print(f"[bold]{todo.index(stage) + 1}/{len(todo)} {stage.title}[/bold]{state}", highlight=False)
 
     def on_start(stage: Stage) -> None:
         heading(stage, "")

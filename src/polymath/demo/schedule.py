@@ -62,12 +62,12 @@ def run_stages(
 def _startable(
     waiting: list[Stage], done: set[str], running: dict[Stage, Running]
 ) -> Iterable[tuple[Stage, frozenset[int]]]:
-    """Stages with the cores that they are given."""
+    """The stages that can start now, each with its cores."""
     everything = os.sched_getaffinity(0)
     free = everything - frozenset().union(*(process.cores for process in running.values()))
     for stage in list(waiting):
-        wanted = len(everything) if stage.all_cores else max(1, len(everything) // 2)
-        if done.issuperset(stage.needs) and wanted <= len(free):
-            cores = frozenset(sorted(free)[:wanted])
+        cores_needed = len(everything) if stage.all_cores else max(1, len(everything) // 2)
+        if done.issuperset(stage.needs) and cores_needed <= len(free):
+            cores = frozenset(sorted(free)[:cores_needed])
             free = free - cores
             yield stage, cores

@@ -40,8 +40,8 @@ def stages(settings: DemoSettings, out: Path) -> list[Stage]:
             for name in (NO_LANGUAGE, PROPRIOCEPTION)
         ),
         *(
-            Stage(f"evaluation of {name}", f"Success rate of {name}", evaluate(settings, out, name), (needed,))
-            for name, needed in (
+            Stage(f"evaluation of {name}", f"Success rate of {name}", evaluate(settings, out, name), (before_it,))
+            for name, before_it in (
                 (POLICY, "policy"),
                 (NO_LANGUAGE, NO_LANGUAGE),
                 (RANDOM, "alignment"),

@@ -14,10 +14,10 @@ from polymath.errors import ConfigError
 from polymath.evaluation.benchmark import FILE_NAME, Benchmark, Plan
 from polymath.evaluation.candidate import Candidate
 from polymath.evaluation.episode_log import EpisodeLog, Identity
-from polymath.evaluation.progress import EpisodeProgress
 from polymath.evaluation.results import Results, summarise, update_results
 from polymath.evaluation.rollout import EpisodeKey, EpisodeResult, run_episodes
 from polymath.evaluation.video import upscale, write_mp4
+from polymath.progress import progress_bar
 from polymath.workers.pool import WorkerPool
 from polymath_worker.protocol import Hello
 
@@ -103,13 +103,15 @@ def _run(
     videos: Path,
 ) -> None:
     filmed_split, filmed_seed = next(iter(benchmark.splits)), benchmark.episode_keys(plan)[0].seed
-    with EpisodeProgress(f"{benchmark.name} · {candidate.name}", len(keys)) as progress:
+    solved: list[bool] = []
+    with progress_bar(f"{benchmark.name} · {candidate.name}", len(keys)) as bar:
 
         def keep(result: EpisodeResult, frames: np.ndarray) -> None:
             if len(frames):
                 _write_video(videos / f"{result.key.task}.mp4", result, frames, fps=pool.hello.control_hz / 2)
             log.append(result)
-            progress.add(result.success)
+            solved.append(result.success)
+            bar.advance(status=f"success {sum(solved) / len(solved):.0%}")
 
         run_episodes(
             candidate.policy,

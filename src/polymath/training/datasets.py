@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from polymath.data.formats.fitted import FittedEpisodes
 from polymath.data.formats.opening import open_source, parse
 from polymath.data.interface import EpisodeSet
 from polymath.data.loading.loader import Source
@@ -36,28 +37,33 @@ KINDS = {"pairs": ("pairs", "documents"), "pointing": ("pointing",), "robot": ("
 class TrainingData:
     """What a run learns from: one raw set of episodes, raw sets of pairs, prepared sets, named as `--data` has it.
 
-    Each name may say how much the set counts (see `data.shares`). Without a tokenizer, that of the run to start from
-    or of the prepared sets is taken, or one is trained. `controls`: of several prepared robots, the folder of the one
-    that the run is for.
+    `robot` may also be an EpisodeSet, in memory or of a reader of your own. Each name may say how much the set counts
+    (see `data.loading.shares`). Without a tokenizer, that of the run to start from or of the prepared sets is taken, or
+    one is trained. `controls`: of several prepared robots, the folder of the one that the run is for.
     """
 
-    robot: Path | str | None = None
+    robot: Path | str | EpisodeSet | None = None
     tokenizer: Path | None = None
     pairs: tuple[Path | str, ...] = ()
     prepared: tuple[Path | str, ...] = ()
     controls: str | None = None
 
 
-def sort_data(names: Sequence[str]) -> tuple[TrainingData, bool]:
-    """The names of `--data` by what they hold, and whether there are pairs among them.
+def sort_data(sources: Sequence[str | EpisodeSet]) -> tuple[TrainingData, bool]:
+    """The names of `--data` and sets of episodes by what they hold, and whether there are pairs among them.
 
     Raises ConfigError unless there is one raw set of episodes, or a prepared set.
     """
+    objects = [source for source in sources if not isinstance(source, str)]
+    names = [source for source in sources if isinstance(source, str)]
+    for source in objects:
+        if not isinstance(getattr(source, "embodiment", None), Embodiment):
+            raise ConfigError(f"data: a {type(source).__name__} is neither a name nor an EpisodeSet with an embodiment")
     prepared = tuple(name for name in names if is_prepared(split(name)[0]))
     kinds = {name: parse(split(name)[0]).kind for name in names if name not in prepared}
-    robots = [name for name, kind in kinds.items() if kind == "episodes"]
+    robots: list[str | EpisodeSet] = [*objects, *(name for name, kind in kinds.items() if kind == "episodes")]
     if len(robots) > 1 or not (robots or prepared):
-        found = ", ".join(robots) or "none"
+        found = ", ".join(map(_name_of, robots)) or "none"
         raise ConfigError(
             f"--data: name one set of episodes (lerobot, rlds, calvin, hdf5, bridge), found {found}; "
             "`polymath data prepare` takes several"
@@ -77,9 +83,11 @@ class DataSets:
         self._names, self._pairs = data, [split(str(name)) for name in data.pairs]
         self.prepared = [(open_set(place), share) for place, share in (split(str(name)) for name in data.prepared)]
         self.episodes: EpisodeSet | None = None
-        if data.robot is not None:
+        if isinstance(data.robot, str | Path):
             place, self._share = split(str(data.robot))
             self.episodes = open_source(place, image_size=image_size)
+        elif data.robot is not None:
+            self.episodes, self._share = FittedEpisodes(data.robot, image_size), Share()
 
     @cached_property
     def robot(self) -> tuple[Embodiment, Statistics]:
@@ -92,7 +100,8 @@ class DataSets:
         """Where the data came from."""
         names = self._names
         if self.episodes is not None:
-            robot, renderer = str(names.robot), getattr(self.episodes, "recording", {}).get("renderer")
+            robot = self.episodes.name if names.robot is None else _name_of(names.robot)
+            renderer = getattr(self.episodes, "recording", {}).get("renderer")
         else:
             folder = self._prepared_robot()
             robot, renderer = str(folder.path), folder.renderer
@@ -165,6 +174,10 @@ class DataSets:
         if len({folder.robot() for folder in folders}) > 1:
             raise ConfigError(f"--data: holds several robots, {named}; say with --controls FOLDER which the run is for")
         return folders[0]
+
+
+def _name_of(robot: Path | str | EpisodeSet) -> str:
+    return str(robot) if isinstance(robot, str | Path) else robot.name
 
 
 def _shares(phase: Phase) -> dict[str, float]:

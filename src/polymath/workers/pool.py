@@ -1,7 +1,7 @@
 """A pool of simulator workers: starts them, sends requests, collects replies, reports a dead or stuck one, ends them.
 
-Replies of all workers come through one queue, so the evaluator never waits for one worker while another has something
-to say, and no pipe fills up.
+Replies of all workers come through one queue, so the evaluator never waits for one worker while another has answered,
+and no pipe fills up.
 """
 
 import queue
@@ -47,13 +47,13 @@ class WorkerPool:
                 self._workers.append(WorkerProcess(i, self._command, self._inbox))
             self.hello = self._greet()
         except BaseException:
-            self._end(polite=False)
+            self._end(kill=True)
             raise
         self.places = [Place(w, s) for s in range(self.hello.slots) for w in range(self._count)]
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._end(polite=kind is None)
+        self._end(kill=kind is not None)
 
     def reset(self, place: Place, task: str, split: str, seed: int, record: bool = False) -> None:
         """Ask for an episode to begin; its first State comes out of `receive`."""
@@ -89,17 +89,18 @@ class WorkerPool:
         return hello
 
     def _next_state(self) -> tuple[Place, State]:
-        asked = [(*worker.asked[slot], i) for i, worker in enumerate(self._workers) for slot in worker.asked]
-        if not asked:
-            raise RuntimeError("receive: nothing was asked")
-        since, what, oldest = min(asked)
-        index, message = self._next(since + self._timeout, f"has not answered {what} for {self._timeout:g} s", oldest)
+        pending = [(*worker.pending[slot], i) for i, worker in enumerate(self._workers) for slot in worker.pending]
+        if not pending:
+            raise RuntimeError("receive: no request is pending")
+        since, purpose, oldest = min(pending)
+        late = f"has not answered {purpose} for {self._timeout:g} s"
+        index, message = self._next(since + self._timeout, late, oldest)
         worker = self._workers[index]
         if isinstance(message, Failure):
-            what = worker.asked[message.slot][1] if message.slot in worker.asked else "a request"
-            raise worker.error(f"failed at {what}:\n{message.text}")
-        if not isinstance(message, State) or worker.asked.pop(message.slot, None) is None:
-            raise worker.error(f"sent {type(message).__name__} unasked")
+            purpose = worker.pending[message.slot][1] if message.slot in worker.pending else "a request"
+            raise worker.error(f"failed at {purpose}:\n{message.text}")
+        if not isinstance(message, State) or worker.pending.pop(message.slot, None) is None:
+            raise worker.error(f"sent {type(message).__name__} without a request")
         return Place(index, message.slot), message
 
     def _next(self, deadline: float, late: str, suspect: int) -> tuple[int, Reply]:
@@ -113,9 +114,11 @@ class WorkerPool:
             raise self._workers[index].ended()
         return index, message
 
-    def _end(self, polite: bool) -> None:
+    def _end(self, kill: bool = False) -> None:
         for worker in self._workers:
-            worker.begin_end(polite)
+            if kill:
+                worker.kill()
+            worker.ask_to_exit()
         deadline = time.monotonic() + 5
         for worker in self._workers:
             worker.end(deadline)

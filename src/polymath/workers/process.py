@@ -41,15 +41,15 @@ def _environment() -> dict[str, str]:
 
 
 class WorkerProcess:
-    """The child process; a thread puts what it says into `inbox` as (index, message), and (index, None) at its end.
+    """The child process; a thread puts its messages into `inbox` as (index, message), and (index, None) at its end.
 
-    Its stderr goes to a file, whose tail is shown if it fails. `asked` holds, per slot, the request that has not been
-    answered and when it was sent.
+    Its stderr goes to a file, whose tail is shown if it fails. `pending` holds, per slot, when the request that has not
+    been answered was sent, and its purpose.
     """
 
     def __init__(self, index: int, command: WorkerCommand, inbox: Inbox) -> None:
         self.name = f"worker {index} ({command.module})"
-        self.asked: dict[int, tuple[float, str]] = {}
+        self.pending: dict[int, tuple[float, str]] = {}
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `end`
         try:
             self._process = subprocess.Popen(
@@ -66,9 +66,9 @@ class WorkerProcess:
         self._reader = threading.Thread(target=self._read, args=(index, inbox), name=self.name, daemon=True)
         self._reader.start()
 
-    def send(self, request: Request, slot: int, what: str) -> None:
+    def send(self, request: Request, slot: int, purpose: str) -> None:
         """Send a request about `slot`. Raises WorkerError if the worker is gone."""
-        self.asked[slot] = time.monotonic(), what
+        self.pending[slot] = time.monotonic(), purpose
         try:
             write_message(self._process.stdin, request)  # type: ignore[arg-type]
         except (BrokenPipeError, ValueError):
@@ -81,7 +81,7 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             return self.error(otherwise)
         how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-        during = next((f" during {what}" for _, what in sorted(self.asked.values())), "")
+        during = next((f" during {purpose}" for _, purpose in sorted(self.pending.values())), "")
         return self.error(f"died ({how}){during}")
 
     def error(self, problem: str) -> WorkerError:
@@ -90,10 +90,12 @@ class WorkerProcess:
         tail = self._stderr.read().decode(errors="replace").strip()
         return WorkerError(f"{self.name} {problem}\n{tail or '(it wrote nothing to stderr)'}")
 
-    def begin_end(self, polite: bool) -> None:
-        """Ask the worker to exit, or kill it."""
-        if not polite:
-            self._process.kill()
+    def kill(self) -> None:
+        """End it at once; `end` still releases everything."""
+        self._process.kill()
+
+    def ask_to_exit(self) -> None:
+        """Tell the worker to exit, which it may have done already."""
         try:
             write_message(self._process.stdin, Close())  # type: ignore[arg-type]
             self._process.stdin.close()  # type: ignore[union-attr]

@@ -71,7 +71,7 @@ def _find_unpackable(value: Any, path: str) -> Optional[Tuple[str, str]]:
         except (TypeError, ValueError, OverflowError) as error:
             return path, str(error)
         return None
-    return next((found for where, child in children if (found := _find_unpackable(child, where))), None)
+    return next((problem for where, child in children if (problem := _find_unpackable(child, where))), None)
 
 
 def _unpack(value: Any, path: str, depth: int) -> Any:

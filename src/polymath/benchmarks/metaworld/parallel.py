@@ -9,10 +9,8 @@ from itertools import islice
 from threading import Thread
 from typing import TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
 from polymath.benchmarks.metaworld.simulator import Simulator
+from polymath.progress import progress_bar
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -48,16 +46,14 @@ def simulate_in_parallel(
         initializer=_start_worker,
         initargs=(renderer, image_size, cameras),
     )
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
-        with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
-            bar = progress.add_task(description, total=len(jobs))
+        with progress_bar(description, len(jobs)) as bar:
             waiting = iter(jobs)
             running: list[Future[Result]] = [pool.submit(function, job) for job in islice(waiting, _AHEAD * workers)]
             while running:
                 result = running.pop(0).result()
                 running.extend(pool.submit(function, job) for job in islice(waiting, 1))
-                progress.advance(bar)
+                bar.advance()
                 yield result
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -71,7 +67,7 @@ def _start_worker(renderer: str, image_size: int, cameras: tuple[str, ...]) -> N
 
 
 def _end_with_parent() -> None:
-    """Leave when the parent was killed: the executor's workers would wait for work for ever."""
+    """Exit when the parent was killed; the executor's workers would wait for work forever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -1,0 +1,135 @@
+"""The four functions of the public interface: open a data set, train, load the policy, evaluate it.
+
+`docs/api.md` shows them at work. The command line does the same with the same words.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from polymath.benchmarks.registry import benchmark as find_benchmark
+from polymath.data.formats.opening import open_source
+from polymath.data.interface import EpisodeSet
+from polymath.errors import ConfigError
+from polymath.evaluation.benchmark import Benchmark, Plan
+from polymath.evaluation.candidate import find_candidate
+from polymath.evaluation.harness import run_benchmark
+from polymath.evaluation.results import Entry
+from polymath.evaluation.rollout import Policy as AnyPolicy
+from polymath.policy import Policy
+from polymath.presets import preset
+from polymath.training import job
+from polymath.training.datasets import sort_data
+from polymath.training.fitting import without_pairs
+from polymath.training.recipe import Recipe
+from polymath.training.run import Run
+from polymath.training.start import Start, recorded_or_named
+from polymath.training.untrained import with_untrained_learning
+
+DataLike = str | Path | EpisodeSet
+
+
+def open_dataset(name: str | Path, **options: Any) -> Any:
+    """The data set of that name, as `FORMAT:PLACE` or PLACE: episodes, pairs or documents, by index.
+
+    `options` are those that may stand behind the question mark of a name on the command line, a list for values with
+    commas: `open_dataset("lerobot:episodes", cameras=["front"])`. Raises DataError for a place that holds no known
+    format, ConfigError for an unknown format or option.
+    """
+    pairs = [f"{key}={_as_text(value)}" for key, value in options.items()]
+    joint = "&" if "?" in str(name) else "?"
+    return open_source(f"{name}{joint}{'&'.join(pairs)}" if pairs else name)
+
+
+def train(
+    recipe: Recipe | str,
+    data: DataLike | Sequence[DataLike],
+    out: str | Path,
+    *,
+    phases: Sequence[str] | None = None,
+    tokenizer: str | Path | None = None,
+    start: str | Path | None = None,
+    start_phase: str = "alignment",
+    published: Mapping[str, str | Path] | None = None,
+    controls: str | None = None,
+) -> Run:
+    """Train in the run directory `out`, phase after phase; called again, it continues from the newest checkpoint.
+
+    `recipe`: a Recipe, the name of a preset, or "package.module:RECIPE". `data`: one set of episodes and any number of
+    sets of pairs, each as `polymath train --data` names it, or an EpisodeSet of your own; or prepared sets. The
+    others are the options of `polymath train`. Raises ConfigError, DataError or CheckpointError for what does not fit.
+    """
+    if isinstance(recipe, str):
+        recipe = preset(recipe)
+    if not isinstance(recipe, Recipe):
+        raise ConfigError(f"recipe: a {type(recipe).__name__}; give a polymath.Recipe or the name of a preset")
+    out = Path(out)
+    begin = Start(
+        None if start is None else Path(start),
+        start_phase,
+        {part: Path(path) for part, path in (published or {}).items()},
+    )
+    sources, has_pairs = sort_data(_listed(data))
+    if phases is None:
+        phases = ("alignment", "robot") if has_pairs else ("robot",)
+        if not has_pairs:
+            recipe = without_pairs(recipe)
+            recipe = with_untrained_learning(recipe, "robot", recorded_or_named(recipe, out, begin).trained)
+    sources = replace(sources, tokenizer=None if tokenizer is None else Path(tokenizer), controls=controls)
+    return job.train(recipe, sources, out, tuple(phases), begin)
+
+
+def load_policy(path: str | Path, name: str | None = None) -> Policy:
+    """The newest weights of a run's robot phase as a policy: `policy.act(observations)` gives an action chunk each.
+
+    `name` stands in results; that of the run directory if left out. Raises ConfigError or CheckpointError for a
+    directory that is no complete run.
+    """
+    return Policy.load(Path(path), name)
+
+
+def evaluate(
+    benchmark: Benchmark | str,
+    policy: AnyPolicy | str | Path,
+    out: str | Path | None = None,
+    *,
+    name: str | None = None,
+    allow_mixed_renderers: bool = False,
+    **choices: Any,
+) -> dict[str, Entry]:
+    """Success rates of a policy on a benchmark, by split; called again, it continues where it stopped.
+
+    `benchmark`: a Benchmark, or the name of one. `policy`: a run directory, the name of a registered policy, or any
+    object with `name` and `act(observations) -> chunks`, which needs `out`; results of two policies in one `out` stand
+    side by side under their names. `choices` are fields of `polymath.evaluation.benchmark.Plan`: tasks, splits,
+    episodes, execute, seed, renderer, workers, …; what is left out the benchmark and the policy decide.
+    Raises ConfigError for what does not fit together, WorkerError if a simulator fails.
+    """
+    chosen = find_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
+    if not isinstance(chosen, Benchmark):
+        raise ConfigError(f"benchmark: a {type(chosen).__name__}; give a Benchmark or the name of one")
+    unknown = sorted(set(choices) - set(Plan.__dataclass_fields__))
+    if unknown:
+        raise ConfigError(f"evaluate: no choice {unknown[0]!r}; choose from {', '.join(Plan.__dataclass_fields__)}")
+    choices |= {key: tuple(choices[key]) for key in ("tasks", "splits", "cameras") if key in choices}
+    plan = Plan(**choices)
+    chosen.complete(plan)
+    candidate = find_candidate(policy, chosen, name)
+    if out is None:
+        if not isinstance(policy, str | Path) or not Path(policy).is_dir():
+            raise ConfigError(f"policy {candidate.name}: is no run directory, so say with `out` where results belong")
+        out = Path(policy) / "evaluation"
+    results = run_benchmark(chosen, candidate, Path(out), plan, allow_mixed_renderers)
+    return {split: row[candidate.name] for split, row in results.items() if candidate.name in row}
+
+
+def _listed(data: DataLike | Sequence[DataLike]) -> list[Any]:
+    """Every source by itself. A string is one name, and an EpisodeSet is recognised by its robot."""
+    if isinstance(data, list | tuple):
+        return [str(each) if isinstance(each, Path) else each for each in data]
+    return [str(data) if isinstance(data, Path) else data]
+
+
+def _as_text(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
