@@ -40,7 +40,7 @@ def polymath(run):
 def test_the_whole_way_of_another_package(run, polymath, work: Path) -> None:
     run("-m", "polymath_example_plugin.demonstrate", "episodes", "--episodes", "4")
     summary = json.loads(polymath("data", "inspect", "csv:episodes", "--json"))
-    assert (summary["episodes"], summary["embodiment"]["name"]) == (4, "cart")
+    assert summary["episodes"] == 4
     assert "cart_tiny" in {row["name"] for row in json.loads(polymath("presets", "--json"))}
 
     polymath("train", "cart_tiny", "--data", "csv:episodes", "--out", "run")
