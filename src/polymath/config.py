@@ -20,7 +20,11 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def from_dict(cls: type[T], values: dict[str, Any], where: str = "config") -> T:
-    """Rebuild `cls` from `to_dict`'s output. Raises ConfigError naming an unknown, missing or ill-typed field."""
+    """Rebuild `cls` from `to_dict`'s output. Raises ConfigError naming an unknown, missing or ill-typed field.
+
+    A class method `upgrade` of `cls`, if it has one, turns the fields of older files into today's.
+    """
+    values = getattr(cls, "upgrade", dict)(values)
     hints = typing.get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for name in values:

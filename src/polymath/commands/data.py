@@ -13,26 +13,34 @@ app = SubcommandApp()
 
 
 @app.command
-def inspect(path: Positional[str], sheet: Path | None = None, rerun: Path | None = None, json: bool = False) -> None:
-    """What is in a data set: counts, lengths, statistics, warnings; on request pictures of it.
+def inspect(
+    path: Positional[str],
+    sheet: Path | None = None,
+    rerun: Path | None = None,
+    normalization: Literal["quantiles", "mean-std", "min-max"] = "quantiles",
+    json: bool = False,
+) -> None:
+    """What a data set holds: counts, lengths, statistics, what normalisation clips, warnings; pictures on request.
 
     Example: polymath data inspect episodes --sheet episodes.png
 
     Args:
-        path: A data set of any format, as lerobot:PATH, calvin:PATH?split=validation, or a path that tells itself.
+        path: A data set of any format, as lerobot:PATH, calvin:PATH?split=validation, or PATH alone.
         sheet: Write a PNG of pictures and their text.
         rerun: Write a recording of a few episodes, which `rerun FILE` opens.
+        normalization: How actions are scaled in the report of what is clipped; `train` has --set action_normalization.
         json: Print one JSON object instead of the tables.
     """
     from polymath.data.files.quarantine import Quarantine
     from polymath.data.looking.contact_sheet import write_contact_sheet
-    from polymath.data.looking.inspection import is_episodes, open_for_looking, summarise
+    from polymath.data.looking.inspection import open_for_looking, summarise
+    from polymath.data.looking.kinds import is_episodes
     from polymath.data.looking.rerun_recording import write_recording
     from polymath.errors import ConfigError
 
     quarantine = Quarantine()
     source = open_for_looking(path, quarantine)
-    summary = summarise(source, quarantine)
+    summary = summarise(source, quarantine, normalization)
     if rerun is not None:
         if not is_episodes(source):
             raise ConfigError(f"--rerun {rerun}: {path} holds pairs; Rerun shows episodes, --sheet shows pairs")
@@ -42,18 +50,8 @@ def inspect(path: Positional[str], sheet: Path | None = None, rerun: Path | None
         summary["sheet"] = str(sheet)
     if json:
         print_json(summary)
-        return
-    notes = summary.pop("warnings")
-    _print_facts(summary)
-    for note in notes:
-        print(f"warning       {note}")
-    if summary["kind"] == "episodes":
-        print()
-        print_table(["task", "episodes"], list(summary["tasks"].items()))
-        for group in ("state", "action"):
-            columns = list(next(iter(summary[group].values())))
-            print()
-            print_table([group, *columns], [[name, *row.values()] for name, row in summary[group].items()])
+    else:
+        _print_summary(summary)
 
 
 @app.command
@@ -68,15 +66,15 @@ def prepare(
     workers: int = os.cpu_count() or 1,
     json: bool = False,
 ) -> None:
-    """Any sources, validated, filtered, tokenised and packed into shards; run again after a kill, it goes on.
+    """Any sources, validated, filtered, tokenised and packed into shards; interrupted, the same command resumes.
 
-    Bad rows are set aside in OUT/quarantine.parquet, OUT/card.html shows what there is and what was left out.
+    Bad rows are listed in OUT/quarantine.parquet; OUT/card.html shows what the set holds and what was left out.
 
     Example: polymath data prepare pairs lerobot:episodes --tokenizer tokenizer.json --out prepared
 
     Args:
-        sources: Data sets, as webdataset:PATH, rlds:PATH?split=val, or a path that tells itself.
-        out: The directory to write; one that was begun with the same settings is gone on with.
+        sources: Data sets, as webdataset:PATH, rlds:PATH?split=val, or PATH alone.
+        out: The directory to write; one that was begun with the same settings is resumed.
         tokenizer: A tokenizer.json.
         preset: Whose sequence layout is packed for, see `polymath presets`.
         layout: Fields of that layout to change, as length=4096 max_images=64.
@@ -102,9 +100,36 @@ def prepare(
     print(f"\n{out}/card.html")
 
 
+def _print_summary(summary: dict[str, Any]) -> None:
+    _print_facts(summary)
+    for warning in summary["warnings"]:
+        print(f"warning       {warning}")
+    if summary["kind"] != "episodes":
+        return
+    print()
+    print_table(["task", "episodes"], list(summary["tasks"].items()))
+    for group in ("state", "action"):
+        columns = list(next(iter(summary[group].values()), {}))
+        print()
+        print_table([group, *columns], [[name, *row.values()] for name, row in summary[group].items()])
+    print()
+    print_table(
+        ["clipping", "dimension", "unit", "scaled by", "clipped", "largest error", "mean error"],
+        [
+            [
+                *(row[column] for column in ("field", "dimension", "unit", "scaled_by")),
+                f"{row['share']:.3%}",
+                row["largest_error"],
+                row["mean_error"],
+            ]
+            for row in summary["clipping"]
+        ],
+    )
+
+
 def _print_facts(summary: dict[str, Any]) -> None:
     for name, value in summary.items():
-        if name in ("tasks", "state", "action"):
+        if name in ("tasks", "state", "action", "clipping", "warnings"):
             continue
         if isinstance(value, dict):
             value = ", ".join(f"{key} {inner}" for key, inner in value.items() if not isinstance(inner, list | dict))

@@ -20,7 +20,8 @@ from polymath.data.loading.on_the_fly import OnTheFly
 from polymath.data.loading.prepared import PreparedFolder, check_layout, is_prepared, open_set
 from polymath.data.loading.prepared_rows import PreparedRows
 from polymath.data.loading.shares import Share, split
-from polymath.data.robots.statistics import Statistics, of_episodes
+from polymath.data.robots.checks import check_grippers, check_slots
+from polymath.data.robots.statistics import Normalization, Statistics, of_episodes
 from polymath.data.sequences.documents import Documents, PairDocuments, PointingDocuments, WindowDocuments
 from polymath.data.sequences.sequence import Layout
 from polymath.data.sequences.transforms import NO_ABLATION
@@ -79,7 +80,8 @@ def sort_data(sources: Sequence[str | EpisodeSet]) -> tuple[TrainingData, bool]:
 class DataSets:
     """Raises ConfigError or DataError for sets that are missing or hold no robot to train for."""
 
-    def __init__(self, data: TrainingData, image_size: int) -> None:
+    def __init__(self, data: TrainingData, image_size: int, normalization: Normalization = "quantiles") -> None:
+        self._normalization = normalization
         self._names, self._pairs = data, [split(str(name)) for name in data.pairs]
         self.prepared = [(open_set(place), share) for place, share in (split(str(name)) for name in data.prepared)]
         self.episodes: EpisodeSet | None = None
@@ -91,10 +93,29 @@ class DataSets:
 
     @cached_property
     def robot(self) -> tuple[Embodiment, Statistics]:
-        """Whom the run will control, and what normalises its numbers."""
+        """The robot that the run will control, and what normalises its numbers.
+
+        Raises DataError for two robots in one slot or a gripper outside [-1, 1], ConfigError for a set that was
+        prepared with another normalisation than the run's.
+        """
+        prepared = [(folder, *folder.robot()) for folder in self._episode_folders()]
+        robots = [(str(folder.path), robot) for folder, robot, _ in prepared]
         if self.episodes is not None:
-            return self.episodes.embodiment, of_episodes(self.episodes)
-        return self._prepared_robot().robot()
+            robots.insert(0, (str(self._names.robot), self.episodes.embodiment))
+        check_slots(robots)
+        for folder, robot, statistics in prepared:
+            check_grippers(robot, statistics.action, str(folder.path))
+            if statistics.normalization != self._normalization:
+                raise ConfigError(
+                    f"{folder.path}: was prepared with action_normalization={statistics.normalization}, but the "
+                    f"recipe has {self._normalization}; --set action_normalization={statistics.normalization}, or "
+                    "prepare it again"
+                )
+        if self.episodes is None:
+            return self._prepared_robot().robot()
+        robot, statistics = self.episodes.embodiment, of_episodes(self.episodes, self._normalization)
+        check_grippers(robot, statistics.action, str(self._names.robot))
+        return robot, statistics
 
     def record(self) -> DataRecord:
         """Where the data came from."""
@@ -162,9 +183,12 @@ class DataSets:
                 found.append(Source(rows, share.weight * weight, share.loss_weight, share.loss_per))
         return found
 
+    def _episode_folders(self) -> list[PreparedFolder]:
+        return [folder for prepared, _ in self.prepared for folder in prepared.folders if folder.kind == "episodes"]
+
     def _prepared_robot(self) -> PreparedFolder:
         """The folder of the robot that the run is for. ConfigError if there is none, or several."""
-        folders = [folder for prepared, _ in self.prepared for folder in prepared.folders if folder.kind == "episodes"]
+        folders = self._episode_folders()
         chosen = self._names.controls
         named = ", ".join(f"{folder.path.name} ({folder.robot()[0].name})" for folder in folders) or "none"
         if chosen is not None:

@@ -10,6 +10,7 @@ from polymath.errors import ConfigError
 from polymath.model import polymath_v
 from polymath.model.polymath_v import Params
 from polymath.training import beginning, optimizer
+from polymath.training.announcements import announce_clipping
 from polymath.training.beginning import Beginning
 from polymath.training.checkpoints import has_checkpoint, load_params
 from polymath.training.datasets import DataSets, TrainingData
@@ -35,7 +36,7 @@ def train(
     prepared sets to another tokenizer or layout; and if a phase would freeze weights that nothing has trained.
     """
     start = start or Start()
-    sets = DataSets(data, recipe.layout.image_size)
+    sets = DataSets(data, recipe.layout.image_size, recipe.action_normalization)
     robot, statistics = sets.robot
     recipe = fitted(recipe, robot, [prepared.layout for prepared, _ in sets.prepared])
     check(recipe, phases)
@@ -50,6 +51,7 @@ def train(
     create(run)
     if is_first():
         config.save(began, run.path / beginning.FILE)
+    announce_clipping(run)
     params = first_weights(run, start, phases[0])
     for name in phases:
         check_stream(run, name, loaders[name])

@@ -5,6 +5,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from polymath.data.robots.scaling import Normalization
 from polymath.data.sequences.augment import Augmentation
 from polymath.data.sequences.sequence import Layout
 from polymath.data.sequences.transforms import Ablation
@@ -40,6 +41,7 @@ class Phase:
 class Recipe:
     """`alignment` trains on image-text pairs, `robot` fine-tunes on trajectories (mixed with pairs).
 
+    action_normalization: how the robot's actions are scaled, see `data.robots.scaling`.
     allow_untrained: a phase may freeze weights that were drawn at random and that nothing has trained.
     """
 
@@ -54,6 +56,7 @@ class Recipe:
     mesh: meshes.Config = field(default_factory=meshes.Config)
     augmentation: Augmentation = field(default_factory=Augmentation)
     ablation: Ablation = field(default_factory=Ablation)
+    action_normalization: Normalization = "quantiles"
     seed: int = 0
     allow_untrained: bool = False
 

@@ -67,6 +67,44 @@ def test_grippers_outside_their_range() -> None:
     assert note == "action 'gripper' is a gripper outside [-1, 1]: -2 to 2"
 
 
+def test_motion_in_few_rows_is_no_outlier() -> None:
+    """A trigger that fires in 2 of 240 rows is scaled by its extremes; a state that jitters by 1e-5 hardly moves."""
+    episodes = [episode(seed) for seed in range(3)]
+    for made in episodes[:2]:
+        made.actions[:, 0] = np.where(np.arange(80) == 40, 30, 0)
+    episodes[2].actions[:, 0] = 0
+    for made in episodes:
+        made.states[:, 0] = 0.3 + 1e-5 * np.random.default_rng(4).normal(size=80)
+    notes = summarise(MemoryEpisodes(ROBOT, episodes))["warnings"]
+    assert [note.split(":")[0] for note in notes] == ["state 'x' hardly moves", "action 'dx' moves in few of its rows"]
+    assert notes[1].endswith("98 % lie in 0 to 0, all in 0 to 30, which scale it")
+
+
+def test_what_is_clipped_is_reported_for_every_dimension() -> None:
+    summary = summarise(MemoryEpisodes(ROBOT, [episode(0)]), normalization="min-max")
+    assert summary["normalization"] == "min-max"
+    assert [(row["field"], row["dimension"], row["scaled_by"]) for row in summary["clipping"]] == [
+        ("state", "x", "mean, std"),
+        ("state", "gripper", "mean, std"),
+        ("action", "dx", "min, max"),
+        ("action", "gripper", "unchanged"),
+    ]
+    assert not any(row["share"] for row in summary["clipping"])
+
+
+def test_an_episode_with_nan_is_set_aside() -> None:
+    episodes = MemoryEpisodes(ROBOT, [episode(0), episode(1)])
+    episodes.episodes[0].states[3, 0] = np.nan
+    quarantine = Quarantine()
+    assert summarise(episodes, quarantine)["episodes"] == 1
+    (row,) = quarantine.rows
+    assert (row.row, row.reason) == (
+        "episode 0",
+        "episodes in memory: episode 0: state: holds NaN or infinity: nan in dimension 0 in row 3; "
+        "repair or drop the episode",
+    )
+
+
 def test_missing_instructions_are_counted() -> None:
     quarantine = Quarantine()
     found = summarise(open_for_looking(FIXTURES / "rlds" / "tfrecord" / "bridge_dataset", quarantine), quarantine)

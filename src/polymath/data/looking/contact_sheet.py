@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from polymath.data.interface import EpisodeSet, PairSet, episode_name
-from polymath.data.looking.inspection import as_pairs, is_episodes
+from polymath.data.looking.kinds import as_pairs, is_episodes
 from polymath.data.looking.sample import spaced
 from polymath.errors import DataError
 from polymath.files import atomic_write

@@ -2,20 +2,23 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
 from polymath import config
-from polymath.data.files.images import decode
 from polymath.data.files.quarantine import Quarantine
 from polymath.data.formats.opening import open_source
-from polymath.data.interface import EpisodeSet, InterleavedSet, PairSet, episode_name
+from polymath.data.interface import EpisodeSet, episode_name
 from polymath.data.looking import sample, warnings
+from polymath.data.looking.kinds import as_pairs, is_episodes
 from polymath.data.prepare.filters import language
-from polymath.data.robots.statistics import Accumulator, FieldStatistics
+from polymath.data.robots.accumulator import TAILS, FieldStatistics
+from polymath.data.robots.clipping import clipping_report
+from polymath.data.robots.scaling import Normalization
+from polymath.data.robots.statistics import RobotAccumulator
 from polymath.errors import DataError
 
 MIXED_SIZE = 160  # pixels to which pictures of cameras of different sizes are fitted
@@ -39,119 +42,113 @@ def _readable(source: EpisodeSet, episode: int) -> bool:
     return True
 
 
-def is_episodes(source: Any) -> bool:
-    return hasattr(source, "embodiment")
+def summarise(
+    source: Any, quarantine: Quarantine | None = None, normalization: Normalization = "quantiles"
+) -> dict[str, Any]:
+    """Counts, lengths, statistics, warnings. Raises DataError if the set holds nothing that can be used.
 
-
-def as_pairs(source: Any) -> PairSet:
-    """Pairs as they are, documents as their first picture and their text."""
-    return FirstPictures(source) if hasattr(source, "document") else source
-
-
-class FirstPictures:
-    """Documents behind the interface of pairs."""
-
-    def __init__(self, documents: InterleavedSet) -> None:
-        self._documents, self.name = documents, documents.name
-
-    def __len__(self) -> int:
-        return len(self._documents)
-
-    def text(self, index: int) -> str:
-        return " ".join(part for part in self._documents.document(index).parts if isinstance(part, str))
-
-    def image(self, index: int) -> UInt8[np.ndarray, "height width 3"]:
-        """Black if there is none."""
-        pictures = [part for part in self._documents.document(index).parts if isinstance(part, bytes)]
-        blank = np.zeros((MIXED_SIZE, MIXED_SIZE, 3), np.uint8)
-        return decode(pictures[0], f"{self.name}: document {index}") if pictures else blank
-
-
-def summarise(source: Any, quarantine: Quarantine | None = None) -> dict[str, Any]:
-    """Counts, lengths, statistics, warnings. Raises DataError if there is nothing in it.
-
-    Rows that could not be opened are in `quarantine`; those found bad on the way are added to it. Of the pictures a
-    sample is decoded (`looking`).
+    `quarantine` holds the rows that could not be opened; those found bad while reading are added to it. Only a sample
+    of the pictures is decoded (`looking.sample`). `normalization` is the one whose clipping is reported.
     """
     quarantine = quarantine or Quarantine()
     if not len(source):
         raise DataError(f"{source.name}: holds nothing that can be used; record it again\n{quarantine.table()}")
-    found = summarise_episodes(source, quarantine) if is_episodes(source) else summarise_pairs(source, quarantine)
+    if is_episodes(source):
+        summary = summarise_episodes(source, quarantine, normalization)
+    else:
+        summary = summarise_pairs(source, quarantine)
     bad = {"bad": quarantine.counts()} if quarantine.rows else {}
     missing = quarantine.counts().get("instruction", 0)
     notes = [f"instruction or caption missing in {missing} rows"] if missing else []
-    notes += getattr(source, "notes", ())
-    return {**found, **bad, "warnings": [*notes, *found["warnings"]]}
+    return {**summary, **bad, "warnings": [*notes, *summary["warnings"]]}
 
 
-def summarise_episodes(source: EpisodeSet, quarantine: Quarantine) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Episodes:
+    """What was read of the episodes that can be used; `usable` are their indices."""
+
+    statistics: RobotAccumulator
+    usable: list[int] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+    tasks: Counter[str] = field(default_factory=Counter)
+    instructions: list[str] = field(default_factory=list)
+
+
+def summarise_episodes(
+    source: EpisodeSet, quarantine: Quarantine, normalization: Normalization = "quantiles"
+) -> dict[str, Any]:
     """`control_steps` are lengths of episodes; `state` and `action` are per dimension, in the robot's own units."""
     robot = source.embodiment
-    states, actions = Accumulator(robot.state_dim), Accumulator(robot.action_dim)
-    lengths, tasks, said, good = [], Counter[str](), [], []
-    for i in range(len(source)):
-        try:
-            task, instruction, state, action = (
-                source.task(i),
-                source.instruction(i),
-                source.states(i),
-                source.actions(i),
-            )
-        except DataError as error:
-            quarantine.add(source.name, episode_name(source, i), error)
-            continue
-        states.add(state)
-        actions.add(action)
-        lengths.append(len(action))
-        tasks[task] += 1
-        said.append(instruction)
-        good.append(i)
-    if not good:
-        raise DataError(f"{source.name}: holds no usable episode\n{quarantine.table()}")
-    pictures = sample.first_pictures(source, good, quarantine)
-    hz = getattr(source, "fps", robot.control_hz)
-    state_statistics, action_statistics = states.result(), actions.result()
+    episodes = _read_episodes(source, quarantine)
+    pictures = sample.first_pictures(source, episodes.usable, quarantine)
+    statistics = episodes.statistics.result(normalization)
+    frames, hz = sum(episodes.lengths), getattr(source, "fps", robot.control_hz)
     return {
         "kind": "episodes",
         "path": source.name,
-        "episodes": len(good),
-        "frames": sum(lengths),
-        "minutes": sum(lengths) / hz / 60 if hz else 0.0,
+        "episodes": len(episodes.usable),
+        "frames": frames,
+        "minutes": frames / hz / 60 if hz else 0.0,
         "control_hz": hz,
         "robot": robot.name,
+        "slot": robot.slot,
         "cameras": list(robot.cameras),
         "picture": list(pictures.shape[2:4]),
-        "control_steps": _spread(lengths),
-        "tasks": dict(tasks),
-        "instructions": len(set(said)),
-        "languages": languages(said),
-        "state": _per_dimension(robot.state_names, state_statistics),
-        "action": _per_dimension(robot.action_names, action_statistics),
+        "control_steps": _spread(episodes.lengths),
+        "tasks": dict(episodes.tasks),
+        "instructions": len(set(episodes.instructions)),
+        "languages": languages(episodes.instructions),
+        "normalization": normalization,
+        "state": _per_dimension(robot.state_names, statistics.state),
+        "action": _per_dimension(robot.action_names, statistics.action),
+        "clipping": clipping_report(statistics, robot),
         "recording": getattr(source, "recording", {}),
-        "warnings": warnings.of_episodes(source, good, state_statistics, action_statistics, pictures),
+        "warnings": warnings.of_episodes(source, episodes.usable, statistics.state, statistics.action, pictures),
     }
+
+
+def _read_episodes(source: EpisodeSet, quarantine: Quarantine) -> _Episodes:
+    """Without the pictures. Raises DataError if no episode can be used."""
+    episodes = _Episodes(RobotAccumulator(source.embodiment))
+    for i in range(len(source)):
+        name = episode_name(source, i)
+        try:
+            task, instruction, actions = source.task(i), source.instruction(i), source.actions(i)
+            if not len(actions):
+                raise DataError(f"{source.name}: {name}: holds no control step; drop the episode", "empty")
+            episodes.statistics.add(source.states(i), actions, f"{source.name}: {name}")
+        except DataError as error:
+            quarantine.add(source.name, name, error)
+            continue
+        episodes.usable.append(i)
+        episodes.lengths.append(len(actions))
+        episodes.tasks[task] += 1
+        episodes.instructions.append(instruction)
+    if not episodes.usable:
+        raise DataError(f"{source.name}: holds no usable episode\n{quarantine.table()}")
+    return episodes
 
 
 def summarise_pairs(source: Any, quarantine: Quarantine) -> dict[str, Any]:
     """`words` are lengths of captions; a word is what white space separates."""
     pairs = as_pairs(source)
-    texts: dict[int, str] = {}
+    captions: dict[int, str] = {}
     for i in range(len(pairs)):
         try:
-            texts[i] = pairs.text(i)
+            captions[i] = pairs.text(i)
         except DataError as error:
             quarantine.add(source.name, str(i), error)
-    size, said = sample.picture_size(pairs, list(texts), quarantine), list(texts.values())
+    size, texts = sample.picture_size(pairs, list(captions), quarantine), list(captions.values())
     return {
         "kind": "documents" if hasattr(source, "document") else "pairs",
         "path": source.name,
         "pairs": len(texts),
-        "captions": len(set(said)),
+        "captions": len(set(texts)),
         "picture": list(size),
-        "words": _spread(len(text.split()) for text in said),
-        "languages": languages(said),
+        "words": _spread(len(text.split()) for text in texts),
+        "languages": languages(texts),
         "recording": getattr(source, "recording", {}),
-        "warnings": warnings.of_texts(said),
+        "warnings": warnings.of_texts(texts),
     }
 
 
@@ -171,5 +168,5 @@ def _spread(values: Iterable[int]) -> dict[str, float]:
 
 
 def _per_dimension(names: tuple[str, ...], statistics: FieldStatistics) -> dict[str, dict[str, float]]:
-    fields = {name: value for name, value in config.to_dict(statistics).items() if name != "count"}
+    fields = {name: value for name, value in config.to_dict(statistics).items() if name not in ("count", *TAILS)}
     return {name: {key: values[i] for key, values in fields.items()} for i, name in enumerate(names)}

@@ -13,8 +13,9 @@ JPEG_QUALITY = 85
 
 
 def write_recording(source: EpisodeSet, out: Path, episodes: int = EPISODES) -> int:
-    """Write up to `episodes` of the set, evenly spaced, to `out`, which `rerun OUT` opens. Gives their number;
-    bad ones say so instead.
+    """Write up to `episodes` of the set, evenly spaced, to `out`, which `rerun OUT` opens. Returns how many.
+
+    An episode that cannot be read is logged as its error message and not counted.
     """
     try:
         import rerun as rr

@@ -15,6 +15,8 @@ from polymath import config
 from polymath.data.prepare.plan import Plan
 from polymath.data.prepare.samples import samples
 from polymath.data.prepare.tally import Tally
+from polymath.data.robots.clipping import clipping_report
+from polymath.data.robots.statistics import Statistics
 from polymath.files import atomic_write
 from polymath.types import Embodiment
 
@@ -38,12 +40,16 @@ def write(out: Path, plan: Plan, tallies: Sequence[Tally], sources: dict[str, An
 
 def _section(out: Path, plan: Plan, number: int, tally: Tally, sources: dict[str, Any]) -> dict[str, Any]:
     source = plan.sources[number]
-    robot = config.load(Embodiment, out / source.folder / "embodiment.json").name if source.kind == "episodes" else None
+    robot, clipping = None, []
+    if source.kind == "episodes":
+        robot = config.load(Embodiment, out / source.folder / "embodiment.json")
+        clipping = clipping_report(config.load(Statistics, out / source.folder / "statistics.json"), robot)
     reasons = [{"kind": kind, **asdict(reason)} for kind, reason in tally.reasons.items()]
     return {
         "facts": sources[source.folder],
         "folder": source.folder,
-        "robot": robot,
+        "robot": None if robot is None else robot.name,
+        "clipping": clipping,
         "reasons": sorted(reasons, key=lambda entry: -entry["count"]),
         "charts": _charts(tally, source.kind),
         "samples": samples(out, plan, number),

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from polymath.data.formats.opening import open_source
 from polymath.data.interface import EpisodeSet, episode_name
 from polymath.data.prepare import filters
 from polymath.data.prepare.plan import Plan, PlannedSource
-from polymath.data.robots.statistics import Statistics
+from polymath.data.robots.statistics import Normalization, RobotAccumulator, Statistics
 from polymath.data.sequences.rows import (
     check_pointing,
     interleaved_document,
@@ -143,13 +142,15 @@ def opened(name: str, image_size: int) -> Any:
     return open_source(name, image_size, Quarantine().add)
 
 
-def good_episodes(rows: EpisodeSet) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """States and actions of the episodes that can be read."""
+def good_statistics(rows: EpisodeSet, normalization: Normalization) -> Statistics:
+    """Of the episodes that can be used. Raises DataError if there is none."""
+    total = RobotAccumulator(rows.embodiment)
     for row in range(len(rows)):
         try:
-            yield rows.states(row), rows.actions(row)
+            total.add(rows.states(row), rows.actions(row), episode_name(rows, row))
         except DataError:  # is set aside when its unit is prepared
             continue
+    return total.result(normalization)
 
 
 def layout_room(layout: Layout, robot: Embodiment) -> str | None:

@@ -18,16 +18,18 @@ from polymath.data.files.quarantine import BadRow, Quarantine
 from polymath.data.formats.opening import parse
 from polymath.data.loading.packed_index import Shard, write_index
 from polymath.data.prepare import card, engine, plan, units
-from polymath.data.prepare.documents import good_episodes, layout_room
+from polymath.data.prepare.documents import good_statistics, layout_room
 from polymath.data.prepare.plan import Plan, PlannedSource
 from polymath.data.prepare.progress import counting
 from polymath.data.prepare.settings import Settings
 from polymath.data.prepare.tally import Tally, mark_duplicates
-from polymath.data.robots.statistics import Accumulator, Statistics
+from polymath.data.robots.checks import check_grippers, check_slots
+from polymath.data.robots.scaling import Normalization
 from polymath.data.sequences.sequence import Layout
 from polymath.errors import ConfigError, DataError
 from polymath.files import atomic_write
 from polymath.tokenizer import Tokenizer
+from polymath.types import Embodiment
 
 GROUP_ROWS = 2**20  # dropped rows of a Parquet row group
 DROPPED = pa.schema([("source", pa.int32()), ("row", pa.int64()), ("kind", pa.string())])
@@ -95,13 +97,16 @@ def _make_plan(names: Sequence[str], tokenizer: Path, layout: Layout, out: Path,
         return plan.same(out, names, layout, settings, tokenizer)
     Tokenizer.load(tokenizer).save(out / "tokenizer.json")
     sources, opening = [], []
+    robots: list[tuple[str, Embodiment]] = []
     for number, name in enumerate(names):
         location, quarantine = parse(name), Quarantine()
         rows = location.open(layout.image_size, quarantine.add)
         folder = plan.folder_name(number, name)
         (out / folder).mkdir(exist_ok=True)
         if location.kind == "episodes":
-            _store_robot(rows, layout, out / folder)
+            robots.append((name, rows.embodiment))
+            check_slots(robots)
+            _store_robot(rows, layout, settings.action_normalization, out / folder)
         per_shard = settings.episodes_per_shard if location.kind == "episodes" else settings.pairs_per_shard
         renderer = getattr(rows, "recording", {}).get("renderer") if location.kind == "episodes" else None
         sources.append(PlannedSource(name, folder, location.kind, len(rows), per_shard, renderer))
@@ -113,17 +118,15 @@ def _make_plan(names: Sequence[str], tokenizer: Path, layout: Layout, out: Path,
     return made
 
 
-def _store_robot(rows: Any, layout: Layout, folder: Path) -> None:
+def _store_robot(rows: Any, layout: Layout, normalization: Normalization, folder: Path) -> None:
     robot = rows.embodiment
     lacking = layout_room(layout, robot)
     if lacking:
         raise ConfigError(f"{rows.name}: robot {robot.name!r} needs {lacking}; set it with --layout")
-    state, action = Accumulator(robot.state_dim), Accumulator(robot.action_dim)
-    for states, actions in good_episodes(rows):
-        state.add(states)
-        action.add(actions)
+    statistics = good_statistics(rows, normalization)
+    check_grippers(robot, statistics.action, rows.name)
     config.save(robot, folder / "embodiment.json")
-    config.save(Statistics(state.result(), action.result()), folder / "statistics.json")
+    config.save(statistics, folder / "statistics.json")
 
 
 def _row_files(out: Path, planned: Plan) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from polymath.data.robots.scaling import Normalization
 from polymath.errors import ConfigError
 
 
@@ -34,6 +35,7 @@ class Settings:
     episodes_per_shard: int = 128
     max_bad_share: float = 0.05  # of the rows of a source; more stops the job
     seed: int = 0  # of the order inside a shard
+    action_normalization: Normalization = "quantiles"  # of robots' actions, see `data.robots.scaling`
 
     def __post_init__(self) -> None:
         for name in ("pairs_per_shard", "episodes_per_shard"):

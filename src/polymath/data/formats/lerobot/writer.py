@@ -17,7 +17,7 @@ from polymath.data.files.rolling import RollingFiles
 from polymath.data.files.video_writer import VideoWriter, choose_encoding, describe
 from polymath.data.formats.lerobot import layout as fmt
 from polymath.data.formats.memory import check_episode
-from polymath.data.robots.statistics import Accumulator
+from polymath.data.robots.accumulator import TAILS, Accumulator
 from polymath.errors import DataError
 from polymath.types import Embodiment, Episode
 
@@ -211,5 +211,5 @@ class LeRobotWriter:
 
 
 def _as_lerobot(total: Accumulator) -> dict[str, Any]:
-    result = config.to_dict(total.result())
+    result = {name: value for name, value in config.to_dict(total.result()).items() if name not in TAILS}
     return {**result, "count": [result["count"]]}
