@@ -84,7 +84,11 @@ def on_four_devices(path: Path) -> dict[str, Any]:
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     path = tmp_path_factory.mktemp("placement") / "model.safetensors"
     save_file(arrays(), path)
-    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
+    environment = {
+        **os.environ,
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0",
+        "JAX_PLATFORMS": "cpu",
+    }
     ran = subprocess.run(
         [sys.executable, __file__, str(path)], env=environment, capture_output=True, text=True, check=False
     )
