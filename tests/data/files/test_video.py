@@ -55,7 +55,7 @@ def test_the_codec_is_described_as_it_is(path: Path, encoding: Encoding) -> None
 def encode(path: Path, count: int, rate: Fraction, options: dict[str, str], ticks: Sequence[int], pixels: str) -> Path:
     """An mp4 of `count` frames that are shown at `ticks` / rate seconds."""
     with av.open(str(path), "w", options={"movflags": options.pop("movflags", "faststart")}) as container:
-        codec = "libx264" if pixels == "yuv420p" else "ffv1"
+        codec = "libx264" if pixels == "yuv420p" else "libx265"
         stream = container.add_stream(codec, rate=rate, options=options)
         stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
         stream.time_base = stream.codec_context.time_base = 1 / rate
