@@ -20,9 +20,6 @@ ROOT = Path(__file__).parent.parent
 # is imported.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
 
-# Most of the tests' time is compilation: LLVM leaves its optimizations out, which halves it.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
-
 # The same examples in every run, and no deadline: the first call of a jitted function compiles.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
