@@ -134,7 +134,10 @@ class Hdf5Episodes(ABC):
                 raise DataError(f"{where}, {name}: no colour pictures, {faults[name]}; choose from {colour}", "picture")
         if not names:
             reasons = "; ".join(f"{name}: {fault}" for name, fault in faults.items())
-            raise DataError(f"{where}: has no camera with colour pictures ({reasons or 'nothing is there'})", "schema")
+            raise DataError(
+                f"{where}: has no camera with colour pictures ({reasons or 'nothing is there'}); record it again",
+                "schema",
+            )
         self.notes = tuple(f"camera {name!r} is left out: {fault}" for name, fault in faults.items() if fault)
         conventions = robot.conventions
         if conventions is not None:
@@ -168,7 +171,10 @@ class RobomimicEpisodes(Hdf5Episodes):
     def _add_file(self, file: Path, groups: Any, on_bad: OnBad) -> None:
         data = child(groups, "data", str(file))
         text = _problem_sentence(data, f"{file}: data")
-        for name in sorted(data if hasattr(data, "keys") else (), key=_numerically):
+        names = sorted(data if hasattr(data, "keys") else (), key=_numerically)
+        if not names:
+            raise DataError(f"{file}: data holds no demonstration; record it again", "schema")
+        for name in names:
             where = f"{file}: {name}"
             try:
                 with reading(where):
@@ -240,18 +246,22 @@ def open_hdf5(
     cameras: str | Sequence[str] | None = None,
 ) -> Hdf5Episodes:
     """The layout that the first readable file has. Raises DataError if none has either."""
+    damaged: DataError | None = None
     for file in files_of(path):
         try:
             with opened(file) as groups:
                 is_robomimic, is_aloha = "data" in groups, "observations" in groups or "action" in groups
-        except DataError:
+        except DataError as error:
             if on_bad is refuse:
                 raise
-            continue  # the layout's reader reports it
+            damaged = error  # the layout's reader reports it
+            continue
         if is_robomimic:
             return RobomimicEpisodes(path, instruction, image_size, on_bad, cameras)
         if is_aloha:
             return AlohaEpisodes(path, instruction, image_size, on_bad, cameras)
+    if damaged is not None:
+        raise damaged
     raise DataError(f"{path}: neither robomimic's data/demo_0 nor ALOHA's observations and action are in it", "schema")
 
 

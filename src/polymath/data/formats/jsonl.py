@@ -32,6 +32,8 @@ class JsonlDocuments:
             raise DataError(f"{path}: holds no *.jsonl; point to a directory of JSON lines")
         for file in files:
             self._add_file(file, on_bad)
+        if not self._lines and on_bad is refuse:
+            raise DataError(f"{path}: holds no document; point to lines of JSON")
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -72,11 +74,16 @@ class JsonlDocuments:
 def _parts(line: bytes, where: str) -> list[tuple[str, str]]:
     """("text", …) and ("image", path) in order. Raises DataError for anything else, or for a path that leads out."""
     try:
-        content: Any = json.loads(line)
+        content: Any = json.loads(line.decode("utf-8-sig"))
+        if not isinstance(content, dict):
+            raise TypeError(f"a {type(content).__name__}, not an object")
         if "parts" in content:
             parts = [_only(part) for part in content["parts"]]
         else:
             parts = _pairs(content["texts"], content["images"])
+    except UnicodeDecodeError as error:
+        message = f"{where}: not UTF-8 ({error.reason} at byte {error.start}); write the line again"
+        raise DataError(message, "schema") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         message = f"{where}: not a document of texts and images ({error!r}); write the line again"
         raise DataError(message, "schema") from None

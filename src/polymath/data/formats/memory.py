@@ -87,9 +87,9 @@ def check_episode(episode: Episode, embodiment: Embodiment, where: str) -> None:
 def check_vectors(values: Float[np.ndarray, "T D"], width: int, where: str, embodiment: Embodiment) -> None:
     """Raise DataError unless `values` is [T, width] and finite."""
     if values.ndim != 2 or values.shape[1] != width:
-        width_there = values.shape[-1] if values.ndim else 0
+        there = f"width {values.shape[1]}" if values.ndim == 2 else f"shape {values.shape}"
         raise DataError(
-            f"{where}: width {width_there}, but robot {embodiment.name!r} has {width}; "
+            f"{where}: {there}, but robot {embodiment.name!r} has {width}; "
             "convert the data or choose the embodiment that recorded it",
             "width",
         )

@@ -63,6 +63,8 @@ class ParquetPairs:
                 self._add_file(file, on_bad)
             except DataError as error:
                 on_bad(str(file), "", error)
+        if not self._texts and on_bad is refuse:
+            raise DataError(f"{path}: holds no row; point to Parquet files of pictures and captions")
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -82,6 +84,9 @@ class ParquetPairs:
             with pq.ParquetFile(readable(file)) as parquet:
                 columns = _columns(parquet.schema_arrow)
                 picture, text = _choose(PICTURES, columns, file), _choose(NAMES, columns, file)
+                for name in (picture.partition(".")[0], text.partition(".")[0]):
+                    if parquet.schema_arrow.names.count(name) > 1:
+                        raise DataError(f"{file}: has two columns {name}; rename one of them", "schema")
                 _check_pictures(columns[picture], f"{file}, {picture}")
                 for group in range(parquet.num_row_groups):
                     captions = _leaf(parquet.read_row_group(group, columns=[text]), text).to_pylist()

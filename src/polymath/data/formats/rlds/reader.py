@@ -66,7 +66,7 @@ class RldsEpisodes:
         dataset = str(self._info.get("name") or self.path.parent.name)
         self.name, self.split, self._image_size = f"{self.path} ({split})", split, image_size
         known = fields or field_map(dataset)
-        self.fields = known or rlds_schema.generic(self.features, dataset)
+        self.fields = known or rlds_schema.generic(self.features, dataset, f"{self.path}/features.json")
         self.notes = () if known else rlds_schema.left_out(self.features)
         robot, places = with_cameras(self.fields.robot, None if cameras is None else listed(cameras), self.name)
         self.fields = replace(self.fields, robot=robot, images=tuple(self.fields.images[place] for place in places))
@@ -153,7 +153,7 @@ class RldsEpisodes:
         return _Example(fields, steps, 2 * len(payload))
 
     def _where(self, episode: int) -> str:
-        return self._records[episode].where
+        return f"{self._records[episode].where} ({self.episode_name(episode)})"
 
     def _check_fields(self) -> None:
         vectors = [part.field for part in (*self.fields.state, *self.fields.action)]

@@ -91,10 +91,10 @@ def decode_field(feature: Feature, values: Any, steps: int, where: str) -> Any:
     return values.astype(dtype).reshape(steps, *feature.shape)
 
 
-def generic(features: dict[str, Feature], name: str) -> FieldMap:
+def generic(features: dict[str, Feature], name: str, where: str = "features.json") -> FieldMap:
     """A map for a data set that is in no table: colour cameras, the state, the action and the language as they are.
 
-    Raises DataError naming what is missing and where a FieldMap is taken.
+    Raises DataError naming the file by `where`, what is missing, and where a FieldMap is taken.
     """
     steps = {path.removeprefix("steps/"): f for path, f in features.items() if path.startswith("steps/")}
     images = tuple(path for path, f in steps.items() if f.is_camera and not f.not_colour)
@@ -106,13 +106,11 @@ def generic(features: dict[str, Feature], name: str) -> FieldMap:
     language = [path for path in LANGUAGE if path in steps]
     for paths, role in ((images, "picture"), (state, "state"), (action, "action"), (language, "instruction")):
         if not paths:
-            there = ", ".join(steps) or "none"
-            raise DataError(
-                f"{name}/features.json: has no field for the {role} among the steps' fields {there}; {REMEDY}", "schema"
-            )
+            there = ", ".join([*steps, *left_out(features)]) or "none"
+            raise DataError(f"{where}: has no field for the {role} among the steps' fields {there}; {REMEDY}", "schema")
     for path in (*state, *action):
         if min(vectors[path].shape, default=0) < 0:
-            raise DataError(f"{name}/features.json, steps/{path}: its width is not fixed; {REMEDY}", "schema")
+            raise DataError(f"{where}, steps/{path}: its width is not fixed; {REMEDY}", "schema")
     robot = Embodiment(
         name=name,
         slot=0,

@@ -40,6 +40,8 @@ class WebDatasetPairs:
         self._facts: list[Member | None] = []
         for shard in shards:
             self._add_shard(shard, on_bad)
+        if not self._texts and on_bad is refuse:
+            raise DataError(f"{path}: holds no pair; point to shards of KEY.jpg and KEY.txt")
         recording = self.path / "recording.json"
         self.recording: dict[str, Any] = _read_recording(recording) if recording.is_file() else {}
 
@@ -129,6 +131,11 @@ def samples(shard: Path) -> Iterator[tuple[str, list[tuple[str, Member]]]]:
     """(key, its members with their extensions) in order: a sample is a run of members with one name before the dot."""
     current, sample = "", list[tuple[str, Member]]()
     for member in members(shard):
+        if member is None:  # no sample reaches across the end of an archive
+            if sample:
+                yield current, sample
+            current, sample = "", []
+            continue
         folder, _, base = member.name.rpartition("/")
         stem, _, kind = base.partition(".")
         key = f"{folder}/{stem}" if folder else stem
@@ -137,8 +144,6 @@ def samples(shard: Path) -> Iterator[tuple[str, list[tuple[str, Member]]]]:
             sample = []
         current = key
         sample.append((kind.lower(), member))
-    if sample:
-        yield current, sample
 
 
 def _is_shard(path: Path) -> bool:

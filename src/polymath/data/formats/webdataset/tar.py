@@ -38,8 +38,9 @@ class Member:
         return read_range(self.shard, self.offset, self.size)
 
 
-def members(shard: Path) -> Iterator[Member]:
-    """The files of a shard in order, hard links as what they point to; not directories, nor what macOS adds.
+def members(shard: Path) -> Iterator[Member | None]:
+    """The files of a shard in order, links as what they point to; not directories, nor what macOS adds. None stands
+    where an archive ends whole.
 
     Raises DataError if it is missing, compressed, no tar, ends early, or has something else behind its end.
     """
@@ -48,6 +49,7 @@ def members(shard: Path) -> Iterator[Member]:
         with shard.open("rb") as file:
             _refuse_compressed(file, shard)
             while True:
+                begin = end
                 file.seek(end)
                 with tarfile.open(fileobj=file, mode="r:") as tar:
                     for info in tar:
@@ -56,7 +58,13 @@ def members(shard: Path) -> Iterator[Member]:
                         if member is not None:
                             links[member.name] = member
                             yield member
+                if begin and end == begin:
+                    raise DataError(
+                        f"{shard}: what stands behind the archive, at byte {begin}, is no archive; write it again",
+                        "truncated",
+                    )
                 end = _next_archive(file, end, shard)
+                yield None
                 if not end:
                     return
     except FileNotFoundError:
