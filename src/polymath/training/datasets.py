@@ -101,7 +101,7 @@ class DataSets:
         prepared = [(folder, *folder.robot()) for folder in self._episode_folders()]
         robots = [(str(folder.path), robot) for folder, robot, _ in prepared]
         if self.episodes is not None:
-            robots.insert(0, (str(self._names.robot), self.episodes.embodiment))
+            robots.insert(0, (self.episodes.name, self.episodes.embodiment))
         check_slots(robots)
         for folder, robot, statistics in prepared:
             check_grippers(robot, statistics.action, str(folder.path))
@@ -114,7 +114,7 @@ class DataSets:
         if self.episodes is None:
             return self._prepared_robot().robot()
         robot, statistics = self.episodes.embodiment, of_episodes(self.episodes, self._normalization)
-        check_grippers(robot, statistics.action, str(self._names.robot))
+        check_grippers(robot, statistics.action, self.episodes.name)
         return robot, statistics
 
     def record(self) -> DataRecord:

@@ -286,7 +286,10 @@ def test_an_unknown_choice_is_named() -> None:
         (np.array([[0.0, np.nan]]), "holds NaN or infinity: nan in dimension 1 in row 0"),
         (np.array([[0.0, 1.0], [-np.inf, 0.0]]), "holds NaN or infinity: -inf in dimension 0 in row 1"),
         (np.array([[0.0, 1e300]]), r"beyond float32: 1e\+300 in dimension 1"),
-        (np.array([["a", "b"]]), "does not hold numbers"),
+        (np.array([["a", "b"]]), "holds text"),
+        (np.array([["1.5", "2"]]), "holds text"),
+        (np.array([["2026-01-01", "2026-01-02"]], "datetime64[s]"), "holds dates"),
+        (np.ma.masked_array(np.ones((1, 2)), mask=[[True, False]]), "holds text or gaps"),
         (np.array([[None, 1.0]], object), "holds NaN|does not hold numbers"),
         ([[1.0, 2.0], [3.0]], "does not hold numbers alone, in rows of one width"),
         (np.array([[1j, 0]]), "holds complex numbers"),
@@ -307,6 +310,18 @@ def test_any_type_of_number_counts(dtype: str) -> None:
     rows = np.array([[0, 1], [1, 1], [1, 0]]).astype(dtype)
     np.testing.assert_allclose(accumulate(rows).mean, [2 / 3, 2 / 3])
     np.testing.assert_allclose(accumulate(np.array([[100], [100]], "int8")).mean, [100])
+
+
+def test_a_field_without_dimensions() -> None:
+    assert accumulate(np.zeros((3, 0))).q99 == ()
+
+
+def test_the_rounding_of_a_large_constant_stays_small() -> None:
+    """Nanoseconds since 1970 of ten seconds: equal to 1e-8."""
+    rows = 1.7e18 + np.arange(200)[:, None] * 5e7
+    statistics = Statistics(accumulate(rows), accumulate(rows))
+    assert np.abs(statistics.normalise_state(rows)).max() < 1e-6
+    assert np.abs(statistics.normalise_action(rows, ())).max() < 1e-6
 
 
 def test_a_single_row_is_a_constant() -> None:

@@ -137,8 +137,10 @@ def checked(values: Any, width: int, name: str) -> Float[np.ndarray, "*n D"]:
     Raises DataError, naming the field by `name`, for another width, NaN, infinity, and what float32 cannot hold.
     """
     try:
-        if np.iscomplexobj(values):
-            raise DataError(f"{name}: holds complex numbers; give real ones", "schema")
+        kind = np.asarray(values).dtype.kind
+        if kind not in "biufO" or np.ma.is_masked(values):
+            content = {"c": "complex numbers", "M": "dates", "m": "durations"}.get(kind, "text or gaps")
+            raise DataError(f"{name}: holds {content}; record it as real numbers", "schema")
         values = np.asarray(values, np.float64)
     except (TypeError, ValueError):
         raise DataError(f"{name}: does not hold numbers alone, in rows of one width; record it as numbers") from None

@@ -6,7 +6,7 @@ Actions, by the run's choice:
     mean-std    mean ± 3 std -> ±1, clipped at ±1.5
     min-max     min -> -1, max -> 1; nothing is clipped
 
-Whatever the choice, a dimension that never moves is centred and not scaled, one whose quantiles collapse (see
+Whatever the choice, a dimension that never moves is centred and not blown up, one whose quantiles collapse (see
 `collapsed`) is scaled by its minimum and maximum, and gripper dimensions pass as they are.
 
 States are (value - mean) / std, clipped at ±10. A std below a thousandth of max(1, |mean|), 1 mm or 0.06 degrees in
@@ -98,7 +98,7 @@ def action_scaling(
         by_extremes = np.zeros(field.width, bool)
     centre, scale, limit = (low + high) / 2, (high - low) / 2, np.full(field.width, CLIP)
     moves = _moves(scale, centre)
-    scale = np.where(moves, scale, 1.0)
+    scale = np.where(moves, scale, _unmoved(centre, rules))
     rule = np.where(moves, np.where(by_extremes, "min, max", word), "constant").astype(object)
     passed = list(gripper)
     centre[passed], scale[passed], limit[passed], rule[passed] = 0.0, 1.0, np.inf, "unchanged"
@@ -110,13 +110,18 @@ def state_scaling(field: FieldStatistics, rules: int = RULES) -> Scaling:
     """Of states."""
     mean, std = np.array(field.mean), np.array(field.std)
     moves, floor = _moves(std, mean), STATE_FLOOR * np.maximum(1.0, np.abs(mean)) if rules > 1 else 0.0 * std
-    scale = np.where(moves, np.maximum(std, floor), 1.0)
+    scale = np.where(moves, np.maximum(std, floor), _unmoved(mean, rules))
     rule = np.where(moves, np.where(std < floor, "mean, floor", "mean, std"), "constant")
     return _frozen(mean, scale, np.full(field.width, STATE_CLIP if rules > 1 else np.inf), rule)
 
 
 def _moves(scale: Float[np.ndarray, " D"], centre: Float[np.ndarray, " D"]) -> Bool[np.ndarray, " D"]:
     return scale > CONSTANT * np.maximum(1.0, np.abs(centre))
+
+
+def _unmoved(centre: Float[np.ndarray, " D"], rules: int) -> Float[np.ndarray, " D"]:
+    """The scale of a dimension that never moves: its magnitude if that is above 1, so that rounding stays small."""
+    return np.maximum(1.0, np.abs(centre)) if rules > 1 else np.ones_like(centre)
 
 
 def _frozen(centre: np.ndarray, scale: np.ndarray, limit: np.ndarray, rule: np.ndarray) -> Scaling:

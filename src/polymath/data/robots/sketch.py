@@ -41,5 +41,5 @@ def quantiles(
     high: Float[np.ndarray, " D"],
 ) -> Float[np.ndarray, "n D"]:
     """The values of those ranks, 0 to the number of rows - 1, of each dimension; `low`, `high`: the extremes seen."""
-    index = np.stack([np.searchsorted(row.cumsum(), ranks, side="right") for row in counts], axis=1)
-    return values(index, low, high)
+    index = np.array([np.searchsorted(row.cumsum(), ranks, side="right") for row in counts], np.int64)
+    return values(index.reshape(len(counts), len(ranks)).T, low, high)
