@@ -112,6 +112,9 @@ def evaluate(
     unknown = sorted(set(choices) - set(Plan.__dataclass_fields__))
     if unknown:
         raise ConfigError(f"evaluate: no choice {unknown[0]!r}; choose from {', '.join(Plan.__dataclass_fields__)}")
+    for key in ("tasks", "splits", "cameras"):
+        if isinstance(choices.get(key), str):
+            raise ConfigError(f"evaluate: {key} is the text {choices[key]!r}; give a list of names")
     choices |= {key: tuple(choices[key]) for key in ("tasks", "splits", "cameras") if key in choices}
     plan = Plan(**choices)
     chosen.complete(plan)

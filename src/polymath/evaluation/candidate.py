@@ -82,7 +82,7 @@ def of_object(policy: Any, name: str | None = None) -> Candidate:
     if _is_of_a_run(policy):
         return _of_run_policy(policy, name)
     own_name = getattr(policy, "name", None)
-    if not callable(getattr(policy, "act", None)) or not isinstance(name or own_name, str):
+    if isinstance(policy, type) or not callable(getattr(policy, "act", None)) or not isinstance(name or own_name, str):
         raise ConfigError(f"policy {policy!r}: a {type(policy).__name__} without name and act(observations) -> chunks")
     return Candidate(name or str(own_name), policy)
 

@@ -6,6 +6,7 @@ OUT/videos/POLICY/TASK.mp4        the first episode of each task on the benchmar
 """
 
 import importlib.util
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,11 @@ from polymath.evaluation.results import Results, summarise, update_results
 from polymath.evaluation.rollout import EpisodeKey, EpisodeResult, run_episodes
 from polymath.evaluation.video import upscale, write_mp4
 from polymath.progress import progress_bar
-from polymath.workers.pool import WorkerPool
+from polymath.workers.pool import WorkerCommand, WorkerPool
 from polymath_worker.protocol import Hello
 
 _VIDEO_PIXELS = 256
+_log = logging.getLogger(__name__)
 
 
 def run_benchmark(
@@ -42,7 +44,12 @@ def run_benchmark(
     plan = benchmark.complete(candidate.completed(plan, benchmark))
     keys = benchmark.episode_keys(plan)
     _check_simulator(benchmark, plan)
-    with WorkerPool(benchmark.worker(plan), plan.workers) as pool:
+    if Path(out).exists() and not Path(out).is_dir():
+        raise ConfigError(f"{out}: is a file; name a directory for the results")
+    command = benchmark.worker(plan)
+    if not isinstance(command, WorkerCommand):
+        raise ConfigError(f"benchmark {benchmark.name}: worker gave a {type(command).__name__}, not a WorkerCommand")
+    with WorkerPool(command, plan.workers) as pool:
         _check_hello(benchmark, plan, pool.hello)
         if candidate.trained_on not in (None, pool.hello.renderer) and not allow_mixed_renderers:
             raise ConfigError(
@@ -51,6 +58,13 @@ def run_benchmark(
             )
         log = EpisodeLog(Path(out) / "episodes" / f"{candidate.name}.jsonl", _identity(candidate, plan, pool.hello))
         missing = [key for key in keys if key not in log.results]
+        if len(missing) < len(keys) and not candidate.checkpoint:
+            _log.warning(
+                "%s: %d of %d episodes are there already; if this is another policy, give it a name of its own",
+                log.path,
+                len(keys) - len(missing),
+                len(keys),
+            )
         if missing:
             _run(benchmark, candidate, pool, missing, plan, log, Path(out) / "videos" / candidate.name)
     entries = summarise(log.identity, [log.results[key] for key in keys])

@@ -128,9 +128,10 @@ def _executable(name: str, chunk: ActionChunk, execute: int, action_dim: int | N
     if not isinstance(chunk, ActionChunk):
         raise PolymathError(f"policy {name}: answered with a {type(chunk).__name__}, not a polymath.ActionChunk")
     try:
-        actions = np.asarray(chunk.actions, np.float32)
+        actions = np.asarray(chunk.actions)
+        actions = actions.astype(np.float32, casting="same_kind" if actions.dtype.kind == "c" else "unsafe")
     except (TypeError, ValueError) as error:
-        raise PolymathError(f"policy {name}: actions that are no array of numbers ({error})") from None
+        raise PolymathError(f"policy {name}: actions that are no array of real numbers ({error})") from None
     if actions.ndim != 2 or len(actions) < execute:
         raise PolymathError(
             f"policy {name}: an action chunk of shape {list(actions.shape)}, but {execute} actions are to be executed "

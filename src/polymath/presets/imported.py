@@ -44,7 +44,7 @@ def _imported(place: str, module_name: str) -> object:
     except SyntaxError as error:
         where = f"{error.filename}, line {error.lineno}"
         raise ConfigError(f"recipe {place!r}: {where}: {error.msg}; correct the file") from error
-    except Exception as error:  # a user's module runs here, and can raise anything
+    except (Exception, SystemExit) as error:  # a user's module runs here, and can raise anything
         reason = " ".join(str(error).split())
         raise ConfigError(
             f"recipe {place!r}: {module_name} cannot be imported ({type(error).__name__}: {reason}); correct it, "
