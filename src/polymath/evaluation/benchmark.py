@@ -103,14 +103,8 @@ class Benchmark:
         self._check("camera", plan.cameras, known)
         self._check("renderer", (plan.renderer,) if plan.renderer else (), self.renderers)
         self._check("option", tuple(plan.options), tuple(self.options))
-        for name, least in (
-            ("execute", 1),
-            ("workers", 1),
-            ("slots", 1),
-            ("episodes", 0),
-            ("seed", 0),
-            ("image_size", 0),
-        ):
+        at_least = {"execute": 1, "workers": 1, "slots": 1, "episodes": 0, "seed": 0, "image_size": 0}
+        for name, least in at_least.items():
             value = getattr(plan, name)
             if type(value) is not int or value < least:
                 raise ConfigError(f"{name} {value!r}: choose a whole number of at least {max(least, name != 'seed')}")
