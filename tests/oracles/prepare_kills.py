@@ -80,7 +80,7 @@ def records(out: Path) -> dict[str, list[bytes]]:
 
 def finished(out: Path) -> int:
     """Units of documents and of shards whose last file is written."""
-    return sum(1 for kind in ("rows", "shard") for _ in (out / ".work").glob(f"[0-9]*.{kind}.parquet"))
+    return sum(1 for kind in ("rows", "shard") for _ in (out / ".work").rglob(f"[0-9]*.{kind}.parquet"))
 
 
 def run_with_kills(arguments: list[str], out: Path, units: int, kills: int) -> int:
@@ -109,20 +109,20 @@ def main() -> None:
     for name, default in (("pairs", 20_000), ("episodes", 500), ("kills", 10), ("workers", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--engine", default="local")
-    given = parser.parse_args()
-    given.place.mkdir(parents=True)
-    sources = write_sources(given.place, given.pairs, given.episodes)
+    options = parser.parse_args()
+    options.place.mkdir(parents=True)
+    sources = write_sources(options.place, options.pairs, options.episodes)
     subprocess.run(
-        command(given.place, sources, "whole", given.workers, "local"), stdout=subprocess.DEVNULL, check=True
+        command(options.place, sources, "whole", options.workers, "local"), stdout=subprocess.DEVNULL, check=True
     )
-    other = command(given.place, sources, "killed", given.workers, given.engine)
-    units = 2 * sum(1 for _ in (given.place / "whole").rglob("*.array_record"))
-    hits = run_with_kills(other, given.place / "killed", units, given.kills)
-    view = digests if given.engine == "local" else records
-    whole, killed = view(given.place / "whole"), view(given.place / "killed")
+    other = command(options.place, sources, "killed", options.workers, options.engine)
+    units = 2 * sum(1 for _ in (options.place / "whole").rglob("*.array_record"))
+    hits = run_with_kills(other, options.place / "killed", units, options.kills)
+    view = digests if options.engine == "local" else records
+    whole, killed = view(options.place / "whole"), view(options.place / "killed")
     different = [name for name in sorted(whole.keys() | killed.keys()) if whole.get(name) != killed.get(name)]
     print(f"{hits} kills hit; {len(whole)} files, {len(different)} differ {different[:5]}")
-    sys.exit(1 if different or hits < given.kills else 0)
+    sys.exit(1 if different or hits < options.kills else 0)
 
 
 if __name__ == "__main__":

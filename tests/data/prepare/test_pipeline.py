@@ -66,13 +66,13 @@ def test_every_row_is_kept_dropped_or_set_aside(prepared: Path, sources: list[st
 
 def test_documents_are_those_of_the_rows(prepared: Path, tokenizer_file: Path) -> None:
     tokenizer = Tokenizer.load(tokenizer_file)
-    found = documents(prepared, folder(prepared, 0))
-    said = [tokenizer.decode([int(t) for t in d.document.tokens if t >= tokenizer.control.size]) for d in found]
-    wanted = {f"a picture of noise with the number {i}" for i in range(40)} - {
+    pairs = documents(prepared, folder(prepared, 0))
+    texts = [tokenizer.decode([int(t) for t in d.document.tokens if t >= tokenizer.control.size]) for d in pairs]
+    expected = {f"a picture of noise with the number {i}" for i in range(40)} - {
         f"a picture of noise with the number {i}" for i in (3, 5, 7, 9)
     }
-    assert Counter(said) == Counter(wanted)
-    assert all(len(d.jpegs) == 1 and d.cameras == 1 for d in found)
+    assert Counter(texts) == Counter(expected)
+    assert all(len(d.jpegs) == 1 and d.cameras == 1 for d in pairs)
     episodes = documents(prepared, folder(prepared, 2))
     assert len(episodes) == 5 + 7 + 4, "a window for every control step of tests/oracles/write_lerobot.py"
     assert all(d.cameras == 2 and len(d.jpegs) == 2 for d in episodes)
@@ -85,9 +85,9 @@ def test_documents_are_those_of_the_rows(prepared: Path, tokenizer_file: Path) -
 def test_the_index_counts_what_is_there(prepared: Path) -> None:
     for number in range(4):
         name = folder(prepared, number)
-        opened, found = PackedIndex.open(prepared / name), documents(prepared, name)
-        assert opened.documents == len(found)
-        assert opened.tokens == sum(len(d.document.tokens) for d in found)
+        opened, stored = PackedIndex.open(prepared / name), documents(prepared, name)
+        assert opened.documents == len(stored)
+        assert opened.tokens == sum(len(d.document.tokens) for d in stored)
 
 
 def test_the_card_tells_what_was_left_out(prepared: Path) -> None:
@@ -179,6 +179,7 @@ done, write = [0], units.atomic_write
 def dying(path):
     done[0] += 1
     if done[0] > int(after):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).with_name(f".{Path(path).name}.1.partial").write_bytes(b"half")
         os.kill(os.getpid(), signal.SIGKILL)
     return write(path)
@@ -193,7 +194,7 @@ def test_units_do_nothing_twice(
 ) -> None:
     """A finished unit is not made again."""
     out = tmp_path / "out"
-    monkeypatch.setattr("polymath.data.prepare.pipeline._finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("polymath.data.prepare.pipeline.finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         prepare(sources[:1], tokenizer_file, LAYOUT, out, SETTINGS)
     times = {file: file.stat().st_mtime_ns for file in out.rglob("*.parquet")}
@@ -204,10 +205,10 @@ def test_units_do_nothing_twice(
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_full_disk_is_said_and_gone_on_from(
+def test_a_full_disk_is_reported_and_recovered_from(
     workers: int, prepared: Path, sources: list[str], tokenizer_file: Path, small_disk: Path, tmp_path: Path
 ) -> None:
-    """1 MiB is too little for the shards beside the documents; what was finished is gone on with on a larger disk."""
+    """1 MiB is too little for the shards beside the documents; what was finished is kept on a larger disk."""
     with pytest.raises(PolymathError, match=r"\.array_record: the disk is full .* then run the same command again"):
         prepare(sources, tokenizer_file, LAYOUT, small_disk / "out", SETTINGS, workers=workers)
     assert not list(small_disk.rglob("*.partial"))

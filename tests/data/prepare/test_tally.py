@@ -7,12 +7,21 @@ import numpy as np
 import pyarrow as pa
 
 from polymath.data.prepare.tally import Reason, Tally, mark_duplicates
-from polymath.data.prepare.units import ROWS
+from polymath.data.prepare.work import ROWS
 
 
 def row(number: int, status: str = "kept", kind: str = "", reason: str = "", **facts: int) -> dict[str, Any]:
     empty = dict.fromkeys(("documents", "tokens", "images", "characters", "picture_hash", "text_hash"), 0)
-    return {"source": 0, "row": number, "status": status, "kind": kind, "reason": reason, **empty, **facts}
+    return {
+        "source": 0,
+        "row": number,
+        "record": "",
+        "status": status,
+        "kind": kind,
+        "reason": reason,
+        **empty,
+        **facts,
+    }
 
 
 def table(*rows: dict[str, Any]) -> pa.Table:

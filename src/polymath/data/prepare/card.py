@@ -90,7 +90,7 @@ def _median(values: Int[np.ndarray, " n"], weights: Int[np.ndarray, " n"]) -> in
 
 def _settings(plan: Plan) -> list[tuple[str, Any]]:
     """Layout, filter and settings by their names on the command line."""
-    said = config.to_dict(plan.settings)
-    bounds = {f"filter.{name}": value for name, value in said.pop("filter").items()}
+    settings = config.to_dict(plan.settings)
+    bounds = {f"filter.{name}": value for name, value in settings.pop("filter").items()}
     layout = {f"layout.{name}": value for name, value in config.to_dict(plan.layout).items()}
-    return [(name, value) for name, value in {**layout, **bounds, **said}.items()]
+    return [(name, value) for name, value in {**layout, **bounds, **settings}.items()]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,13 @@ import numpy as np
 
 from polymath import config
 from polymath.data.files.images import decode
-from polymath.data.files.quarantine import Quarantine
 from polymath.data.formats.memory import check_episode
 from polymath.data.formats.opening import open_source
-from polymath.data.interface import EpisodeSet, episode_name
+from polymath.data.interface import episode_name
 from polymath.data.prepare import filters
 from polymath.data.prepare.plan import Plan, PlannedSource
-from polymath.data.robots.statistics import Normalization, RobotAccumulator, Statistics
+from polymath.data.prepare.reading import vectors
+from polymath.data.robots.statistics import Statistics
 from polymath.data.sequences.rows import (
     check_pointing,
     interleaved_document,
@@ -26,7 +27,7 @@ from polymath.data.sequences.rows import (
 )
 from polymath.data.sequences.sequence import Document, Layout
 from polymath.data.sequences.transforms import RobotTransform
-from polymath.errors import DataError
+from polymath.errors import ConfigError, DataError
 from polymath.tokenizer import Tokenizer
 from polymath.types import Embodiment, Episode
 
@@ -37,9 +38,12 @@ class Dropped(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Made:
-    """What a row became. Hashes are 0 where there is no picture or text to compare."""
+    """What a row became; `documents` can be gone through once, and may raise Dropped for one that is too large.
 
-    documents: list[Document]
+    Hashes are 0 where there is no picture or text to compare.
+    """
+
+    documents: Iterable[Document]
     cameras: int
     characters: int
     picture_hash: int = 0
@@ -47,11 +51,17 @@ class Made:
 
 
 class Maker:
-    """Makes the documents of one source's rows. Raises DataError for a bad row, Dropped for a filtered one."""
+    """Makes the documents of one source's rows. Raises ConfigError if the source has other rows than were planned."""
 
     def __init__(self, plan: Plan, source: PlannedSource, tokenizer: Tokenizer, out: Path) -> None:
         self._layout, self._bounds, self._tokenizer = plan.layout, plan.settings.filter, tokenizer
         self._rows = opened(source.name, plan.layout.image_size)
+        if len(self._rows) != source.rows:
+            raise ConfigError(
+                f"{source.name}: has {len(self._rows)} rows, {source.rows} when this preparation began; remove {out} "
+                "and prepare it from the beginning"
+            )
+        self._kind = source.kind
         self._make = {
             "pairs": self._pair,
             "pointing": self._pointing,
@@ -64,10 +74,17 @@ class Maker:
             self._transform = RobotTransform(plan.layout, tokenizer, robot, statistics)
 
     def make(self, row: int) -> Made:
+        """Raises DataError for a bad row, Dropped for a filtered one; what else a library raises is for `one_row`."""
         made = self._make(row)
-        for document in made.documents:
-            self._check_size(document)
-        return made
+        return dataclasses.replace(made, documents=map(self._checked, made.documents))
+
+    def record_name(self, row: int) -> str:
+        """What the set itself calls a row: an episode's own number; elsewhere its place among those that opened."""
+        return episode_name(self._rows, row) if self._kind == "episodes" else f"row {row}"
+
+    def where(self, row: int) -> str:
+        """Set and row, for an error."""
+        return f"{self._rows.name}: {self.record_name(row)}"
 
     def _pair(self, row: int) -> Made:
         text = self._rows.text(row)
@@ -106,27 +123,30 @@ class Maker:
         return Made([document], 1, len(text), 0, filters.text_hash(text))
 
     def _episode(self, row: int) -> Made:
-        """Decoded once as a whole, then a window for every control step."""
-        actions = self._rows.actions(row)
+        """Decoded once as a whole, then a window for every control step, one after the other."""
+        states, actions = vectors(self._rows, row)
         self._drop(filters.episode_reason(len(actions), self._bounds))
         robot, instruction = self._transform.embodiment, self._rows.instruction(row)
         self._drop(filters.text_reason(instruction, self._bounds))
-        frames, states = self._rows.frames(row, range(len(actions))), self._rows.states(row)
+        frames = self._rows.frames(row, range(len(actions)))
         images = {camera: frames[:, c] for c, camera in enumerate(robot.cameras)}
         episode = Episode(images, states, actions, instruction, self._rows.task(row), robot.name)
         check_episode(episode, robot, f"{self._rows.name}: {episode_name(self._rows, row)}")
+        return Made(self._windows(instruction, frames, states, actions), len(robot.cameras), len(instruction))
+
+    def _windows(
+        self, instruction: str, frames: np.ndarray, states: np.ndarray, actions: np.ndarray
+    ) -> Iterator[Document]:
         tokens = self._transform.instruction_ids(instruction)
-        documents = [
-            window_document(self._transform, tokens, step, frames[window_steps(self._layout, step)], states, actions)
-            for step in range(len(actions))
-        ]
-        return Made(documents, len(robot.cameras), len(instruction))
+        for step in range(len(actions)):
+            seen = frames[window_steps(self._layout, step)]
+            yield window_document(self._transform, tokens, step, seen, states, actions)
 
     def _drop(self, reason: str | None) -> None:
         if reason:
             raise Dropped(reason)
 
-    def _check_size(self, document: Document) -> None:
+    def _checked(self, document: Document) -> Document:
         for name, size, limit in (
             ("length", len(document.tokens), self._layout.length),
             ("max_images", len(document.images), self._layout.max_images),
@@ -134,23 +154,17 @@ class Maker:
         ):
             if size > limit:
                 raise Dropped(f"longer than layout.{name}")
+        return document
 
 
 @functools.lru_cache(maxsize=8)
 def opened(name: str, image_size: int) -> Any:
     """The source with its bad rows left out: the same rows in the same order in every process. Kept open."""
-    return open_source(name, image_size, Quarantine().add)
+    return open_source(name, image_size, _noted_before)
 
 
-def good_statistics(rows: EpisodeSet, normalization: Normalization) -> Statistics:
-    """Of the episodes that can be used. Raises DataError if there is none."""
-    total = RobotAccumulator(rows.embodiment)
-    for row in range(len(rows)):
-        try:
-            total.add(rows.states(row), rows.actions(row), episode_name(rows, row))
-        except DataError:  # is set aside when its unit is prepared
-            continue
-    return total.result(normalization)
+def _noted_before(file: str, row: str, error: DataError) -> None:
+    """What cannot be opened was written down when the plan was made."""
 
 
 def layout_room(layout: Layout, robot: Embodiment) -> str | None:

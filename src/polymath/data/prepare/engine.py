@@ -6,18 +6,20 @@ On Ray, every node must see the sources and the output directory under the same 
 import contextlib
 import importlib.util
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 
 from polymath import errors
+from polymath.data.prepare import work
 from polymath.errors import ConfigError, PolymathError
+from polymath.progress import watching
 
 STOPPED = Path(".work") / "stopped"
 Engine = Literal["local", "ray"]
-DUPLICATES = pa.schema([("source", pa.int32()), ("row", pa.int64())])
 
 
 def start(engine: Engine) -> None:
@@ -42,9 +44,9 @@ def start(engine: Engine) -> None:
 
 
 class _Guarded:
-    """A unit whose PolymathError is its answer, because one that is raised in a worker loses its kind on the way.
+    """A unit whose error is its answer, because one that is raised in a worker loses its kind on the way.
 
-    After the first one the others do nothing: `.work/stopped` tells them.
+    After the first one the others do nothing: `.work/stopped` tells them. An OSError here is of our own files.
     """
 
     def __init__(self, unit: Callable[[str, int], int]) -> None:
@@ -56,49 +58,34 @@ class _Guarded:
             return ""
         try:
             self._unit(out, number)
-        except PolymathError as error:
+        except (PolymathError, OSError) as error:
             with contextlib.suppress(OSError):
                 stopped.touch()
-            return f"{type(error).__name__}: {error}"
+            kind = type(error).__name__ if isinstance(error, PolymathError) else "PolymathError"
+            return f"{kind}: {error}"
+        work.count_one(Path(out), self._unit.__name__)
         return ""
 
 
-def run(unit: Callable[[str, int], int], out: Path, numbers: Sequence[int], workers: int) -> None:
-    """Call `unit(out, n)` for every n in `workers` processes, or over the cluster.
+def run(title: str, unit: Callable[[str, int], int], out: Path, units: int, workers: int) -> None:
+    """Call `unit(out, n)` for every n of [0, units) in `workers` processes, or over the cluster; a bar says how far.
 
     Raises the first PolymathError that a unit raised.
     """
     import daft
 
-    if not numbers:
+    if not units:
         return
     (out / STOPPED).unlink(missing_ok=True)
+    work.begin_count(out, unit.__name__)
     if workers > 1:
-        call = daft.cls(_Guarded, use_process=True, max_concurrency=min(workers, len(numbers)))(unit)
+        call = daft.cls(_Guarded, use_process=True, max_concurrency=min(workers, units))(unit)
     else:
         call = daft.func(_Guarded(unit), return_dtype=daft.DataType.string(), use_process=False)
-    frame = daft.from_pydict({"number": list(numbers)}).into_batches(1)
+    frame = daft.from_arrow(pa.table({"number": np.arange(units)})).into_batches(1)
     frame = frame.with_column("error", call(daft.lit(str(out)), daft.col("number")))
-    found = sorted(frame.where("error != ''").to_pydict()["error"])
-    if found:
-        kind, _, message = found[0].partition(": ")
+    with watching(title, units, lambda: min(units, work.count(out, unit.__name__))):
+        messages = sorted(frame.where("error != ''").to_pydict()["error"])
+    if messages:
+        kind, _, message = messages[0].partition(": ")
         raise getattr(errors, kind, PolymathError)(message)
-
-
-def duplicates(files: Sequence[Path], columns: dict[str, int]) -> pa.Table:
-    """Rows (source, row) beyond the allowed number of equal values; `columns`: hashes joined by '+', and the bound.
-
-    The first rows of a source stay, so that the result, which is sorted, does not depend on the engine.
-    """
-    import daft
-    from daft.functions import row_number
-
-    rows = daft.read_parquet([str(file) for file in files]).where("status = 'kept'")
-    found = [DUPLICATES.empty_table()]
-    for names, most in columns.items():
-        hashes = names.split("+")
-        window = daft.Window().partition_by("source", *hashes).order_by("row")
-        frame = rows.where(f"{hashes[0]} != 0").with_column("rank", row_number().over(window))
-        found.append(frame.where(f"rank > {most}").select("source", "row").to_arrow().cast(DUPLICATES))
-    once = pa.concat_tables(found).group_by(DUPLICATES.names).aggregate([])
-    return once.sort_by([(name, "ascending") for name in DUPLICATES.names])

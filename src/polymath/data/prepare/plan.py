@@ -1,4 +1,4 @@
-"""Which rows make which shard: fixed before any work, stored, and the same whenever and wherever the work goes on.
+"""Which rows make which shard: fixed before any work, stored, and the same whenever and wherever the work continues.
 
 OUT/prepared.json                     written last: the sources, their sizes, the layout
 OUT/plan.json                         this plan; another one in the same directory is an error
@@ -7,12 +7,15 @@ OUT/00-NAME/shard-000000.array_record …   index.parquet, and of a robot embodi
 OUT/quarantine.parquet                bad rows: source, file, row, kind, reason
 OUT/dropped.parquet                   rows that a filter left out, with the reason
 OUT/card.html
-OUT/.work/                            finished units; removed at the end
+OUT/.work/                            finished units, see `work`; removed at the end
 """
 
+import functools
 import hashlib
+import itertools
 import re
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,13 +60,31 @@ class Plan:
     settings: Settings
     tokenizer: str
 
-    def parts(self) -> list[Part]:
-        """Every unit of work, in the order of sources and rows."""
-        return [
-            Part(s, n, n * source.per_shard, min((n + 1) * source.per_shard, source.rows))
-            for s, source in enumerate(self.sources)
-            for n in range(source.parts)
-        ]
+    @functools.cached_property
+    def _ends(self) -> tuple[int, ...]:
+        """Per source the number of units up to its last one."""
+        return tuple(itertools.accumulate(source.parts for source in self.sources))
+
+    @property
+    def units(self) -> int:
+        """How many parts there are; each is a unit of work."""
+        return self._ends[-1]
+
+    def part(self, unit: int) -> Part:
+        """Part number `unit`, in the order of sources and rows. Raises IndexError outside [0, units)."""
+        if not 0 <= unit < self.units:
+            raise IndexError(f"unit {unit} of {self.units}")
+        source = bisect_right(self._ends, unit)
+        return self._part(source, unit - (self._ends[source - 1] if source else 0))
+
+    def parts_of(self, source: int) -> Iterator[Part]:
+        """The parts of one source, in order."""
+        return (self._part(source, number) for number in range(self.sources[source].parts))
+
+    def _part(self, source: int, number: int) -> Part:
+        planned = self.sources[source]
+        start = number * planned.per_shard
+        return Part(source, number, start, min(start + planned.per_shard, planned.rows))
 
 
 def folder_name(number: int, name: str) -> str:
@@ -77,18 +98,18 @@ def file_hash(path: Path) -> str:
 
 
 def same(out: Path, names: Sequence[str], layout: Layout, settings: Settings, tokenizer: Path) -> Plan:
-    """The plan that is there. Raises ConfigError naming what differs if it is not the one asked for."""
+    """The stored plan. Raises ConfigError naming what differs if it was made for other sources or settings."""
     former = load(out)
-    for field, there, asked in (
+    for field, stored, requested in (
         ("sources", [source.name for source in former.sources], list(names)),
         ("layout", former.layout, layout),
         ("settings", former.settings, settings),
         ("tokenizer", former.tokenizer, file_hash(tokenizer)),
     ):
-        if there != asked:
+        if stored != requested:
             raise ConfigError(
-                f"{out / 'plan.json'}: {field} is another one there; choose another directory, or the same sources and "
-                "settings to go on"
+                f"{out / 'plan.json'}: {field} is another one there; choose another directory, or give the same "
+                "sources and settings to continue"
             )
     return former
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from polymath import wire
-from polymath.data.prepare import units
+from polymath.data.prepare import units, work
 from polymath.data.prepare.plan import Plan
 from polymath.tokenizer import Tokenizer
 
@@ -21,20 +21,20 @@ CHARACTERS = 200
 
 def samples(out: Path, plan: Plan, number: int) -> list[dict[str, Any]]:
     """Documents evenly spaced over the source: first pictures, and text without control tokens."""
-    files = [units.work_file(out, part, "documents.parquet") for part in plan.parts() if part.source == number]
+    files = [work.work_file(out, part, "documents.parquet") for part in plan.parts_of(number)]
     counts = np.array([pq.read_metadata(file).num_rows for file in files], np.int64)
     if not counts.sum():
         return []
     tokenizer, ends = Tokenizer.load(out / "tokenizer.json"), np.cumsum(counts)
     chosen = sorted(set(np.linspace(0, ends[-1] - 1, SAMPLES).astype(int).tolist()))
-    found = []
+    shown = []
     for index in chosen:
         file = int(np.searchsorted(ends, index, side="right"))
         document = wire.decode(_document(files[file], index - int(ends[file] - counts[file])))
         words = [int(token) for token in document["tokens"] if token >= tokenizer.control.size]
         pictures = [_thumbnail(jpeg) for jpeg in document["jpegs"][:PICTURES]]
-        found.append({"pictures": pictures, "text": tokenizer.decode(words)[:CHARACTERS]})
-    return found
+        shown.append({"pictures": pictures, "text": tokenizer.decode(words)[:CHARACTERS]})
+    return shown
 
 
 def _document(path: Path, row: int) -> bytes:

@@ -30,22 +30,25 @@ class Tally:
     kept: dict[str, Counter[int]] = field(default_factory=lambda: {name: Counter() for name in MEASURES})
 
     def add(self, rows: pa.Table) -> None:
-        """Rows of `units.ROWS`."""
+        """Rows of `work.ROWS`."""
         for value in pc.value_counts(rows["status"]).to_pylist():
             self.status[value["values"]] += value["counts"]
-        left_out = rows.filter(pc.not_equal(rows["status"], "kept"))
-        for kind, reason in zip(left_out["kind"].to_pylist(), left_out["reason"].to_pylist(), strict=True):
-            self.add_reason(kind, reason)
+        self.add_reasons(rows.filter(pc.not_equal(rows["status"], "kept")))
         kept = rows.filter(pc.equal(rows["status"], "kept"))
         documents = kept["documents"].to_numpy()
         _count(self.kept["tokens of a document"], kept["tokens"].to_numpy() // np.maximum(documents, 1))
         for name in MEASURES[1:]:
             _count(self.kept[name], kept[name].to_numpy())
 
-    def add_reason(self, kind: str, reason: str) -> None:
-        entry = self.reasons.setdefault(kind, Reason())
-        entry.count += 1
-        entry.example = entry.example or ("" if reason == kind else reason)
+    def add_reasons(self, rows: pa.Table) -> None:
+        """Rows that were left out, with `kind` and `reason`."""
+        telling = rows.filter(pc.not_equal(rows["reason"], rows["kind"]))
+        for entry in pc.value_counts(rows["kind"]).to_pylist():
+            reason = self.reasons.setdefault(entry["values"], Reason())
+            reason.count += entry["counts"]
+            if not reason.example:
+                place = pc.index(telling["kind"], entry["values"]).as_py()
+                reason.example = "" if place < 0 else telling["reason"][place].as_py()
 
 
 def mark_duplicates(rows: pa.Table, late: Int[np.ndarray, " n"]) -> pa.Table:

@@ -23,26 +23,14 @@ from polymath.data.loading.packed_index import Shard
 from polymath.data.prepare import plan as plans
 from polymath.data.prepare.documents import Dropped, Maker, opened
 from polymath.data.prepare.plan import Part, Plan
+from polymath.data.prepare.reading import one_row, printable
+from polymath.data.prepare.work import FOLDER_UNITS, ROWS, late_file, work_file
 from polymath.data.sequences.packing import Sizes, pack
+from polymath.data.sequences.sequence import Document
 from polymath.errors import DataError
 from polymath.files import atomic_write
 from polymath.tokenizer import Tokenizer
 
-ROWS = pa.schema(
-    [
-        ("source", pa.int32()),
-        ("row", pa.int64()),
-        ("status", pa.string()),  # kept, dropped, bad
-        ("kind", pa.string()),
-        ("reason", pa.string()),
-        ("documents", pa.int32()),
-        ("tokens", pa.int64()),
-        ("images", pa.int32()),
-        ("characters", pa.int32()),
-        ("picture_hash", pa.int64()),
-        ("text_hash", pa.int64()),
-    ]
-)
 DOCUMENTS = pa.schema(
     [
         ("row", pa.int64()),
@@ -56,15 +44,6 @@ GROUP_ROWS = 256  # documents of a Parquet row group
 ZSTD_LEVEL = 3
 
 
-def work_file(out: Path, part: Part, kind: str) -> Path:
-    return out / ".work" / f"{part.source:02d}-{part.number:06d}.{kind}"
-
-
-def finished(out: Path, kind: str) -> int:
-    """How many units have written their last file: `rows` of documents, `shard` of shards."""
-    return sum(1 for _ in (out / ".work").glob(f"[0-9]*.{kind}.parquet"))
-
-
 def shard_file(out: Path, plan: Plan, part: Part) -> Path:
     return out / plan.sources[part.source].folder / f"shard-{part.number:06d}.array_record"
 
@@ -73,7 +52,7 @@ def make_documents(out: str, number: int) -> int:
     """Unit 1: read, validate, filter, re-encode and tokenise the rows of a part. Gives the number of documents."""
     place = Path(out)
     plan = _plan(out)
-    part = plan.parts()[number]
+    part = plan.part(number)
     target = work_file(place, part, "rows.parquet")
     if not target.is_file():
         maker = _maker(out, part.source)
@@ -98,24 +77,17 @@ def make_documents(out: str, number: int) -> int:
 
 
 def _row(maker: Maker, row: int, quality: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What became of a row, and its documents. No row ends the job: a bad one is set aside with the reason."""
     try:
-        made = maker.make(row)
+        with one_row(maker.where(row)):
+            made = maker.make(row)
+            documents = [_encoded(document, row, made.cameras, quality) for document in made.documents]
     except Dropped as reason:
-        return _facts("dropped", str(reason), str(reason)), []
+        return _facts("dropped", kind=str(reason), reason=str(reason)), []
     except DataError as error:
-        return _facts("bad", error.kind, str(error)), []
-    documents: list[dict[str, Any]] = [
-        {
-            "row": row,
-            "tokens": len(document.tokens),
-            "images": len(document.images),
-            "control_steps": len(document.states),
-            "data": wire.encode(record.to_fields(record.store(document, made.cameras, quality))),
-        }
-        for document in made.documents
-    ]
+        return _facts("bad", maker.record_name(row), printable(error.kind), printable(str(error))), []
     facts = {
-        **_facts("kept", "", ""),
+        **_facts("kept"),
         "documents": len(documents),
         "tokens": sum(document["tokens"] for document in documents),
         "images": sum(document["images"] for document in documents),
@@ -126,9 +98,20 @@ def _row(maker: Maker, row: int, quality: int) -> tuple[dict[str, Any], list[dic
     return facts, documents
 
 
-def _facts(status: str, kind: str, reason: str) -> dict[str, Any]:
+def _encoded(document: Document, row: int, cameras: int, quality: int) -> dict[str, Any]:
+    """An entry of `DOCUMENTS`."""
+    return {
+        "row": row,
+        "tokens": len(document.tokens),
+        "images": len(document.images),
+        "control_steps": len(document.states),
+        "data": wire.encode(record.to_fields(record.store(document, cameras, quality))),
+    }
+
+
+def _facts(status: str, name: str = "", kind: str = "", reason: str = "") -> dict[str, Any]:
     empty = dict.fromkeys(("documents", "tokens", "images", "characters", "picture_hash", "text_hash"), 0)
-    return {"status": status, "kind": kind, "reason": reason, **empty}
+    return {"status": status, "record": name, "kind": kind, "reason": reason, **empty}
 
 
 def write_shard(out: str, number: int) -> int:
@@ -136,7 +119,7 @@ def write_shard(out: str, number: int) -> int:
     from array_record.python.array_record_module import ArrayRecordWriter
 
     place, plan = Path(out), _plan(out)
-    part = plan.parts()[number]
+    part = plan.part(number)
     facts = work_file(place, part, "shard.parquet")
     if facts.is_file():
         return int(pq.read_table(facts)["records"][0].as_py())
@@ -182,18 +165,17 @@ def _maker(out: str, source: int) -> Maker:
 
 def late_rows(out: str, part: Part) -> Int[np.ndarray, " n"]:
     """The rows of a part that occurred before."""
-    rows = _duplicates(out, part.source)
+    rows = _late(out, part.source, part.number // FOLDER_UNITS)
     return rows[slice(*np.searchsorted(rows, (part.start, part.stop)))]
 
 
-@functools.lru_cache(maxsize=4)
-def _duplicates(out: str, source: int) -> Int[np.ndarray, " n"]:
-    """The rows of a source that occurred before, sorted."""
-    file = Path(out) / ".work" / "duplicates.parquet"
-    return pq.read_table(file, columns=["row"], filters=[("source", "=", source)])["row"].to_numpy()
+@functools.lru_cache(maxsize=2)
+def _late(out: str, source: int, thousand: int) -> Int[np.ndarray, " n"]:
+    """Those of a thousand units, sorted."""
+    return pq.read_table(late_file(Path(out), source, thousand))["row"].to_numpy()
 
 
 def forget() -> None:
     """What this process keeps of output directories and sources: there may be others in their places by now."""
-    for kept in (_plan, _maker, _duplicates, opened):
-        kept.cache_clear()
+    for cached in (_plan, _maker, _late, opened):
+        cached.cache_clear()
