@@ -97,6 +97,13 @@ def prepare(
     columns = ["rows", "kept", "dropped", "bad", "documents", "records", "tokens"]
     rows = [[s["name"], *(s[c] for c in columns), f"{s['fill']:.1%}"] for s in summary["sources"].values()]
     print_table(["source", *columns, "filled"], rows)
+    incomplete = [source for source in summary["sources"].values() if source["kept"] < source["rows"]]
+    for source in incomplete:
+        left_out, reasons = source["rows"] - source["kept"], source.get("reasons", {}).items()
+        counts = ", ".join(f"{kind} {count:,}" for kind, count in reasons)
+        print(f"\n{source['name']}: {left_out:,} rows left out ({left_out / source['rows']:.2%}): {counts}")
+    if incomplete:
+        print(f"each of them: {out}/quarantine.parquet (bad), {out}/dropped.parquet (filtered)")
     print(f"\n{out}/card.html")
 
 

@@ -78,6 +78,11 @@ class Maker:
         made = self._make(row)
         return dataclasses.replace(made, documents=map(self._checked, made.documents))
 
+    @property
+    def name(self) -> str:
+        """Of the set."""
+        return self._rows.name
+
     def record_name(self, row: int) -> str:
         """What the set itself calls a row: an episode's own number; elsewhere its place among those that opened."""
         return episode_name(self._rows, row) if self._kind == "episodes" else f"row {row}"

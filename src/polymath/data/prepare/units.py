@@ -85,7 +85,8 @@ def _row(maker: Maker, row: int, quality: int) -> tuple[dict[str, Any], list[dic
     except Dropped as reason:
         return _facts("dropped", kind=str(reason), reason=str(reason)), []
     except DataError as error:
-        return _facts("bad", maker.record_name(row), printable(error.kind), printable(str(error))), []
+        message = str(error) if maker.name in str(error) else f"{maker.where(row)}: {error}"
+        return _facts("bad", maker.record_name(row), printable(error.kind), printable(message)), []
     facts = {
         **_facts("kept"),
         "documents": len(documents),
