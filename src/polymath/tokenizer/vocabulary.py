@@ -70,7 +70,7 @@ class Vocabulary:
     def to_json(self) -> str:
         """The text of tokenizer.json."""
         names = self.control.names()
-        tokens = chain(names, map(_spell, self.tokens[len(names) :]))
+        tokens = chain(names, map(spell, self.tokens[len(names) :]))
         model = {
             "type": "BPE",
             "dropout": None,
@@ -81,7 +81,7 @@ class Vocabulary:
             "byte_fallback": False,
             "ignore_merges": False,
             "vocab": {token: rank for rank, token in enumerate(tokens)},
-            "merges": [[_spell(left), _spell(right)] for left, right in self.merges],
+            "merges": [[spell(left), spell(right)] for left, right in self.merges],
         }
         state: dict[str, Any] = {
             "version": "1.0",
@@ -107,13 +107,14 @@ class Vocabulary:
         control = _control_block(vocab)
         merges = _merges(state)
         vocabulary = cls(control, merges)
-        expected = [*control.names(), *map(_spell, vocabulary.tokens[control.size :])]
+        expected = [*control.names(), *map(spell, vocabulary.tokens[control.size :])]
         if any(vocab.get(token) != rank for rank, token in enumerate(expected)) or len(vocab) != len(expected):
             raise ConfigError("ids are not control tokens, bytes, merges in their order; train it with this package")
         return vocabulary
 
 
-def _spell(token: bytes) -> str:
+def spell(token: bytes) -> str:
+    """The token in GPT-2's letters, one a byte."""
     return token.decode("latin-1").translate(_SPELLING)
 
 
