@@ -22,7 +22,6 @@ def load_decoder(path: Path, config: decoder.Config, dtype: Any = jnp.float32, s
     Raises CheckpointError for a missing or extra weight or another shape, and for a vocabulary of another size.
     """
     tensors = open_tensors(path)
-    rules, specs = _rules(config), decoder.specs(config)
     embedding = tensors.shapes.get("model.embed_tokens.weight")
     if embedding is None:
         raise CheckpointError(f"{path}: no tensor 'model.embed_tokens.weight'; this is no decoder of the LLaMA family")
@@ -31,6 +30,13 @@ def load_decoder(path: Path, config: decoder.Config, dtype: Any = jnp.float32, s
             f"{path}: a vocabulary of {embedding[0]:,} entries, but decoder.vocabulary is {config.vocabulary:,}; use "
             "the tokenizer that came with these weights, or set decoder.vocabulary"
         )
+    layers = len(_layers(tensors.shapes))
+    if config.depth > layers:  # before as many names are written down
+        raise CheckpointError(
+            f"{path}: holds {layers} layers, but num_hidden_layers in config.json is {config.depth:,}; fetch the whole "
+            "checkpoint again"
+        )
+    rules, specs = _rules(config), decoder.specs(config)
     hint = f"it has width {embedding[1]} and {len(_layers(tensors.shapes))} layers; set model.decoder to its sizes"
     unused = {"lm_head.weight"} if config.tied else set()
     inverse = {name for name in tensors.shapes if name.endswith("rotary_emb.inv_freq")}  # of old files; we compute it
