@@ -1,14 +1,13 @@
 """Frozen dataclasses to JSON and back, and command-line overrides of the form `a.b=c`."""
 
 import dataclasses
-import difflib
 import json
 import types
 import typing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from polymath.errors import ConfigError
+from polymath.errors import ConfigError, did_you_mean
 from polymath.files import atomic_write
 
 T = TypeVar("T")
@@ -29,7 +28,7 @@ def from_dict(cls: type[T], values: dict[str, Any], where: str = "config") -> T:
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for name in values:
         if name not in fields:
-            raise ConfigError(f"{where}.{name}: no such field in {cls.__name__}{_nearest(name, fields)}")
+            raise ConfigError(f"{where}.{name}: no such field in {cls.__name__}; {did_you_mean(name, fields)}")
     required = [f.name for f in fields.values() if _is_required(f) and f.name not in values]
     if required:
         raise ConfigError(f"{where}: missing field {required[0]!r} of {cls.__name__}")
@@ -68,10 +67,10 @@ def apply_overrides(config: T, assignments: typing.Sequence[str]) -> T:
         node = values
         for parent in parents:
             if not isinstance(node.get(parent), dict):
-                raise ConfigError(f"--set {assignment}: no group {parent!r}{_nearest(parent, node)}")
+                raise ConfigError(f"--set {assignment}: no group {parent!r}; {did_you_mean(parent, node)}")
             node = node[parent]
         if leaf not in node:
-            raise ConfigError(f"--set {assignment}: no field {leaf!r}{_nearest(leaf, node)}")
+            raise ConfigError(f"--set {assignment}: no field {leaf!r}; {did_you_mean(leaf, node)}")
         node[leaf] = _parse(text)
     return from_dict(type(config), values, where="--set")
 
@@ -85,12 +84,6 @@ def _parse(text: str) -> Any:
 
 def _is_required(f: dataclasses.Field) -> bool:
     return f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-
-
-def _nearest(name: str, names: typing.Iterable[str]) -> str:
-    names = list(names)
-    close = difflib.get_close_matches(name, names, n=3)
-    return f"; did you mean {' or '.join(close)}?" if close else f"; choose from {', '.join(names)}"
 
 
 def _decode(hint: Any, value: Any, where: str) -> Any:

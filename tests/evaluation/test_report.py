@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from polymath.data.looking.overlay import attention_overlay
 from polymath.errors import DataError
 from polymath.evaluation.report import AttentionPicture, render_report, write_report
 from polymath.evaluation.report.data import read_curves
-from polymath.evaluation.report.pictures import attention_overlay
 from polymath.evaluation.video import read_tags, write_mp4
 
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -203,3 +204,48 @@ def test_fetch_takes_a_folder_as_it_is(exported: Path) -> None:
     assert fetch(str(exported)) == exported
     with pytest.raises(PolymathError, match="no such directory"):
         fetch("nothing here")
+
+
+@pytest.fixture(scope="module")
+def adapted_with_head(run: Run, params: polymath_v.Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Adapters and the action head have moved, as the groups that docs/model.md teaches let them."""
+    recipe = with_adapters(run.recipe, lora.Config(r"decoder\.blocks\.(query|down)", rank=2))
+    groups = ((r".*lora_(down|up)|action_head.*", 1.0), (r"(?!.*lora_|action_head).*", 0.0))
+    recipe = replace(recipe, robot=replace(recipe.robot, optimizer=replace(recipe.robot.optimizer, groups=groups)))
+    fresh = lora.attach(params, polymath_v.specs(recipe.model), jax.random.key(1))
+    learns = ("lora_up", "action_head.out", "action_head.up")
+    moved = jax.tree_util.tree_map_with_path(lambda path, w: w + 0.1 if name_of(path).endswith(learns) else w, fresh)
+    return stored(tmp_path_factory.mktemp("runs") / "adapted_with_head", run, recipe, moved)
+
+
+def test_what_was_trained_beside_the_adapters_comes_along(
+    trained: Path, adapted_with_head: Path, tmp_path: Path
+) -> None:
+    export_run(adapted_with_head, tmp_path / "alone", "alone")
+    names = set(json.loads((tmp_path / "alone" / "model.safetensors.index.json").read_text())["weight_map"])
+    assert {"action_head.out", "action_head.up", "decoder.blocks.query.lora_up"} <= names
+    assert not any(name.endswith(".base") for name in names)
+    import_run(tmp_path / "alone", tmp_path / "run", trained)
+    expected, again = weights_of(adapted_with_head), weights_of(tmp_path / "run")
+    assert all(np.array_equal(again[name], expected[name]) for name in expected)
+
+
+def test_another_base_of_the_same_sizes_is_refused(
+    run: Run, params: polymath_v.Params, adapted_with_head: Path, tmp_path: Path
+) -> None:
+    export_run(adapted_with_head, tmp_path / "alone", "alone")
+    other = jax.tree_util.tree_map_with_path(lambda path, w: w + (name_of(path) == "vit.patch"), params)
+    base = stored(tmp_path / "base", run, run.recipe, other)
+    with pytest.raises(CheckpointError, match=r"is another base .* SHA-256 [0-9a-f]{16}…, .* theirs [0-9a-f]{16}…"):
+        import_run(tmp_path / "alone", tmp_path / "run", base)
+    assert not (tmp_path / "run").exists()
+
+
+def test_adapters_exported_by_an_older_version(adapted: Path, trained: Path, tmp_path: Path) -> None:
+    """They lack what was trained beside them, and do not say which base is theirs."""
+    export_run(adapted, tmp_path / "alone", "alone")
+    settings = json.loads((tmp_path / "alone" / "config.json").read_text())
+    older = {key: value for key, value in settings.items() if key not in ("trained", "base", "untrained")}
+    (tmp_path / "alone" / "config.json").write_text(json.dumps({**older, "holds": "adapters"}))
+    with pytest.raises(ConfigError, match="was exported by an older version"):
+        import_run(tmp_path / "alone", tmp_path / "run", trained)

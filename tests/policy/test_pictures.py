@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from polymath.data.looking.overlay import attention_overlay
 from polymath.data.sequences.packing import collate
 from polymath.model import polymath_v
 from polymath.policy import pictures
@@ -58,6 +59,6 @@ def test_a_line_per_picture_with_the_gaze_of_mean_and_latents(run: Run, params: 
 def test_the_overlay_is_reddest_where_the_weight_is() -> None:
     gaze = np.full(64, 0.1, np.float32)
     gaze[8 * 6 + 1] = 1.0  # row 6, column 1 of 8 x 8 patches
-    shown = pictures._overlay(np.full((64, 64, 3), 128, np.uint8), gaze).astype(int)
+    shown = attention_overlay(np.full((TILE, TILE, 3), 128, np.uint8), gaze).astype(int)
     row, column = np.unravel_index((shown[..., 0] - shown[..., 2]).argmax(), (TILE, TILE))
     assert (row // 16, column // 16) == (6, 1)

@@ -1,5 +1,8 @@
 """How arrays lie in a checkpoint, and how much of one is read at a time."""
 
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
+import pytest
 
-from polymath.training.checkpoints import CHUNK_BYTES, Checkpoints, reading_limit
+from polymath.errors import CheckpointError, PolymathError
+from polymath.training.checkpoints import CHUNK_BYTES, Checkpoints, reading_limit, restore
 from polymath.training.optimizer import State as OptimizerState
 from polymath.training.step import State
 
@@ -45,3 +50,76 @@ def test_float32_comes_back_as_bfloat16_where_that_is_wanted(tmp_path: Path) -> 
         wanted = {"weight": jax.ShapeDtypeStruct((1024, 1024), jnp.bfloat16)}
         found = checkpoints.restore(jax.eval_shape(lambda: saved)._replace(trainable=wanted))
     assert np.array_equal(found.trainable["weight"], saved.trainable["weight"].astype(jnp.bfloat16))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of 0.2 MB, unharmed."""
+    place = tmp_path_factory.mktemp("whole") / "phase"
+    with Checkpoints(place, every=1) as checkpoints:
+        checkpoints.save(state((256, 256)), now=True)
+    return place
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0x55
+    path.write_bytes(bytes(data))
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("harm", [flip, truncate, Path.unlink])
+@pytest.mark.parametrize("chosen", ["manifest.ocdbt", "_METADATA", "the largest file", "_CHECKPOINT_METADATA"])
+def test_a_damaged_checkpoint_is_one_line_or_reads_the_same(
+    harm: Callable[[Path], None], chosen: str, whole: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Files that orbax does not need may be damaged; no damage changes a number."""
+    place, target = tmp_path / "phase", jax.eval_shape(lambda: state((256, 256)))
+    shutil.copytree(whole, place)
+    files = [path for path in place.rglob("*") if path.is_file()]
+    largest = max(files, key=lambda path: path.stat().st_size)
+    victim = largest if chosen == "the largest file" else next(path for path in files if path.name == chosen)
+    harm(victim)
+    message, again = "", None
+    try:
+        again = restore(place, target)
+    except CheckpointError as error:
+        message = str(error)
+    if again is None:
+        assert message.startswith(str(place / "7"))
+        assert "damaged" in message
+        assert "\n" not in message
+    else:
+        assert chosen != "the largest file"
+        assert all(map(np.array_equal, jax.tree.leaves(state((256, 256))), jax.tree.leaves(again)))
+    assert capfd.readouterr().err == ""
+
+
+def test_a_checkpoint_of_an_older_version_has_no_checksums(whole: Path, tmp_path: Path) -> None:
+    place = tmp_path / "phase"
+    shutil.copytree(whole, place)
+    path = place / "7" / "_CHECKPOINT_METADATA"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "custom_metadata": {}}))
+    again = restore(place, jax.eval_shape(lambda: state((256, 256))))
+    assert np.array_equal(again.trainable["weight"], state((256, 256)).trainable["weight"])
+
+
+def test_a_checkpoint_of_another_model_names_the_first_array(whole: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"trainable\.weight is \[256, 256\] there, the recipe needs \[8, 8\]"):
+        restore(whole, jax.eval_shape(lambda: state((8, 8))))
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_checkpoints_before_it(
+    small_disk: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    place = small_disk / "phase"
+    with pytest.raises(PolymathError, match="the disk is full"), Checkpoints(place, every=1) as checkpoints:
+        for step in range(1, 6):
+            checkpoints.save(state((256, 384))._replace(step=jnp.asarray(step, jnp.int32)))
+    assert "Traceback" not in capfd.readouterr().err
+    assert all(path.name.isdigit() for path in place.iterdir())
+    newest = restore(place, jax.eval_shape(lambda: state((256, 384))))
+    assert np.array_equal(newest.trainable["weight"], state((256, 384)).trainable["weight"])

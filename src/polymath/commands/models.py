@@ -24,7 +24,8 @@ def export(
         run: A run directory with a trained robot phase.
         out: The directory to write; it must not exist yet.
         format: hf: config.json, sharded safetensors, tokenizer.json, statistics, a model card.
-        adapters: Of a run that trained adapters: as they are, merged into the weights, or without the other weights.
+        adapters: Of a run that trained adapters: as they are, merged into the weights, or without the weights below
+            them (then what was trained beside the adapters comes along).
         push: Upload it to this repository (ORG/NAME) of the Hugging Face Hub as well.
         json: Print one JSON object instead of a line.
     """
@@ -48,7 +49,8 @@ def import_(source: Positional[str], out: Path, base: str | None = None, json: b
     Args:
         source: An exported directory, or ORG/NAME on the Hugging Face Hub.
         out: The run directory to write; it must not exist yet.
-        base: The model below adapters that were exported alone: a directory, a run, or ORG/NAME.
+        base: The model below adapters that were exported alone: a directory, a run, or ORG/NAME. Its hash must be that
+            of the weights that the adapters were trained on.
         json: Print one JSON object instead of a line.
     """
     from polymath.policy.exported import import_run

@@ -4,10 +4,9 @@ Rates are per chip and per direction: `link` is one neighbour's link of a torus 
 what a GPU sends to all others together. GB are 1e9 bytes, as the makers count.
 """
 
-import difflib
 from dataclasses import dataclass
 
-from polymath.errors import ConfigError
+from polymath.errors import ConfigError, did_you_mean
 
 GIB = 2**30
 SCALING_BOOK = "Austin et al. 2025, How To Scale Your Model, 'TPU specs' (jax-ml.github.io/scaling-book/tpus)"
@@ -132,6 +131,5 @@ def chip(name: str) -> Chip:
     """The chip of that name. Raises ConfigError with the known ones."""
     if name.lower() in CHIPS:
         return CHIPS[name.lower()]
-    close = difflib.get_close_matches(name.lower(), CHIPS, n=1)
-    hint = f"; did you mean {close[0]}?" if close else ""
-    raise ConfigError(f"--topology: no chip {name!r}{hint} (known: {', '.join(CHIPS)})")
+    hint = did_you_mean(name.lower(), CHIPS)
+    raise ConfigError(f"--topology: no chip {name!r}; {hint} (known: {', '.join(CHIPS)})")

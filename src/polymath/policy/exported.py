@@ -5,21 +5,22 @@ DIR/model-00001-of-00003.safetensors  … with model.safetensors.index.json; nam
 DIR/tokenizer.json embodiment.json statistics.json data.json example_batch.safetensors
 DIR/README.md                         the model card
 
-A run that trained low-rank adapters is exported as it is, with the adapters merged into the weights, or as its adapters
-alone: then the directory holds only `….lora_down` and `….lora_up`, and is imported onto the weights of its base.
+A run that trained low-rank adapters is exported as it is, with the adapters merged into the weights, or without the
+weights below them: then the directory holds all that the run trained (the adapters, and whatever its groups of learning
+rates let learn beside them) and the hash of the rest, which is taken from its base when it is imported.
 """
 
+import hashlib
 import json
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from safetensors.numpy import save_file
 
 from polymath import config as configs
 from polymath.errors import CheckpointError, ConfigError
@@ -30,10 +31,12 @@ from polymath.model.weights.tensors import open_tensors
 from polymath.policy.model_card import model_card
 from polymath.specs import is_spec, named
 from polymath.training.adapters import without_adapters
-from polymath.training.checkpoints import Checkpoints, load_params
-from polymath.training.recipe import Recipe
-from polymath.training.run import Run, open_run
+from polymath.training.checkpoints import Checkpoints, has_checkpoint, load_params, newest_step
+from polymath.training.optimizer import learning_rate_factors
+from polymath.training.recipe import PHASES, Recipe
+from polymath.training.run import Run, first_difference, open_run, save_tensors
 from polymath.training.step import init_state
+from polymath.training.untrained import unadapted
 
 MODEL_TYPE = "polymath_v"
 PHASE = "robot"
@@ -44,13 +47,19 @@ Adapters = Literal["kept", "merged", "alone"]
 
 @dataclass(frozen=True)
 class Exported:
-    """What config.json of an exported directory says; holds: all weights, or those of the adapters."""
+    """What config.json of an exported directory says.
+
+    holds: all weights, or those that were trained ("adapters": of an older version, which left some of them out).
+    trained: their names; base: `hash_weights` of the others, by their names without adapters.
+    """
 
     model_type: str
     phase: str
     step: int
     recipe: Recipe
-    holds: Literal["all", "adapters"] = "all"
+    holds: Literal["all", "trained", "adapters"] = "all"
+    trained: tuple[str, ...] = ()
+    base: str | None = None
 
 
 def export_run(run_path: Path, out: Path, adapters: Adapters = "kept", shard_bytes: int = SHARD_BYTES) -> None:
@@ -64,27 +73,31 @@ def export_run(run_path: Path, out: Path, adapters: Adapters = "kept", shard_byt
         raise ConfigError(f"{run.path}: has no adapters; export it without --adapters {adapters}")
     params = load_params(run.checkpoints(PHASE), run.recipe.model, run.recipe.robot.optimizer)
     recipe = run.recipe
+    described = Exported(MODEL_TYPE, PHASE, newest_step(run.checkpoints(PHASE)), recipe)
+    weights, use = dict(named(params)), "polymath import THIS_DIRECTORY --out run"
     if adapters == "merged":
-        params, recipe = jax.jit(lora.merge)(params), without_adapters(recipe)
-    chosen = {name: weight for name, weight in named(params) if adapters != "alone" or _is_adapter(name)}
-    holds: Literal["all", "adapters"] = "adapters" if adapters == "alone" else "all"
+        recipe = without_adapters(recipe)
+        weights, described = dict(named(jax.jit(lora.merge)(params))), replace(described, recipe=recipe)
+    elif adapters == "alone":
+        trained = _trained(run)
+        base = {unadapted(name): weight for name, weight in weights.items() if name not in trained}
+        described = replace(described, holds="trained", trained=trained, base=hash_weights(base))
+        weights, use = {name: weights[name] for name in trained}, "polymath import THIS_DIRECTORY --base BASE --out run"
     with atomic_directory(out) as place:
-        _write_shards(place, chosen, shard_bytes)
+        _write_shards(place, weights, shard_bytes)
         for name in COPIED:
             if (run.path / name).exists():
                 shutil.copyfile(run.path / name, place / name)
-        step = _step(run)
-        configs.save(Exported(MODEL_TYPE, PHASE, step, recipe, holds), place / "config.json")
-        base = " --base BASE" if adapters == "alone" else ""
-        use = f"polymath import THIS_DIRECTORY{base} --out run"
-        (place / "README.md").write_text(model_card(run, recipe, PHASE, step, use))
+        configs.save(described, place / "config.json")
+        (place / "README.md").write_text(model_card(run, recipe, PHASE, described.step, use))
 
 
 def import_run(directory: Path, out: Path, base: Path | None = None) -> Run:
     """Make a run directory of an exported one: its robot phase stands at the exported step, with a fresh optimizer.
 
-    `base`: where adapters that were exported alone find the other weights, an exported directory or a run.
-    Raises ConfigError for a directory of another kind, CheckpointError for weights that do not fit its recipe.
+    `base`: where what was exported alone finds the other weights, an exported directory or a run.
+    Raises ConfigError for a directory of another kind, CheckpointError for weights that do not fit its recipe or
+    another base than the one that the run began with.
     """
     exported, params = read(directory, base)
     with atomic_directory(out) as place:
@@ -99,53 +112,84 @@ def import_run(directory: Path, out: Path, base: Path | None = None) -> Run:
 
 
 def read(directory: Path, base: Path | None = None) -> tuple[Exported, polymath_v.Params]:
-    """The description and the weights of an exported directory (adapters alone: on the weights of `base`)."""
+    """The description and the weights of an exported directory (of one without its base: on the weights of `base`)."""
     directory = Path(directory)
     exported = configs.load(Exported, directory / "config.json")
     if exported.model_type != MODEL_TYPE:
         raise ConfigError(f"{directory / 'config.json'}: model_type is {exported.model_type!r}, not {MODEL_TYPE!r}")
+    if exported.holds == "adapters":
+        raise ConfigError(
+            f"{directory / 'config.json'}: was exported by an older version, which left out what was trained beside "
+            "the adapters and does not say which base they belong to; export the run again"
+        )
     specs = polymath_v.specs(exported.recipe.model)
-    wanted = dict(named(specs))
-    if exported.holds == "adapters":
-        wanted = {name: spec for name, spec in wanted.items() if _is_adapter(name)}
+    stored = {name: spec for name, spec in named(specs) if exported.holds == "all" or name in exported.trained}
     tensors = open_tensors(directory)
-    rules = {name: Rule((name,)) for name in wanted}
+    rules = {name: Rule((name,)) for name in stored}
     hint = "the directory's config.json describes another model; export it again"
-    check_names(rules, wanted, tensors, rules, hint)
-    found = assemble(wanted, rules, tensors, hint=hint)
-    if exported.holds == "adapters":
-        found |= _base_weights(directory, base, exported.recipe)
-    leaves = [found[name] for name, _ in named(specs)]
+    check_names(rules, stored, tensors, rules, hint)
+    weights = assemble(stored, rules, tensors, hint=hint)
+    if exported.holds == "trained":
+        weights |= _base_weights(directory, base, exported)
+    leaves = [weights[name] for name, _ in named(specs)]
     return exported, jax.tree.unflatten(jax.tree.structure(specs, is_leaf=is_spec), leaves)
 
 
-def _base_weights(directory: Path, base: Path | None, adapted: Recipe) -> dict[str, Any]:
-    """The weights below the adapters, by their names in the adapted model."""
+def _base_weights(directory: Path, base: Path | None, exported: Exported) -> dict[str, Any]:
+    """The weights that were not trained, by their names in the adapted model, out of the model below."""
     if base is None:
         raise ConfigError(f"{directory}: holds adapters alone; name the run or the exported model below them: --base")
-    if (Path(base) / "checkpoints").is_dir():
-        run = open_run(base)
-        recipe, params = run.recipe, load_params(run.checkpoints(PHASE), run.recipe.model, run.recipe.robot.optimizer)
-    else:
-        exported, params = read(base)
-        recipe = exported.recipe
-    if recipe.model != without_adapters(adapted).model:
-        raise ConfigError(f"{base}: holds another model than the one that the adapters of {directory} were trained on")
-    plain = dict(named(params))
-    names = [name for name, _ in named(polymath_v.specs(adapted.model)) if not _is_adapter(name)]
-    return {name: plain[name.removesuffix(".base")] for name in names}
+    recipe, params = _read_any(Path(base))
+    difference = first_difference(replace(recipe.model, adapters=None), replace(exported.recipe.model, adapters=None))
+    if difference:
+        name, theirs, ours = difference
+        raise ConfigError(
+            f"{base}: holds another model than the one that the adapters of {directory} were trained on (model.{name} "
+            f"is {theirs!r}, theirs was {ours!r})"
+        )
+    plain = dict(named(jax.jit(lora.merge)(params) if recipe.model.adapters else params))
+    names = [name for name, _ in named(polymath_v.specs(exported.recipe.model)) if name not in exported.trained]
+    weights = {unadapted(name): plain[unadapted(name)] for name in names}
+    ours = hash_weights(weights)
+    if ours != exported.base:
+        raise CheckpointError(
+            f"{base}: is another base than the one that the adapters of {directory} were trained on: its weights have "
+            f"the SHA-256 {ours[:16]}…, those of theirs {(exported.base or 'none')[:16]}…; name the run or the export "
+            "that the training started from"
+        )
+    return {name: weights[unadapted(name)] for name in names}
 
 
-def _is_adapter(name: str) -> bool:
-    return name.endswith((".lora_down", ".lora_up"))
+def _read_any(place: Path) -> tuple[Recipe, polymath_v.Params]:
+    """The newest weights of a run's last phase, or those of an exported directory."""
+    if not (place / "checkpoints").is_dir():
+        exported, params = read(place)
+        return exported.recipe, params
+    run = open_run(place)
+    begun = [phase for phase in PHASES if has_checkpoint(run.checkpoints(phase))]
+    phase = begun[-1] if begun else PHASE
+    return run.recipe, load_params(run.checkpoints(phase), run.recipe.model, run.recipe.phase(phase).optimizer)
 
 
-def _step(run: Run) -> int:
-    with Checkpoints(run.checkpoints(PHASE), every=1) as checkpoints:
-        step = checkpoints.latest()
-    if step is None:
-        raise CheckpointError(f"{run.checkpoints(PHASE)}: holds no checkpoint yet; train first")
-    return step
+def _trained(run: Run) -> tuple[str, ...]:
+    """The weights that may differ from what the run began with: those that learn in one of its phases, and adapters."""
+    specs = polymath_v.specs(run.recipe.model)
+    names = {name for name, _ in named(specs) if name.endswith((".lora_down", ".lora_up"))}
+    for phase in PHASES:
+        if has_checkpoint(run.checkpoints(phase)):
+            factors = learning_rate_factors(run.recipe.phase(phase).optimizer, specs)
+            names |= {name for name, factor in factors.items() if factor}
+    return tuple(name for name, _ in named(specs) if name in names)
+
+
+def hash_weights(weights: Mapping[str, Any]) -> str:
+    """SHA-256 over the names, dtypes, shapes and bytes of weights, in the order of their names."""
+    total = hashlib.sha256()
+    for name in sorted(weights):
+        weight = np.ascontiguousarray(weights[name])
+        total.update(f"{name} {weight.dtype} {weight.shape}\n".encode())
+        total.update(weight.tobytes())
+    return total.hexdigest()
 
 
 def _write_shards(place: Path, params: dict[str, Any], shard_bytes: int) -> None:
@@ -155,7 +199,8 @@ def _write_shards(place: Path, params: dict[str, Any], shard_bytes: int) -> None
     for number, names in enumerate(shards, start=1):
         file = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
         weight_map.update(dict.fromkeys(names, file))
-        save_file({n: np.ascontiguousarray(w) for n, w in names.items()}, place / file, metadata={"format": "np"})
+        arrays = {name: np.ascontiguousarray(weight) for name, weight in names.items()}
+        save_tensors(place / file, arrays, metadata={"format": "np"})
     total = sum(weight.nbytes for weight in params.values())
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
     (place / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")

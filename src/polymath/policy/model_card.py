@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from polymath.planning.count import count_by_part
+from polymath.training.metrics import read_metrics
 from polymath.training.recipe import Recipe
 from polymath.training.run import Run
 
@@ -31,7 +32,7 @@ def model_card(run: Run, recipe: Recipe, phase: str, step: int, use: str) -> str
 def _last_metrics(path: Path, phase: str) -> str:
     """The last logged step of the phase, as logged."""
     metrics = path / "metrics.jsonl"
-    lines = [json.loads(line) for line in metrics.read_text().splitlines()] if metrics.exists() else []
+    lines = read_metrics(metrics) if metrics.exists() else []
     last: dict[str, Any] = next((line for line in reversed(lines) if line["phase"] == phase), {})
     shown = [[name, f"{last[name]:.5g}"] for name in ("step", "cross_entropy", "mse", "token_accuracy") if name in last]
     return _table(["last logged", "value"], shown) if shown else "No curve was kept."

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
+from polymath.data.looking.overlay import attention_overlay
 from polymath.model import polymath_v
 from polymath.model.attention import packed_causal_mask
 from polymath.tokenizer import Tokenizer
@@ -84,7 +85,7 @@ def draw_latents(params: polymath_v.Params, model: polymath_v.Config, batch: Bat
     look = jax.jit(lambda params, images: polymath_v.latent_attention(params, model, images))
     weights = np.asarray(look(params, images), np.float32)
     lines = [
-        np.concatenate([_tile(image), *(_overlay(image, gaze) for gaze in _shown(each))], axis=1)
+        np.concatenate([_tile(image), *(attention_overlay(_tile(image), gaze) for gaze in _shown(each))], axis=1)
         for image, each in zip(images, weights, strict=True)
     ]
     return Image.fromarray(np.concatenate(lines))
@@ -92,15 +93,6 @@ def draw_latents(params: polymath_v.Params, model: polymath_v.Config, batch: Bat
 
 def _shown(weights: Float[np.ndarray, "Q P"]) -> Sequence[Float[np.ndarray, " P"]]:
     return [weights.mean(axis=0), *weights[:SHOWN_LATENTS]]
-
-
-def _overlay(image: UInt8[np.ndarray, "h w 3"], gaze: Float[np.ndarray, " P"]) -> UInt8[np.ndarray, "TILE TILE 3"]:
-    """The picture in grey, red where the weight is; the largest weight is full red."""
-    side = round(len(gaze) ** 0.5)
-    heat = Image.fromarray(gaze.reshape(side, side) / gaze.max()).resize((TILE, TILE), Image.Resampling.BILINEAR)
-    alpha = np.asarray(heat)[..., None] * 0.8
-    grey = _tile(image).mean(axis=-1, keepdims=True)
-    return ((1 - alpha) * grey + alpha * np.array([255.0, 30.0, 30.0])).clip(0, 255).astype(np.uint8)
 
 
 def _tile(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "TILE TILE 3"]:

@@ -1,39 +1,67 @@
-"""Checkpoints by orbax: atomic, the newest few kept, restored straight into the wanted shapes and dtypes."""
+"""Checkpoints by orbax: atomic, the newest few kept, restored straight into the wanted shapes and dtypes.
 
+    PHASE/STEP/default/                what orbax writes: the arrays of the state, cut into chunks
+    PHASE/STEP/_CHECKPOINT_METADATA    its "custom_metadata" holds a checksum of every array
+
+Orbax finds files that are missing or cut off, but not a changed byte in a chunk. So each array's 32-bit words are added
+up (modulo 2^32, on the devices, in any order and on any mesh) when it is saved and again when it is restored.
+"""
+
+import json
 import math
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import orbax.checkpoint as ocp
 
 from polymath.errors import CheckpointError
 from polymath.files import disk_errors
 from polymath.model import polymath_v
 from polymath.sharding.placement import Partitioner
+from polymath.specs import named
 from polymath.training import optimizer
+from polymath.training.processes import is_first
+from polymath.training.quiet import full_disk_errors, no_library_log, quiet_threads
 from polymath.training.step import State, abstract_state
 
 CHUNK_BYTES = 64 * 2**20
 """An array's part of a file. A chunk is read as a whole and unpacked beside the array: larger ones cost more memory,
 and more of what a restart on another mesh reads is not its own."""
+SUMS = "checksums"
+WORDS = {1: jnp.uint8, 2: jnp.uint16, 4: jnp.uint32}  # by the bytes of a number
 
 
 class Checkpoints:
-    """The checkpoints of one phase; use as a context manager, so that pending writes are finished."""
+    """Writes the checkpoints of one phase; use as a context manager, so that pending writes are finished.
+
+    Raises PolymathError where the disk is full; what was half-written is removed.
+    """
 
     def __init__(self, directory: Path, every: int, keep: int = 2) -> None:
         self.directory = Path(directory).absolute()
         options = ocp.CheckpointManagerOptions(
             save_interval_steps=every, max_to_keep=keep, create=True, enable_async_checkpointing=True
         )
-        self._manager = ocp.CheckpointManager(self.directory, options=options)
+        self._contexts = ExitStack()
+        with disk_errors(self.directory):
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._remove_unfinished()  # of a run that was killed
+            with no_library_log():
+                self._manager = _open_manager(self.directory, options=options)
 
     def __enter__(self) -> "Checkpoints":
+        self._contexts.enter_context(no_library_log())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        with disk_errors(self.directory):
+        with self._contexts, self._writing():
             self._manager.close()
 
     def latest(self) -> int | None:
@@ -42,26 +70,32 @@ class Checkpoints:
     def save(self, state: State, *, now: bool = False) -> None:
         """Save if the interval says so, or `now`. The step is the number of batches seen."""
         step = int(state.step)
-        if now and self._manager.latest_step() == step:
+        if self._manager.latest_step() == step or not (now or self._manager.should_save(step)):
             return
         chunks = jax.tree.map(lambda _: ocp.SaveArgs(chunk_byte_size=CHUNK_BYTES), state)
-        with disk_errors(self.directory):
-            self._manager.save(step, args=ocp.args.StandardSave(state, save_args=chunks), force=now)
+        with self._writing():
+            arrays = ocp.args.StandardSave(state, save_args=chunks)
+            self._manager.save(step, args=arrays, force=now, custom_metadata={SUMS: checksums(state)})
 
     def restore(self, target: State) -> State:
-        """The newest state, in the shapes of `target` (abstract or real); beside it no more than its largest array is
-        held. Raises CheckpointError if it does not fit.
-        """
+        """The newest state, once it is written; see `restore`."""
         self._manager.wait_until_finished()
-        step = self._manager.latest_step()
-        if step is None:
-            raise CheckpointError(f"{self.directory}: holds no checkpoint yet; train first")
-        handler = ocp.StandardCheckpointHandler(restore_concurrent_gb=reading_limit(target))
-        try:
-            with ocp.CheckpointManager(self.directory, item_handlers=handler) as reader:
-                return reader.restore(step, args=ocp.args.StandardRestore(target))
-        except (ValueError, KeyError, FileNotFoundError) as error:
-            raise CheckpointError(f"{self.directory / str(step)}: does not fit the recipe: {error}") from error
+        return restore(self.directory, target)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with disk_errors(self.directory):
+            try:
+                with full_disk_errors(self.directory):
+                    yield
+            except OSError:
+                self._remove_unfinished()
+                raise
+
+    def _remove_unfinished(self) -> None:
+        if is_first():
+            for path in self.directory.glob("*.orbax-checkpoint-tmp*"):
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def newest_step(directory: Path) -> int:
@@ -77,6 +111,40 @@ def has_checkpoint(directory: Path) -> bool:
     return Path(directory).is_dir() and any(path.name.isdigit() for path in Path(directory).iterdir())
 
 
+def latest_step(directory: Path) -> int | None:
+    """The newest finished step of a phase's directory, if there is one; nothing is opened or made."""
+    if not Path(directory).is_dir():
+        return None
+    return max((int(path.name) for path in Path(directory).iterdir() if path.name.isdigit()), default=None)
+
+
+def restore(directory: Path, target: State) -> State:
+    """The newest state of a directory, in the shapes, dtypes and places of `target` (abstract or real).
+
+    Beside it no more than its largest array is held. Raises CheckpointError if there is none, it does not fit, or it is
+    damaged.
+    """
+    directory = Path(directory).absolute()
+    step = latest_step(directory)
+    if step is None:
+        raise CheckpointError(f"{directory}: holds no checkpoint yet; train first")
+    place = directory / str(step)
+    sums = _stored_sums(place)
+    handler = ocp.StandardCheckpointHandler(restore_concurrent_gb=reading_limit(target))
+    with no_library_log(), _open_reader(directory, handler) as reader:
+        try:
+            with quiet_threads():
+                metadata = reader.item_metadata(step)
+                _check_fits(place, metadata, target)
+                state = reader.restore(step, args=ocp.args.StandardRestore(target))
+        except CheckpointError:
+            raise
+        except Exception as error:  # orbax raises bare Exception for a damaged chunk
+            raise _damaged(place, str(error).split("\n")[0][:160]) from error
+    _check_sums(place, sums, state, target)
+    return state
+
+
 def reading_limit(target: State) -> float:
     """GB on their way from a checkpoint at a time: the largest array of `target`, which has to fit as a whole because
     a file's chunks may be those of another mesh, and the byte more that orbax asks for.
@@ -89,6 +157,76 @@ def load_params(
 ) -> polymath_v.Params:
     """The weights of a phase's newest checkpoint. Raises CheckpointError if there is none."""
     newest_step(directory)
-    with Checkpoints(directory, every=1) as checkpoints:
-        state = checkpoints.restore(abstract_state(model, config, partitioner))
+    state = restore(directory, abstract_state(model, config, partitioner))
     return optimizer.merge(state.trainable, state.frozen, polymath_v.specs(model))
+
+
+def checksums(state: State) -> dict[str, str]:
+    """By the name of each array: its dtype and the sum of its words modulo 2^32, like "float32 1234"."""
+    leaves = dict(named(state))
+    sums = np.asarray(_word_sums(list(leaves.values())))
+    return {name: f"{leaf.dtype} {int(total)}" for (name, leaf), total in zip(leaves.items(), sums, strict=True)}
+
+
+@jax.jit
+def _word_sums(leaves: list[Any]) -> Any:
+    def words(x: Any) -> Any:
+        return jax.lax.bitcast_convert_type(x, WORDS[x.dtype.itemsize]).astype(jnp.uint32)
+
+    return jnp.stack([jnp.sum(words(leaf), dtype=jnp.uint32) for leaf in leaves])
+
+
+def _open_manager(directory: Path, **settings: Any) -> ocp.CheckpointManager:
+    """Raises CheckpointError for metadata that the library cannot read."""
+    try:
+        return ocp.CheckpointManager(directory, **settings)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(directory / str(latest_step(directory)), str(error).split("\n")[0][:160]) from error
+
+
+def _open_reader(directory: Path, handler: ocp.StandardCheckpointHandler) -> ocp.CheckpointManager:
+    options = ocp.CheckpointManagerOptions(read_only=True)
+    return _open_manager(directory, options=options, item_handlers=handler)
+
+
+def _stored_sums(place: Path) -> dict[str, str]:
+    """None in a checkpoint of an older version. Raises CheckpointError where the file is damaged."""
+    path = place / "_CHECKPOINT_METADATA"
+    try:
+        return dict((json.loads(path.read_text())["custom_metadata"] or {}).get(SUMS, {}))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(path, repr(error)) from None
+
+
+def _check_sums(place: Path, stored: dict[str, str], state: State, target: State) -> None:
+    """Arrays that were converted to another dtype are not compared."""
+    if not stored:
+        return
+    dtypes = {name: str(leaf.dtype) for name, leaf in named(target)}
+    for name, ours in checksums(state).items():
+        if stored.get(name, "").split(" ")[0] == dtypes[name] and stored[name] != ours:
+            raise _damaged(place, f"{name} has the checksum {ours}, saved was {stored[name]}")
+
+
+def _check_fits(place: Path, metadata: Any, target: State) -> None:
+    """Raise CheckpointError for the first array that the checkpoint has in another shape, or that one side lacks."""
+    tree = getattr(metadata, "tree", metadata)
+    if tree is None:
+        return
+    stored = {name: tuple(leaf.shape) for name, leaf in named(tree) if getattr(leaf, "shape", None) is not None}
+    needed = {name: tuple(leaf.shape) for name, leaf in named(target)}
+    for name in [*needed, *stored]:
+        theirs, ours = stored.get(name), needed.get(name)
+        if theirs != ours:
+            shown = ["nothing" if shape is None else str(list(shape)) for shape in (theirs, ours)]
+            raise CheckpointError(
+                f"{place}: does not fit the recipe: {name} is {shown[0]} there, the recipe needs {shown[1]}; the run's "
+                "config.json is that of another model, or was changed"
+            )
+
+
+def _damaged(path: Path, reason: str) -> CheckpointError:
+    return CheckpointError(
+        f"{path}: the checkpoint is damaged ({reason}); restore it from a copy, or delete its directory to go on from "
+        "the checkpoint before it"
+    )

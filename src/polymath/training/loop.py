@@ -13,6 +13,7 @@ from polymath.model import polymath_v
 from polymath.sharding import mesh as meshes
 from polymath.sharding.placement import Partitioner, partitioner
 from polymath.training.checkpoints import Checkpoints, load_params
+from polymath.training.interrupts import delayed_interrupts, is_whole
 from polymath.training.metrics import MetricsWriter
 from polymath.training.placement import batch_on_mesh, check_rows, own_rows
 from polymath.training.processes import is_first
@@ -27,8 +28,8 @@ EXAMPLE_ROWS = 4
 def train_phase(run: Run, phase_name: str, loader: Loader, start: polymath_v.Params | None = None) -> polymath_v.Params:
     """Run the phase to its last step from `start` (or a fresh draw), or go on from the phase's newest checkpoint.
 
-    Ctrl-C saves a checkpoint first. Raises PolymathError if more than 100 updates were not finite, ConfigError for a
-    run directory whose checkpoint is beyond the recipe's last step.
+    Ctrl-C and SIGTERM save a checkpoint first. Raises PolymathError if more than 100 updates were not finite,
+    ConfigError for a run directory whose checkpoint is beyond the recipe's last step.
     """
     recipe, phase = run.recipe, run.recipe.phase(phase_name)
     mesh = training_mesh(recipe.mesh)
@@ -41,12 +42,15 @@ def train_phase(run: Run, phase_name: str, loader: Loader, start: polymath_v.Par
         title = f"{run.path.name} · {phase_name}"  # several may run in one terminal
         with _curves(run, phase_name, first) as metrics, _progress(title, first, phase.steps) as bar:
             try:
-                for batch in _batches(loader, first, phase.steps, mesh, own):
-                    state, values = step(state, batch)
+                for number, batch in enumerate(_batches(loader, first, phase.steps, mesh, own)):
+                    # The first step compiles, which may take minutes that Ctrl-C should not wait for.
+                    with delayed_interrupts() if number else nullcontext():
+                        state, values = step(state, batch)
                     _after_step(state, values, phase.log_every, phase.steps, metrics, bar)
                     checkpoints.save(state)
             finally:
-                checkpoints.save(state, now=True)
+                if is_whole(state):
+                    checkpoints.save(state, now=True)
     if phase_name == "robot" and is_first():
         rows = range(min(EXAMPLE_ROWS, phase.rows))
         save_example_batch(run.path / "example_batch.safetensors", loader.batch(0, rows))

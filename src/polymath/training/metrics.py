@@ -4,10 +4,32 @@ import json
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from tensorboardX import SummaryWriter
 
+from polymath.errors import CheckpointError
 from polymath.files import atomic_write
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The logged steps in a metrics.jsonl; a last line that a kill cut off is left out.
+
+    Raises CheckpointError naming a line that is damaged.
+    """
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error}); restore it or move it away") from None
+    steps = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            step = json.loads(line)
+            steps.append({**step, "phase": str(step["phase"]), "step": int(step["step"])})
+        except (ValueError, KeyError, TypeError) as error:
+            if number < len(lines):
+                raise CheckpointError(f"{path}: line {number} is damaged ({error!r}); delete that line") from None
+    return steps
 
 
 class MetricsWriter:
@@ -36,10 +58,9 @@ class MetricsWriter:
     def _drop_after(self, step: int) -> None:
         if not self._path.exists():
             return
-        lines = [line for line in self._path.read_text().splitlines() if line.endswith("}")]
-        kept = [line for line in lines if not self._is_lost(json.loads(line), step)]
+        kept = [line for line in read_metrics(self._path) if not self._is_lost(line, step)]
         with atomic_write(self._path) as temporary:
-            temporary.write_text("".join(line + "\n" for line in kept))
+            temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
 
-    def _is_lost(self, line: dict[str, object], step: int) -> bool:
-        return line["phase"] == self._phase and int(str(line["step"])) > step
+    def _is_lost(self, line: dict[str, Any], step: int) -> bool:
+        return line["phase"] == self._phase and line["step"] > step

@@ -12,16 +12,19 @@ RUN/metrics.jsonl                one line a logged step; RUN/tensorboard holds t
 RUN/checkpoints/PHASE/STEP/      weights and optimizer state (orbax)
 """
 
+import errno
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import safetensors.numpy
+from safetensors import SafetensorError
 
 from polymath import config
 from polymath.data.robots.statistics import Statistics
 from polymath.data.sequences.transforms import RobotTransform
-from polymath.errors import ConfigError
+from polymath.errors import CheckpointError, ConfigError
 from polymath.files import atomic_write
 from polymath.tokenizer import Tokenizer
 from polymath.training.processes import is_first, wait_for_file
@@ -117,11 +120,26 @@ def check_tokenizer(recipe: Recipe, tokenizer: Tokenizer, path: Path) -> None:
 def save_example_batch(path: Path, batch: Batch) -> None:
     with atomic_write(path) as temporary:
         arrays = {name: np.ascontiguousarray(value) for name, value in batch._asdict().items()}
-        safetensors.numpy.save_file(arrays, temporary)
+        save_tensors(temporary, arrays)
 
 
 def load_example_batch(path: Path) -> Batch:
-    return Batch(**safetensors.numpy.load_file(path))
+    """Raises CheckpointError for a file that is missing, damaged or of another kind."""
+    try:
+        return Batch(**safetensors.numpy.load_file(path))
+    except (SafetensorError, OSError, TypeError) as error:
+        raise CheckpointError(
+            f"{path}: not a whole example batch ({error}); delete it and run `polymath train` again to write it anew"
+        ) from None
+
+
+def save_tensors(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, str] | None = None) -> None:
+    """A safetensors file. Raises OSError where the library, for a full disk, raises an error of its own."""
+    try:
+        safetensors.numpy.save_file(arrays, path, metadata=metadata)
+    except SafetensorError as error:
+        code = re.search(r"os error (\d+)", str(error))
+        raise OSError(int(code[1]) if code else errno.EIO, str(error), str(path)) from error
 
 
 def _check_same_recipe(path: Path, found: Recipe, wanted: Recipe) -> None:
@@ -132,6 +150,11 @@ def _check_same_recipe(path: Path, found: Recipe, wanted: Recipe) -> None:
             f"{path}: {name} is {old!r} there, but {new!r} is asked for; "
             "choose another run directory, or the same setting to resume"
         )
+
+
+def first_difference(a: object, b: object) -> tuple[str, object, object] | None:
+    """(dotted name, value in a, value in b) of the first field in which two dataclasses differ."""
+    return _first_difference(config.to_dict(a), config.to_dict(b), "")
 
 
 def _first_difference(a: object, b: object, name: str) -> tuple[str, object, object] | None:

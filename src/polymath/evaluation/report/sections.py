@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from polymath.data.looking.overlay import attention_overlay
 from polymath.evaluation.episode_log import Identity
 from polymath.evaluation.report.charts import Series, interval_mark, line_chart
 from polymath.evaluation.report.data import AttentionPicture, Curves, ReportData, Stage
-from polymath.evaluation.report.pictures import attention_overlay, png_uri
+from polymath.evaluation.report.pictures import png_uri
 from polymath.evaluation.results import Entry
 from polymath.evaluation.statistics import Rate, difference
 from polymath.evaluation.video import upscale

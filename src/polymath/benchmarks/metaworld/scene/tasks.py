@@ -3,12 +3,11 @@
 "left" and "right" are meant as seen in the picture of the front camera, which looks at the robot.
 """
 
-import difflib
 from dataclasses import dataclass
 from typing import Literal
 
 from polymath.benchmarks.metaworld.scene.families import FAMILIES, Family
-from polymath.errors import ConfigError
+from polymath.errors import ConfigError, did_you_mean
 
 Side = Literal["left", "right", "only"]
 
@@ -131,6 +130,4 @@ def task(name: str) -> Task:
     """The task of that name. Raises ConfigError with the nearest names for an unknown one."""
     if name in TASKS:
         return TASKS[name]
-    close = difflib.get_close_matches(name, TASKS, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"choose from {', '.join(TASKS)}"
-    raise ConfigError(f"task {name!r}: no such task of the embedded simulator; {hint}")
+    raise ConfigError(f"task {name!r}: no such task of the embedded simulator; {did_you_mean(name, TASKS)}")
