@@ -70,7 +70,7 @@ class Fields:
         value = self.take(name, default)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**31:
             self.refuse(name, "must be a positive whole number", "fetch the file again")
         return value
 
