@@ -4,7 +4,6 @@ Every import of a room stands inside its verb, so that `polymath --help` answers
 """
 
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ import polymath
 from polymath.commands import data, demo, evaluate, models, plan, record, runs, tokenizer
 from polymath.commands.output import print_json
 from polymath.errors import PolymathError
+from polymath.interrupts import remembered_interrupts
 
 DESCRIPTION = """Build, train and evaluate vision-language-action models.
 
@@ -75,11 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if list(sys.argv[1:] if arguments is None else arguments) == ["--version"]:
         print(f"polymath {polymath.__version__}")
         return 0
-    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        status = app.cli(
-            args=arguments, prog="polymath", description=DESCRIPTION, config=(tyro.conf.FlagCreatePairsOff,)
-        )
+        with remembered_interrupts():
+            status = app.cli(
+                args=arguments, prog="polymath", description=DESCRIPTION, config=(tyro.conf.FlagCreatePairsOff,)
+            )
         return int(status or 0)
     except PolymathError as error:
         if os.environ.get("POLYMATH_DEBUG"):
@@ -92,8 +92,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone (`polymath … | head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    finally:
-        signal.signal(signal.SIGTERM, former)
 
 
 if __name__ == "__main__":

@@ -142,3 +142,24 @@ def test_the_hash_of_a_folder_is_that_of_its_weights_and_settings(tmp_path: Path
     assert beginning.files(tmp_path, beginning.WEIGHT_FILES).sha256 != before.sha256
     with pytest.raises(ConfigError, match=r"no such file, or a folder without \.safetensors or"):
         beginning.files(tmp_path / "nothing", beginning.WEIGHT_FILES)
+
+
+def test_phases_out_of_order_and_a_phase_after_half_of_the_one_before_it_are_refused(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train("--phases", "robot", "alignment") == 2
+    assert "name each phase once, in the order alignment robot" in capsys.readouterr().err
+    assert train("--phases", "alignment") == 0
+    shutil.rmtree(tmp_path / "run" / "checkpoints" / "alignment" / "2")  # as if it had been stopped after step 1
+    assert train("--phases", "robot") == 2
+    assert "its alignment phase is at step 1 of 2; finish it first with --phases alignment robot" in (
+        capsys.readouterr().err
+    )
+
+
+def test_the_alignment_cannot_come_before_a_robot_phase_that_has_begun(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train("--phases", "robot", "--set", "allow_untrained=true") == 0
+    assert train("--set", "allow_untrained=true") == 2
+    assert "its robot phase began without the alignment phase" in capsys.readouterr().err

@@ -1,7 +1,6 @@
 """`polymath presets`, `polymath train`."""
 
 import os
-import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -106,7 +105,6 @@ def train(
     from polymath.training.processes import start_processes
     from polymath.training.start import Start, as_begun
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop saves a checkpoint, as Ctrl-C does
     start_processes(os.environ)
     begin = Start(start, start_phase, _parts(published))
     recipe = _recipe(preset, begin.published.get("decoder"), adapters, rank)

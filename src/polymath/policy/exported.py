@@ -31,10 +31,12 @@ from polymath.model.weights.tensors import open_tensors
 from polymath.policy.model_card import model_card
 from polymath.specs import is_spec, named
 from polymath.training.adapters import without_adapters
+from polymath.training.beginning import FILE, Beginning, files
 from polymath.training.checkpoints import Checkpoints, has_checkpoint, load_params, newest_step
 from polymath.training.optimizer import learning_rate_factors
 from polymath.training.recipe import PHASES, Recipe
 from polymath.training.run import Run, first_difference, open_run, save_tensors
+from polymath.training.start import all_weights
 from polymath.training.step import init_state
 from polymath.training.untrained import unadapted
 
@@ -105,6 +107,7 @@ def import_run(directory: Path, out: Path, base: Path | None = None) -> Run:
             if (Path(directory) / name).exists():
                 shutil.copyfile(Path(directory) / name, place / name)
         configs.save(exported.recipe, place / "config.json")
+        configs.save(Beginning(files(directory), trained=all_weights(exported.recipe)), place / FILE)
         state = init_state(exported.recipe.model, exported.recipe.robot.optimizer, params)
         with Checkpoints(place / "checkpoints" / PHASE, every=1) as checkpoints:
             checkpoints.save(state._replace(step=jnp.asarray(exported.step, jnp.int32)), now=True)

@@ -12,7 +12,7 @@ from polymath.model.polymath_v import Params
 from polymath.training import beginning, optimizer
 from polymath.training.announcements import announce_clipping
 from polymath.training.beginning import Beginning
-from polymath.training.checkpoints import has_checkpoint, load_params
+from polymath.training.checkpoints import has_checkpoint, load_params, newest_step
 from polymath.training.datasets import DataSets, TrainingData
 from polymath.training.fitting import find_tokenizer, fitted
 from polymath.training.loop import train_phase, training_mesh
@@ -36,6 +36,7 @@ def train(
     prepared sets to another tokenizer or layout; and if a phase would freeze weights that nothing has trained.
     """
     start = start or Start()
+    check_order(recipe, out, phases)
     sets = DataSets(data, recipe.layout.image_size, recipe.action_normalization)
     robot, statistics = sets.robot
     recipe = fitted(recipe, robot, [prepared.layout for prepared, _ in sets.prepared])
@@ -57,6 +58,28 @@ def train(
         check_stream(run, name, loaders[name])
         params = train_phase(run, name, loaders[name], params)
     return run
+
+
+def check_order(recipe: Recipe, out: Path, phases: Sequence[str]) -> None:
+    """Raise ConfigError unless every phase that is to begin can continue a finished phase before it."""
+    if not phases or list(phases) != [name for name in PHASES if name in phases]:
+        raise ConfigError(f"--phases {' '.join(phases)}: name each phase once, in the order {' '.join(PHASES)}")
+    begun = [name for name in PHASES if has_checkpoint(out / "checkpoints" / name)]
+    new = [name for name in phases if name not in begun]
+    for name in new:
+        later = [other for other in begun if PHASES.index(other) > PHASES.index(name)]
+        if later:
+            raise ConfigError(
+                f"{out}: its {later[0]} phase began without the {name} phase, which cannot come before it any more; "
+                f"name --phases {later[0]} alone, or choose another run directory"
+            )
+    for name in begun:
+        step, last = newest_step(out / "checkpoints" / name), recipe.phase(name).steps
+        if new and name not in phases and step != last:
+            raise ConfigError(
+                f"{out}: its {name} phase is at step {step} of {last}; finish it first with --phases {name} {new[0]}, "
+                f"or begin another run directory from it with --start {out} --start-phase {name}"
+            )
 
 
 def check(recipe: Recipe, phases: Sequence[str]) -> None:

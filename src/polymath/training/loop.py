@@ -9,11 +9,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 
 from polymath.data.loading.loader import Loader
 from polymath.errors import ConfigError, PolymathError
+from polymath.interrupts import check_interrupted, delayed_interrupts
 from polymath.model import polymath_v
 from polymath.sharding import mesh as meshes
 from polymath.sharding.placement import Partitioner, partitioner
 from polymath.training.checkpoints import Checkpoints, load_params
-from polymath.training.interrupts import delayed_interrupts, is_whole
 from polymath.training.metrics import MetricsWriter
 from polymath.training.placement import batch_on_mesh, check_rows, own_rows
 from polymath.training.processes import is_first
@@ -43,13 +43,14 @@ def train_phase(run: Run, phase_name: str, loader: Loader, start: polymath_v.Par
         with _curves(run, phase_name, first) as metrics, _progress(title, first, phase.steps) as bar:
             try:
                 for number, batch in enumerate(_batches(loader, first, phase.steps, mesh, own)):
+                    check_interrupted()
                     # The first step compiles, which may take minutes that Ctrl-C should not wait for.
                     with delayed_interrupts() if number else nullcontext():
                         state, values = step(state, batch)
                     _after_step(state, values, phase.log_every, phase.steps, metrics, bar)
                     checkpoints.save(state)
             finally:
-                if is_whole(state):
+                if _is_whole(state):
                     checkpoints.save(state, now=True)
     if phase_name == "robot" and is_first():
         rows = range(min(EXAMPLE_ROWS, phase.rows))
@@ -86,6 +87,11 @@ def _batches(
         following = next(coming, None)
         yield batch
         batch = following
+
+
+def _is_whole(state: State) -> bool:
+    """Whether no array of the state has been given away, as when the very first step is interrupted."""
+    return not any(leaf.is_deleted() for leaf in jax.tree.leaves(state))
 
 
 def _after_step(
