@@ -53,6 +53,12 @@ class Config:
     scale_embedding: bool = True
     tied: bool = True
 
+    def __post_init__(self) -> None:
+        if isinstance(self.rope_scaling, rotary.Yarn) and self.rope_theta <= 1:
+            raise ConfigError(
+                f"decoder.rope_theta={self.rope_theta}: YaRN divides by its logarithm; set it above 1, 10000 is usual"
+            )
+
 
 @jax.tree_util.register_dataclass
 @dataclass

@@ -3,13 +3,14 @@
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from polymath.errors import ConfigError, PolymathError
-from polymath.model import rotary
+from polymath.model import decoder, rotary
 from polymath.model.weights import decoder_config
 from polymath.model.weights.fields import HARMLESS
 
@@ -75,6 +76,9 @@ def written(folder: Path, **changes: Any) -> Path:
         ("rope_parameters", {**YARN, "truncate": None}),
         ("rope_parameters", {**YARN, "a_field_of_tomorrow": 1.0}),
         ("rope_parameters", {**YARN, "beta_fast": "32"}),
+        ("rope_parameters", {**YARN, "rope_theta": 1}),  # whose logarithm is 0
+        ("rope_parameters", {**YARN, "rope_theta": 0.5}),
+        ("rope_parameters", {**YARN, "factor": 10**400}),
         ("rope_parameters", {name: value for name, value in YARN.items() if name != "factor"}),
         ("rope_parameters", {**LLAMA3, "low_freq_factor": 4.0}),
         *[("rope_parameters", {k: v for k, v in LLAMA3.items() if k != name}) for name in (*LLAMA3,)[2:]],
@@ -90,6 +94,17 @@ def test_what_ours_cannot_compute_is_refused_by_name(tmp_path: Path, field: str,
     assert "\n" not in message
     section = field.startswith("rope_") and isinstance(value, dict)
     assert ("rope_" if section else field) in message
+
+
+def test_a_base_that_yarn_cannot_take_is_refused_in_settings_too(tmp_path: Path) -> None:
+    config: decoder.Config = decoder_config(written(tmp_path, rope_parameters=YARN))
+    with pytest.raises(ConfigError, match=r"decoder\.rope_theta=1\.0: YaRN divides by its logarithm"):
+        replace(config, rope_theta=1.0)
+    old = {"rope_parameters": ..., "rope_scaling": {"type": "yarn", "factor": 2.0}, "rope_theta": 1}
+    with pytest.raises(ConfigError, match=r"config\.json: rope_theta is 1, but YaRN divides"):
+        decoder_config(written(tmp_path, **old))
+    plain = {"rope_type": "default", "rope_theta": 1}
+    assert decoder_config(written(tmp_path, rope_parameters=plain)).rope_theta == 1.0
 
 
 @pytest.mark.parametrize("name", ["vocab_size", "num_attention_heads", "max_position_embeddings"])

@@ -104,6 +104,18 @@ def test_an_index_of_nothing_here(tmp_path: Path, names: dict[str, str]) -> None
     assert "model.safetensors.index.json: n" in complaint_of(tmp_path)
 
 
+def test_an_index_that_names_a_tensor_which_no_shard_holds(tmp_path: Path) -> None:
+    weights = load_file(LLAMA / "model.safetensors")
+    save_file(weights, tmp_path / "a.safetensors")
+    names = [*weights, "model.layers.2.ghost", "lm_head.bias"]
+    (tmp_path / "model.safetensors.index.json").write_text(
+        json.dumps({"weight_map": dict.fromkeys(names, "a.safetensors")})
+    )
+    assert (
+        f"{tmp_path / 'model.safetensors.index.json'}: names tensor 'lm_head.bias' (and 1 more), which no shard holds"
+    ) in complaint_of(tmp_path)
+
+
 def test_a_tied_model_whose_file_holds_two_matrices(tmp_path: Path) -> None:
     """transformers 5 does not tie them then; nor is one of them taken silently here."""
     weights = load_file(LLAMA / "model.safetensors")

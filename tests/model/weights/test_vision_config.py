@@ -3,6 +3,7 @@
 """
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -46,6 +47,9 @@ def test_the_description_of_the_fixtures_is_theirs(tmp_path: Path) -> None:
         ("hidden_act", ..., "set model.vit.activation=quick_gelu"),
         ("hidden_act", "gelu_pytorch_tanh", "set model.vit.activation=gelu_tanh"),
         ("hidden_act", "relu", "hidden_act is 'relu'"),
+        ("hidden_act", ["gelu"], r"hidden_act is \['gelu'\], but only gelu, .* are known"),
+        ("hidden_act", {}, "hidden_act is {}"),
+        ("layer_norm_eps", 10**400, "layer_norm_eps is 1000.*, but must be a positive number below"),
         ("num_attention_heads", 8, "set model.vit.heads=8"),
         ("num_attention_heads", ..., "set model.vit.heads=12"),
         ("num_attention_heads", None, "num_attention_heads is None"),
@@ -91,7 +95,14 @@ def test_the_normalisation_of_the_pixels(tmp_path: Path) -> None:
     for fields, complaint in (
         ({"image_mean": [0.5, 0.5, 0.5]}, r"image_mean is .*; set model\.vit\.mean=\(0\.5, 0\.5, 0\.5\)"),
         ({"do_normalize": False}, r"set model\.vit\.mean=\(0\.0, 0\.0, 0\.0\)"),
+        ({"do_normalize": "false"}, "do_normalize is 'false'"),
+        ({"do_rescale": False}, "do_rescale is False"),
         ({"rescale_factor": 0.5}, "rescale_factor is 0.5"),
+        ({"rescale_factor": "1/255"}, "rescale_factor is '1/255', but pixels are divided by 255"),
+        ({"rescale_factor": [0.5]}, r"rescale_factor is \[0\.5\]"),
+        ({"rescale_factor": True}, "rescale_factor is True"),
+        ({"image_mean": [True, True, True]}, "must be three numbers"),
+        ({"image_mean": [10**400, 0, 0]}, "must be three numbers"),
         ({"image_std": [1, 2]}, "must be three numbers"),
     ):
         preprocessor.write_text(json.dumps(fields))
@@ -113,6 +124,10 @@ def test_open_clip_and_timm_beside_their_weights(tmp_path: Path) -> None:
     beside.write_text(json.dumps({"model_cfg": {"vision_cfg": {**tower, "head_width": 8}}}))
     with pytest.raises(CheckpointError, match=r"set model\.vit\.heads=5"):
         load_vit(tmp_path, config)
+    for field, value in (("head_width", 64), ("mlp_ratio", 1e308)):
+        beside.write_text(json.dumps({"model_cfg": {"vision_cfg": {**tower, field: value}}}))
+        with pytest.raises(ConfigError, match=f"{field} is {re.escape(str(value))}"):
+            load_vit(tmp_path, config)
     beside.write_text(json.dumps({"model_cfg": {"vision_cfg": {**tower, "attentional_pool": True}}}))
     with pytest.raises(ConfigError, match="attentional_pool is True"):
         load_vit(tmp_path, config)

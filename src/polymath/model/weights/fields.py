@@ -6,14 +6,14 @@ and of training.
 """
 
 import json
-import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 from polymath.errors import ConfigError
 from polymath.model.weights.pointers import refuse_pointer
 
+LARGEST = 1e30  # of a published number; squares and products of such a one with a size are finite in float64
 REMEDY = "it may change what the model computes; fetch a model without it, or remove the field if it changes nothing"
 HARMLESS = frozenset(
     """
@@ -75,10 +75,10 @@ class Fields:
         return value
 
     def number(self, name: str, default: float | None = None) -> float:
-        """A positive, finite number; `default` where the field is missing."""
+        """A positive number below 1e30; `default` where the field is missing."""
         value = self.take(name, default)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
-            self.refuse(name, "must be a positive number", "fetch the file again")
+        if not is_number(value) or value <= 0:
+            self.refuse(name, f"must be a positive number below {LARGEST:g}", "fetch the file again")
         return float(value)
 
     def only(self, name: str, *allowed: Any) -> Any:
@@ -103,6 +103,11 @@ class Fields:
         raise ConfigError(
             f"{self.path}: {self._within}{name} is {brief(self._values.get(name))}, but {reason}; {remedy}"
         )
+
+
+def is_number(value: Any) -> TypeGuard[int | float]:
+    """Whether a value of a JSON file is a number, of less than 1e30 either way; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
 
 
 def brief(value: Any) -> str:

@@ -31,7 +31,10 @@ class Layout:
         return next((prefix for prefix in self.prefixes if prefix + self.anchor in names), None)
 
     def describe(self, shapes: Mapping[str, Shape], prefix: str) -> str:
+        """What the file looks like, for an error message."""
         anchor = shapes[prefix + self.anchor]
+        if len(anchor) < 2:
+            return f"it looks like {self.name}, but its {self.anchor} has shape {list(anchor)}"
         width, patch = (anchor[-1], anchor[0]) if self.width_last else (anchor[0], anchor[-1])
         tower = [name for name in shapes if name.startswith(prefix)]
         layers = {match[1] for name in tower if (match := re.match(self.layer, name.removeprefix(prefix)))}

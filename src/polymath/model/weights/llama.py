@@ -4,6 +4,8 @@ The gate is Swish with β fixed at 1, there is no QK-norm, embeddings are not sc
 their own unless the file ties it. Rotations are half-split in HF's files, as ours are.
 """
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,11 @@ def load_decoder(path: Path, config: decoder.Config, dtype: Any = jnp.float32, s
     embedding = tensors.shapes.get("model.embed_tokens.weight")
     if embedding is None:
         raise CheckpointError(f"{path}: no tensor 'model.embed_tokens.weight'; this is no decoder of the LLaMA family")
+    if len(embedding) != 2:
+        raise CheckpointError(
+            f"{path}: tensor 'model.embed_tokens.weight' has shape {list(embedding)}, but an embedding is [vocabulary, "
+            "width]; fetch the whole checkpoint again"
+        )
     if embedding[0] != config.vocabulary:
         raise CheckpointError(
             f"{path}: a vocabulary of {embedding[0]:,} entries, but decoder.vocabulary is {config.vocabulary:,}; use "
@@ -37,7 +44,7 @@ def load_decoder(path: Path, config: decoder.Config, dtype: Any = jnp.float32, s
             "checkpoint again"
         )
     rules, specs = _rules(config), decoder.specs(config)
-    hint = f"it has width {embedding[1]} and {len(_layers(tensors.shapes))} layers; set model.decoder to its sizes"
+    hint = f"it has width {embedding[1]} and {layers} layers; set model.decoder to its sizes"
     unused = {"lm_head.weight"} if config.tied else set()
     inverse = {name for name in tensors.shapes if name.endswith("rotary_emb.inv_freq")}  # of old files; we compute it
     check_names(rules, specs, tensors, all_names(rules, config.depth) | unused | inverse, hint)
@@ -77,5 +84,6 @@ def _refuse_untied(tensors: Tensors) -> None:
         )
 
 
-def _layers(shapes: Any) -> set[str]:
-    return {name.split(".")[2] for name in shapes if name.startswith("model.layers.")}
+def _layers(names: Iterable[str]) -> set[str]:
+    """The numbers of the layers."""
+    return {match[1] for name in names if (match := re.match(r"model\.layers\.(\d+)\.", name))}

@@ -129,7 +129,11 @@ def _stated(fields: Fields, name: str, context: int) -> tuple[float, rotary.Scal
     rope.finish()
     if theta is None:
         return 10_000.0, scaling
-    return (fields if rope.take("rope_theta") is None else rope).number("rope_theta"), scaling
+    holder = fields if rope.take("rope_theta") is None else rope
+    theta = holder.number("rope_theta")
+    if kind == "yarn" and theta <= 1:
+        holder.refuse("rope_theta", "YaRN divides by its logarithm, so it must be above 1", "fetch the file again")
+    return theta, scaling
 
 
 def _agreeing(fields: Fields, rope: Fields, name: str) -> Any:

@@ -6,7 +6,7 @@ own memory the host holds one shard and the tensors of one layer, never a second
 """
 
 import gc
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,8 +52,9 @@ def check_names(rules: Rules, specs: Any, tensors: Tensors, expected: Collection
     needed = {
         source for name, spec in named(specs) if not rules[name].optional for source in rules[name].names(_layers(spec))
     }
-    _complain("no tensor", sorted(needed - set(tensors.shapes)), "is missing", tensors, hint)
-    _complain("tensor", sorted(set(tensors.shapes) - set(expected)), "has no place in this model", tensors, hint)
+    _refuse_any(sorted(needed - set(tensors.shapes)), "tensor", "is missing", tensors, hint)
+    extra = sorted(set(tensors.shapes) - set(expected))
+    _refuse_any(extra, "tensor", "has no place in this model", tensors, hint)
 
 
 def all_names(rules: Rules, depth: int) -> set[str]:
@@ -103,6 +104,8 @@ def _shard_reader(
             return np.zeros(shape)
         sources = [source.format(layer=layer) for source in rule.sources]
         if layer is not None and sources == list(rule.sources):
+            if any(tensors.shapes[s][:1] != spec.shape[:1] for s in sources):
+                raise misfit(sources, spec.shape)
             stacks.update((s, tensors.read(s)) for s in sources if s not in stacks)
             arrays = [stacks[s][layer] for s in sources]
         else:
@@ -110,11 +113,14 @@ def _shard_reader(
         try:
             value = rule.build(*arrays)
         except (ValueError, IndexError):
-            value = None
-        if value is None or value.shape != shape:
-            found = ", ".join(f"{s} {list(a.shape)}" for s, a in zip(sources, arrays, strict=True))
-            raise CheckpointError(f"{tensors.path}: {found} cannot become {name} {list(shape)}; {hint}")
+            raise misfit(sources, shape) from None
+        if value.shape != shape:
+            raise misfit(sources, shape)
         return value
+
+    def misfit(sources: Sequence[str], shape: tuple[int, ...]) -> CheckpointError:
+        shapes = ", ".join(f"{source} {list(tensors.shapes[source])}" for source in sources)
+        return CheckpointError(f"{tensors.path}: {shapes} cannot become {name} {list(shape)}; {hint}")
 
     def read(index: tuple[slice, ...]) -> np.ndarray:
         layers = _layers(spec)
@@ -142,8 +148,8 @@ def _layers(spec: Spec) -> int | None:
     return spec.shape[0] if spec.axes and spec.axes[0] == "layers" else None
 
 
-def _complain(what: str, names: Iterable[str], verb: str, tensors: Tensors, hint: str) -> None:
-    names = list(names)
+def _refuse_any(names: Sequence[str], subject: str, complaint: str, tensors: Tensors, hint: str) -> None:
+    """Raise CheckpointError for the first of the names, if there is one, with a count of the others."""
     if names:
         more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
-        raise CheckpointError(f"{tensors.path}: {what} {names[0]!r}{more}: {verb}; {hint}")
+        raise CheckpointError(f"{tensors.path}: {subject} {names[0]!r}{more}: {complaint}; {hint}")

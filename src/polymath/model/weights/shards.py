@@ -8,6 +8,7 @@ model.safetensors.index.json + the shards that it names
 import json
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 from polymath.errors import CheckpointError
 from polymath.model.weights.pointers import refuse_pointer
@@ -17,7 +18,14 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 CONVERT = "it is a pickle, which may run code and is never opened; fetch or convert to .safetensors"
 
 
-def shards_of(path: Path) -> list[Path]:
+class Shards(NamedTuple):
+    """The files that hold the weights; promised: names of tensors that the folder's index says they hold."""
+
+    files: list[Path]
+    promised: frozenset[str] = frozenset()
+
+
+def shards_of(path: Path) -> Shards:
     """The .safetensors files at `path`, a file or a folder.
 
     Raises CheckpointError where there are none, where one is missing, and for pickles and folders of adapters.
@@ -25,7 +33,7 @@ def shards_of(path: Path) -> list[Path]:
     if path.suffix in PICKLES and path.is_file():
         raise CheckpointError(f"{path}: {CONVERT}")
     if path.is_file():
-        return [path]
+        return Shards([path])
     if not path.is_dir():
         raise CheckpointError(f"{path}: no such file or directory; give a .safetensors file, a directory or an .npz")
     if (path / "adapter_config.json").exists():
@@ -34,16 +42,17 @@ def shards_of(path: Path) -> list[Path]:
             "(peft's `merge_and_unload`)"
         )
     if (path / SINGLE).exists():
-        return [path / SINGLE]
+        return Shards([path / SINGLE])
     if (path / INDEX).exists():
         return _of_index(path / INDEX)
-    return _of_names(path)
+    return Shards(_of_names(path))
 
 
-def _of_index(index: Path) -> list[Path]:
+def _of_index(index: Path) -> Shards:
     refuse_pointer(index)
     try:
-        names = set(json.loads(index.read_text())["weight_map"].values())
+        weight_map = dict(json.loads(index.read_text(encoding="utf-8"))["weight_map"])
+        names = set(weight_map.values())
         if any(Path(name).name != name for name in names):
             raise ValueError("a shard outside the folder")
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
@@ -54,7 +63,7 @@ def _of_index(index: Path) -> list[Path]:
     for shard in shards:
         if not shard.is_file():
             raise CheckpointError(f"{shard}: is named by {index.name} but missing; fetch the whole checkpoint again")
-    return shards
+    return Shards(shards, frozenset(weight_map))
 
 
 def _of_names(folder: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from polymath.errors import CheckpointError
 from polymath.model.weights.pointers import refuse_pointer
-from polymath.model.weights.shards import shards_of
+from polymath.model.weights.shards import INDEX, Shards, shards_of
 
 Shape = tuple[int, ...]
 FLOATS = ("F32", "F16", "BF16", "F64")  # as safetensors names them
@@ -42,10 +42,10 @@ def open_tensors(path: Path) -> Tensors:
     return _open_safetensors(path, shards_of(path))
 
 
-def _open_safetensors(path: Path, shards: list[Path]) -> Tensors:
+def _open_safetensors(path: Path, shards: Shards) -> Tensors:
     shapes: dict[str, Shape] = {}
     files: dict[str, tuple[Path, Any]] = {}
-    for shard in shards:
+    for shard in shards.files:
         refuse_pointer(shard)
         try:
             file = safe_open(shard, framework="numpy")
@@ -62,6 +62,13 @@ def _open_safetensors(path: Path, shards: list[Path]) -> Tensors:
                 f"{shard}: not a whole safetensors file ({error}; {size:,} bytes); it is truncated or of another "
                 "format, fetch it again"
             ) from None
+
+    absent = sorted(shards.promised - files.keys())
+    if absent:
+        more = f" (and {len(absent) - 1} more)" if len(absent) > 1 else ""
+        raise CheckpointError(
+            f"{path / INDEX}: names tensor {absent[0]!r}{more}, which no shard holds; fetch the whole checkpoint again"
+        )
 
     def read(name: str) -> np.ndarray:
         shard, file = files[name]

@@ -15,7 +15,7 @@ from typing import Any
 from polymath.errors import CheckpointError, ConfigError
 from polymath.model import vit
 from polymath.model.weights import hf_clip, open_clip, timm
-from polymath.model.weights.fields import HARMLESS, Fields, brief, read_fields
+from polymath.model.weights.fields import HARMLESS, Fields, brief, is_number, read_fields
 from polymath.model.weights.layout import Layout
 
 STEMS = ("model", "open_clip_model", "open_clip_pytorch_model")  # of weights that the files beside them describe
@@ -78,10 +78,11 @@ def _check_hugging_face(path: Path, config: vit.Config, positions: int | None) -
         number = fields.number(name, merged[name])
         if not math.isclose(number, getattr(config, ours), rel_tol=1e-6):
             _disagree(path, name, merged[name], ours, config)
-    if ACTIVATIONS.get(merged["hidden_act"]) != config.activation:
-        if merged["hidden_act"] not in ACTIVATIONS:
-            fields.refuse("hidden_act", f"only {', '.join(ACTIVATIONS)} are known", "use another model")
-        _disagree(path, "hidden_act", merged["hidden_act"], "activation", config, ACTIVATIONS[merged["hidden_act"]])
+    activation = merged["hidden_act"]
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
+        fields.refuse("hidden_act", f"only {', '.join(ACTIVATIONS)} are known", "use another model")
+    if ACTIVATIONS[activation] != config.activation:
+        _disagree(path, "hidden_act", activation, "activation", config, ACTIVATIONS[activation])
     of_clip = kind == "clip_vision_model"
     for ours in ("class_token", "norm_before_blocks"):
         if getattr(config, ours) != of_clip:
@@ -119,12 +120,13 @@ def _check_preprocessor(path: Path, config: vit.Config) -> None:
         return
     fields = read_fields(path)
     mean, std = fields.take("image_mean"), fields.take("image_std")
-    if fields.take("do_normalize") is False:
+    if fields.only("do_normalize", True, False, None) is False:
         mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     _check_pixels(path, "image_mean", mean, "mean", config)
     _check_pixels(path, "image_std", std, "std", config)
     scale = fields.take("rescale_factor")
-    if fields.take("do_rescale") is False or (scale is not None and not _close(scale, 1 / 255)):
+    fields.only("do_rescale", True, None)
+    if scale is not None and not (is_number(scale) and _close(scale, 1 / 255)):
         fields.refuse("rescale_factor", "pixels are divided by 255 here", "use another model")
 
 
@@ -135,11 +137,13 @@ def _check_open_clip(path: Path, config: vit.Config) -> None:
     fields = read_fields(path)
     model = fields.section("model_cfg") or Fields(path, {}, "model_cfg.")
     tower = model.section("vision_cfg") or Fields(path, {}, "model_cfg.vision_cfg.")
-    width = tower.integer("width", 768)
+    width, head_width = tower.integer("width", 768), tower.integer("head_width", 64)
+    if head_width > width:
+        tower.refuse("head_width", f"a head cannot be wider than the model, {width}", "fetch the file again")
     sizes = {
         "width": ("width", width),
         "layers": ("depth", tower.integer("layers", 12)),
-        "head_width": ("heads", width // tower.integer("head_width", 64)),
+        "head_width": ("heads", width // head_width),
         "patch_size": ("patch", tower.integer("patch_size", 16)),
         "mlp_ratio": ("mlp", int(width * tower.number("mlp_ratio", 4.0))),
     }
@@ -182,7 +186,7 @@ def _check_timm(path: Path, config: vit.Config) -> None:
 def _check_pixels(path: Path, name: str, stated: Any, ours: str, config: vit.Config) -> None:
     if stated is None:
         return
-    if not isinstance(stated, list | tuple) or len(stated) != 3 or not all(isinstance(x, int | float) for x in stated):
+    if not isinstance(stated, list | tuple) or len(stated) != 3 or not all(map(is_number, stated)):
         raise ConfigError(f"{path}: {name} is {brief(stated)}, but it must be three numbers; fetch the file again")
     if not all(map(_close, stated, getattr(config, ours))):
         _disagree(path, name, stated, ours, config, tuple(stated))
