@@ -90,3 +90,13 @@ def test_a_data_set_is_opened_with_options(tmp_path: Path) -> None:
     pairs.write_text('{"text": "hello"}\n')
     with pytest.raises(ConfigError, match="jsonl has no option 'cameras'"):
         polymath.open_dataset(pairs, cameras=["front", "wrist"])
+
+
+def test_dir_lists_the_public_names_alone() -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", "import polymath; print(*(n for n in dir(polymath) if not n.startswith('__')))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert child.stdout.split() == [name for name in sorted(polymath.__all__) if name != "__version__"]

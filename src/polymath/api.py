@@ -3,6 +3,7 @@
 `docs/api.md` shows them at work. The command line does the same with the same words.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,11 +22,10 @@ from polymath.policy import Policy
 from polymath.presets import preset
 from polymath.training import job
 from polymath.training.datasets import sort_data
-from polymath.training.fitting import without_pairs
+from polymath.training.phases import plan_phases
 from polymath.training.recipe import Recipe
 from polymath.training.run import Run
-from polymath.training.start import Start, recorded_or_named
-from polymath.training.untrained import with_untrained_learning
+from polymath.training.start import Start
 
 DataLike = str | Path | EpisodeSet
 
@@ -71,13 +71,11 @@ def train(
         {part: Path(path) for part, path in (published or {}).items()},
     )
     sources, has_pairs = sort_data(_listed(data))
-    if phases is None:
-        phases = ("alignment", "robot") if has_pairs else ("robot",)
-        if not has_pairs:
-            recipe = without_pairs(recipe)
-            recipe = with_untrained_learning(recipe, "robot", recorded_or_named(recipe, out, begin).trained)
+    plan = plan_phases(recipe, out, begin, phases, has_pairs=has_pairs)
+    if plan.note:
+        warnings.warn(plan.note, stacklevel=2)
     sources = replace(sources, tokenizer=None if tokenizer is None else Path(tokenizer), controls=controls)
-    return job.train(recipe, sources, out, tuple(phases), begin)
+    return job.train(plan.recipe, sources, out, plan.phases, begin)
 
 
 def load_policy(path: str | Path, name: str | None = None) -> Policy:

@@ -12,6 +12,7 @@ import tyro
 from tyro.extras import SubcommandApp
 
 import polymath
+from polymath import extras
 from polymath.commands import data, demo, evaluate, models, plan, record, runs, tokenizer
 from polymath.commands.output import print_json
 from polymath.errors import PolymathError
@@ -85,6 +86,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("POLYMATH_DEBUG"):
             traceback.print_exc()
         print(f"polymath: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        remedy = extras.advice(error.name or "", "this")
+        if remedy is None or os.environ.get("POLYMATH_DEBUG"):
+            raise
+        print(f"polymath: {remedy}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"\npolymath: stopped. {RESUME_HINT}", file=sys.stderr)

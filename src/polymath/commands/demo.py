@@ -4,6 +4,8 @@ from pathlib import Path
 
 from tyro.conf import UseAppendAction
 
+from polymath.extras import require
+
 
 def demo(out: Path = Path("runs/demo"), set: UseAppendAction[tuple[tuple[str, ...], ...]] = ()) -> None:
     """The whole way on the embedded simulator: record, tokenize, align, fine-tune, evaluate, report.
@@ -20,4 +22,5 @@ def demo(out: Path = Path("runs/demo"), set: UseAppendAction[tuple[tuple[str, ..
     from polymath.config import apply_overrides
     from polymath.demo import DemoSettings, run_demo
 
+    require("sim", "polymath demo")
     run_demo(out, apply_overrides(DemoSettings(), [assignment for group in set for assignment in group]))

@@ -7,6 +7,7 @@ from typing import Literal
 from tyro.extras import SubcommandApp
 
 from polymath.commands.output import print_json
+from polymath.extras import require
 
 app = SubcommandApp()
 
@@ -44,6 +45,7 @@ def metaworld(
         workers: Processes; they change the speed, never the data.
         json: Print one JSON object instead of a line.
     """
+    require("sim", "polymath record")
     from polymath.benchmarks.metaworld.record import record
     from polymath.benchmarks.metaworld.scene.tasks import TASKS
 
@@ -102,6 +104,7 @@ def captions(
         workers: Processes; they change the speed, never the data.
         json: Print one JSON object instead of a line.
     """
+    require("sim", "polymath record")
     from polymath.benchmarks.metaworld.captions.pairs import write_pairs
     from polymath.benchmarks.metaworld.scene.tasks import TASKS
 

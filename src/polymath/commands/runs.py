@@ -12,7 +12,6 @@ from polymath.commands.output import print_json, print_table
 
 if TYPE_CHECKING:
     from polymath.training.recipe import Recipe
-    from polymath.training.start import Start
 
 Phase = Literal["alignment", "robot"]
 
@@ -102,42 +101,24 @@ def train(
     from polymath.config import apply_overrides
     from polymath.training.datasets import sort_data
     from polymath.training.job import train as train_run
+    from polymath.training.phases import plan_phases
     from polymath.training.processes import start_processes
-    from polymath.training.start import Start, as_begun
+    from polymath.training.start import Start
 
     start_processes(os.environ)
     begin = Start(start, start_phase, _parts(published))
     recipe = _recipe(preset, begin.published.get("decoder"), adapters, rank)
     recipe = apply_overrides(recipe, [assignment for group in set for assignment in group])
-    recipe = as_begun(recipe, out, begin)
     sources, has_pairs = sort_data(data)
-    if phases is None and not has_pairs:
-        recipe = _on_episodes_alone(recipe, out, begin)
-    chosen: tuple[Phase, ...] = phases or (("alignment", "robot") if has_pairs else ("robot",))
-    train_run(recipe, replace(sources, tokenizer=tokenizer, controls=controls), out, chosen, begin)
-    steps = {phase: recipe.phase(phase).steps for phase in chosen}
+    plan = plan_phases(recipe, out, begin, phases, has_pairs=has_pairs)
+    if plan.note:
+        print(plan.note, file=sys.stderr)
+    train_run(plan.recipe, replace(sources, tokenizer=tokenizer, controls=controls), out, plan.phases, begin)
+    steps = {phase: plan.recipe.phase(phase).steps for phase in plan.phases}
     if json:
-        print_json({"path": str(out), "recipe": recipe.name, "steps": steps})
+        print_json({"path": str(out), "recipe": plan.recipe.name, "steps": steps})
     else:
         print(f"{out}: " + ", ".join(f"{phase} {count:,} steps" for phase, count in steps.items()))
-
-
-def _on_episodes_alone(recipe: "Recipe", out: Path, start: "Start") -> "Recipe":
-    """The robot phase without pairs; what is drawn and would stay frozen learns too, which is said on stderr."""
-    from polymath.training.fitting import without_pairs
-    from polymath.training.start import recorded_or_named
-    from polymath.training.untrained import with_untrained_learning
-
-    recipe = without_pairs(recipe)
-    learning = with_untrained_learning(recipe, "robot", recorded_or_named(recipe, out, start).trained)
-    if learning != recipe:
-        print(
-            "no pairs and no trained weights to begin with: the vision transformer is drawn at random, so it learns in "
-            "the robot phase too (optimizer.groups = [['.*', 1.0]]); --published vit=PATH or --start RUN begins with "
-            "one that sees",
-            file=sys.stderr,
-        )
-    return learning
 
 
 def _parts(published: tuple[str, ...]) -> dict[str, Path]:

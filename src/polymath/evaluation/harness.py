@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from polymath import extras
 from polymath.errors import ConfigError
 from polymath.evaluation.benchmark import FILE_NAME, Benchmark, Plan
 from polymath.evaluation.candidate import Candidate
@@ -86,10 +87,13 @@ def _identity(candidate: Candidate, plan: Plan, hello: Hello) -> Identity:
 
 
 def _check_simulator(benchmark: Benchmark, plan: Plan) -> None:
-    """Raise ConfigError naming the extra if the simulator's module is not installed in our own environment."""
-    if benchmark.simulator and plan.python == Plan().python and importlib.util.find_spec(benchmark.simulator) is None:
-        remedy = f"install polymath-v[{benchmark.extra}]" if benchmark.extra else f"install {benchmark.simulator}"
-        raise ConfigError(f"benchmark {benchmark.name} needs {benchmark.simulator}; {remedy}")
+    """Raise ConfigError naming the extra if the simulator's modules are not installed in our own environment."""
+    if not benchmark.simulator or plan.python != Plan().python:
+        return
+    if benchmark.extra in extras.MODULES:
+        extras.require(benchmark.extra, f"benchmark {benchmark.name}")
+    if importlib.util.find_spec(benchmark.simulator) is None:
+        raise ConfigError(f"benchmark {benchmark.name} needs {benchmark.simulator}; install {benchmark.simulator}")
 
 
 def _check_hello(benchmark: Benchmark, plan: Plan, hello: Hello) -> None:

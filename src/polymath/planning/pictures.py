@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
+
+from polymath.svg import element, line, percent, picture
 
 GIB = 2**30
 
@@ -33,10 +35,10 @@ def memory_bar(memory: dict[str, Any]) -> Picture:
         marks.append(_block(left, size / whole, 10, 70, colour % 8, f"{name} {size / GIB:.2f} GiB"))
         keys.append(Key(name, colour % 8, f"{size / GIB:.2f} GiB"))
         left += size / whole
-    at = f"{100 * usable / whole:.2f}%"
-    marks.append(f'<line class="limit" x1="{at}" x2="{at}" y1="0" y2="100%"/>')
+    limit = percent(usable / whole)
+    marks.append(line("limit", (limit, limit), ("0", "100%")))
     spoken = f"{peak / GIB:.2f} GiB of {usable / GIB:.2f} usable"
-    return Picture(Markup(f'<svg class="bar" role="img" aria-label="{spoken}">{"".join(marks)}</svg>'), keys)
+    return Picture(picture("bar", spoken, marks), keys)
 
 
 def timeline(report: dict[str, Any], scenario: str) -> Picture:
@@ -59,12 +61,18 @@ def timeline(report: dict[str, Any], scenario: str) -> Picture:
     total = {kind: sum(time[kind] for time in phases.values()) for kind in ("communication", "exposed")}
     keys.append(Key("communication, hidden", 6, f"{total['communication'] - total['exposed']:.2f} s"))
     keys.append(Key("communication, exposed", 7, f"{total['exposed']:.2f} s"))
-    spoken = f"a step of {step:.2f} seconds"
-    return Picture(Markup(f'<svg class="bar tall" role="img" aria-label="{spoken}">{"".join(marks)}</svg>'), keys)
+    return Picture(picture("bar tall", f"a step of {step:.2f} seconds", marks), keys)
 
 
-def _block(left: float, width: float, top: float, height: float, colour: int, note: str) -> str:
+def _block(left: float, width: float, top: float, height: float, colour: int, note: str) -> Markup:
     if width <= 0:
-        return ""
-    place = f'x="{100 * left:.3f}%" width="{100 * width:.3f}%" y="{top}%" height="{height}%"'
-    return f'<rect class="series-{colour}" {place}><title>{escape(note)}</title></rect>'
+        return Markup("")
+    return element(
+        "rect",
+        [element("title", [note])],
+        class_=f"series-{colour}",
+        x=percent(left, 3),
+        width=percent(width, 3),
+        y=f"{top}%",
+        height=f"{height}%",
+    )

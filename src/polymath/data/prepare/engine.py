@@ -4,7 +4,6 @@ On Ray, every node must see the sources and the output directory under the same 
 """
 
 import contextlib
-import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,8 @@ import pyarrow as pa
 
 from polymath import errors
 from polymath.data.prepare import work
-from polymath.errors import ConfigError, PolymathError
+from polymath.errors import PolymathError
+from polymath.extras import require
 from polymath.progress import watching
 
 STOPPED = Path(".work") / "stopped"
@@ -28,10 +28,9 @@ def start(engine: Engine) -> None:
     Raises ConfigError if the packages for it are missing, PolymathError if no cluster answers there.
     """
     os.environ.setdefault("DAFT_PROGRESS_BAR", "0")  # `progress` shows one, the same for both engines
-    for package, extra in (("daft", "data"), ("ray", "ray")):
-        if (package == "daft" or engine == "ray") and importlib.util.find_spec(package) is None:
-            raise ConfigError(f"--engine {engine} needs {package}; install polymath-v[{extra}]")
+    require("data", "preparing data")
     if engine == "ray":
+        require("ray", "--engine ray")
         import daft
 
         try:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from polymath.svg import element, line, percent, picture
+
 _BINS = 240
 
 
@@ -43,13 +45,12 @@ class LineChart:
 
 def interval_mark(rate: float, low: float, high: float, colour: int) -> Markup:
     """A dot at `rate` with its interval [low, high] on a track from 0 to 100 %."""
-    spoken = f"{rate:.0%}, interval {low:.0%} to {high:.0%}"
-    left, right = f"{100 * low:.2f}%", f"{100 * high:.2f}%"
-    marks = [_line("grid", f"{x}%", f"{x}%", "0", "100%") for x in (0, 25, 50, 75, 100)]
-    marks.append(_line("interval", left, right, "50%", "50%"))
-    marks += [_line("interval", end, end, "30%", "70%") for end in (left, right)]
-    marks.append(f'<circle cx="{100 * rate:.2f}%" cy="50%" r="5"/>')
-    return Markup(f'<svg class="track series-{colour}" role="img" aria-label="{spoken}">{"".join(marks)}</svg>')
+    ends = (percent(low), percent(high))
+    marks = [line("grid", (f"{x}%", f"{x}%"), ("0", "100%")) for x in (0, 25, 50, 75, 100)]
+    marks.append(line("interval", ends, ("50%", "50%")))
+    marks += [line("interval", (end, end), ("30%", "70%")) for end in ends]
+    marks.append(element("circle", cx=percent(rate), cy="50%", r="5"))
+    return picture(f"track series-{colour}", f"{rate:.0%}, interval {low:.0%} to {high:.0%}", marks)
 
 
 def line_chart(title: str, series: Sequence[Series]) -> LineChart:
@@ -65,19 +66,15 @@ def line_chart(title: str, series: Sequence[Series]) -> LineChart:
         return 100 * (scale(value) - low) / (high - low)
 
     y = [Tick(height(v), _number(v)) for v in _ticks(low, high, log)]
-    marks = [_line("grid", "0", "1000", f"{1000 - 10 * t.at:.1f}", f"{1000 - 10 * t.at:.1f}") for t in y]
+    marks = [line("grid", ("0", "1000"), (f"{1000 - 10 * t.at:.1f}", f"{1000 - 10 * t.at:.1f}")) for t in y]
     for colour, xs, ys in lines:
         points = " ".join(f"{1000 * x / last:.1f},{1000 - 10 * height(v):.1f}" for x, v in zip(xs, ys, strict=True))
-        marks.append(f'<polyline class="series-{colour}" points="{points}"/>')
-    svg = f'<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" aria-hidden="true">{"".join(marks)}</svg>'
+        marks.append(element("polyline", class_=f"series-{colour}", points=points))
+    svg = element("svg", marks, viewBox="0 0 1000 1000", preserveAspectRatio="none", aria_hidden="true")
     x = [Tick(100 * v / last, f"{v:,.0f}") for v in _ticks(0, last, log=False)]
     longest = math.ceil(max(len(s.steps) for s in series) / _BINS)
     notes = ["logarithmic"] * log + [f"mean of {longest} records per point"] * (longest > 1)
-    return LineChart(title, Markup(svg), x, y, ", ".join(notes))
-
-
-def _line(kind: str, x1: str, x2: str, y1: str, y2: str) -> str:
-    return f'<line class="{kind}" x1="{x1}" x2="{x2}" y1="{y1}" y2="{y2}"/>'
+    return LineChart(title, svg, x, y, ", ".join(notes))
 
 
 def _binned(steps: list[int], values: list[float]) -> tuple[list[float], list[float]]:
