@@ -1,1 +1,1 @@
-"""The verbs of the `polymath` command, one file for those that belong together; `polymath.cli` puts them together."""
+"""The verbs of the `polymath` command, grouped in files by subject; `polymath.cli` registers them."""

@@ -84,7 +84,7 @@ def evaluate(
     results = run_benchmark(chosen, candidate, out, plan, allow_mixed_renderers)
     own = {split: {candidate.name: row[candidate.name]} for split, row in results.items() if candidate.name in row}
     if json:
-        print_json({split: {who: configs.to_dict(entry) for who, entry in row.items()} for split, row in own.items()})
+        print_json({split: {name: configs.to_dict(entry) for name, entry in row.items()} for split, row in own.items()})
     else:
         _print_results(own)
         print(f"\n{out / 'results.json'}")

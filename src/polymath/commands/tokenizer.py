@@ -61,8 +61,8 @@ def train(
     tokenizer.save(out)
     merges = tokenizer.vocab_size - control_tokens - 256
     if json:
-        made = {"vocab_size": tokenizer.vocab_size, "control_tokens": control_tokens, "merges": merges}
-        print_json({"path": str(out), **made})
+        sizes = {"vocab_size": tokenizer.vocab_size, "control_tokens": control_tokens, "merges": merges}
+        print_json({"path": str(out), **sizes})
     else:
         print(
             f"{out}: {tokenizer.vocab_size:,} entries ({control_tokens:,} control tokens, 256 bytes, {merges:,} merges)"
@@ -86,14 +86,16 @@ def stats(tokenizer: Positional[Path], text: tuple[Path, ...], compare: bool = F
 
     loaded = Tokenizer.load(tokenizer)
     counters = {OURS: lambda line: len(loaded.encode(line)), **(others() if compare else {})}
-    found = [measure(counters, path) for path in text]
+    densities = [measure(counters, path) for path in text]
     if json:
         sizes = {"vocab_size": loaded.vocab_size, "control_tokens": loaded.control.size}
-        print_json({**sizes, **_report(together(found)), "texts": [{"path": d.path, **_report(d)} for d in found]})
+        print_json(
+            {**sizes, **_report(together(densities)), "texts": [{"path": d.path, **_report(d)} for d in densities]}
+        )
         return
     print(f"{tokenizer}: {loaded.vocab_size:,} entries, {loaded.control.size:,} of them control tokens")
     print("bytes per token:")
-    rows = [*found, together(found)] if len(found) > 1 else found
+    rows = [*densities, together(densities)] if len(densities) > 1 else densities
     header = ["path", "bytes", "words", *counters, "our tokens a word"]
     rates = [[round(d.bytes_per_token(name), 2) for name in counters] for d in rows]
     fertility = [d.tokens[OURS] / max(d.words, 1) for d in rows]

@@ -1,4 +1,4 @@
-"""How large the demonstration is. The defaults are the demo; the tests use smaller numbers on the same way."""
+"""How large the demonstration is. The defaults are the demo; the tests run the same stages with smaller numbers."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Which seeds are for what, so that no evaluated layout was ever recorded."""
+"""Seeds of recordings and of evaluations, apart from each other: no evaluated layout was ever recorded."""
 
 RECORDING = range(0, 1_000_000)
 """Demonstrations and captioned pictures."""

@@ -144,7 +144,7 @@ class Simulator:
         return np.clip(action, -1, 1).astype(np.float32)
 
     def scene_description(self) -> SceneFacts:
-        """What is where at this moment, for captions."""
+        """The facts of this moment, for captions."""
         return describe(self._stage.scene, self.data, self.task, self.variation, self.state)
 
     def close(self) -> None:
@@ -170,7 +170,7 @@ class Simulator:
             gc.collect()  # Meta-World's environments are reference cycles around 15 MB
 
     def _place(self) -> None:
-        """Put everything where the variation wants it; the hand is moved to its start while the table is empty."""
+        """Put everything where the variation places it; the hand is moved to its start while the table is empty."""
         scene, env, variation = self._stage.scene, self._stage.env, self.variation
         model, data, family = scene.model, env.data, scene.family
         apply_variation(scene, variation)
@@ -236,5 +236,5 @@ def _copy_joints(model: mujoco.MjModel, data: mujoco.MjData) -> None:
 
 
 def _remove_mug(data: mujoco.MjData) -> None:
-    """Put the coffee scene's mug on the floor out of sight: it would mark the machine that is meant."""
+    """Put the coffee scene's mug on the floor out of sight: it would tell the task's machine from the other."""
     data.qpos[:3] = OUT_OF_SIGHT

@@ -60,20 +60,20 @@ def same_scenes(data: ReportData) -> bool:
 
 def cards(data: ReportData) -> list[Cells]:
     """The headline numbers."""
-    found = []
+    rows = []
     for split, policies in data.results.items():
         if entry := policies.get(data.policy):
             detail = f"{interval(*entry.interval)}, {entry.successes} of {entry.episodes}"
-            found.append({"what": _title(data, split), "number": percent(entry.rate), "detail": detail, "head": True})
+            rows.append({"name": _title(data, split), "number": percent(entry.rate), "detail": detail, "head": True})
     if data.parameters:
         count = _short(sum(data.parameters.values()))
-        found.append({"what": "Parameters", "number": count, "detail": f"{len(data.parameters)} parts", "head": False})
+        rows.append({"name": "Parameters", "number": count, "detail": f"{len(data.parameters)} parts", "head": False})
     if whole := data.whole:
         clock, detail = _clock(whole.wall_seconds), f"{whole.cpu_seconds:,.0f} CPU seconds"
-        found.append({"what": "Whole run", "number": clock, "detail": detail, "head": False})
+        rows.append({"name": "Whole run", "number": clock, "detail": detail, "head": False})
         peak = _memory(whole.peak_memory)
-        found.append({"what": "Peak memory", "number": peak, "detail": "resident, all processes", "head": False})
-    return found
+        rows.append({"name": "Peak memory", "number": peak, "detail": "resident, all processes", "head": False})
+    return rows
 
 
 def split(data: ReportData, name: str, colour: dict[str, int]) -> Cells:
@@ -101,7 +101,7 @@ def attention(picture: AttentionPicture) -> Cells:
 def phases(curves: tuple[Curves, ...], colour: dict[str, int]) -> list[Cells]:
     """Per training phase the charts of those quantities that some run recorded, one line per run."""
     names = list(dict.fromkeys(phase for run in curves for phase in run.phases))
-    found = []
+    sections = []
     for phase in names:
         charts = []
         for quantity, title in _CHARTS.items():
@@ -112,8 +112,8 @@ def phases(curves: tuple[Curves, ...], colour: dict[str, int]) -> list[Cells]:
             ]
             if any(value > 0 for line in lines for value in line.values):
                 charts.append(line_chart(title, lines))
-        found.append({"name": phase, "charts": charts})
-    return found
+        sections.append({"name": phase, "charts": charts})
+    return sections
 
 
 def parameters(counts: dict[str, int]) -> list[Cells]:
@@ -123,10 +123,10 @@ def parameters(counts: dict[str, int]) -> list[Cells]:
     return [*rows, {"name": "total", "count": f"{total:,}", "share": "", "total": True}] if rows else []
 
 
-def stages(found: tuple[Stage, ...], whole: Stage | None) -> list[Cells]:
+def stages(finished: tuple[Stage, ...], whole: Stage | None) -> list[Cells]:
     """One row per stage, and the whole run last."""
-    cpu = sum(stage.cpu_seconds for stage in found)
-    rows = [_stage_row(stage, cpu, i % 6, total=False) for i, stage in enumerate(found)]
+    cpu = sum(stage.cpu_seconds for stage in finished)
+    rows = [_stage_row(stage, cpu, i % 6, total=False) for i, stage in enumerate(finished)]
     return rows if whole is None else [*rows, _stage_row(whole, cpu, 0, total=True)]
 
 

@@ -6,14 +6,14 @@ patterns need the nominative only; colours stand where no language inflects them
 
 from dataclasses import dataclass
 
-from polymath.benchmarks.metaworld.scene.facts import Thing
+from polymath.benchmarks.metaworld.scene.facts import Entity
 
 
 @dataclass(frozen=True)
 class Language:
     """Patterns by kind of sentence, and words by English word.
 
-    named     "noun/side" -> the thing with its article and side, nominative
+    named     "noun/side" -> the entity with its article and side, nominative
     offsets   direction (right, left, viewer, robot, up, down) -> words after the centimetres
     moves     direction -> adverb, joined by `joiner`
     """
@@ -26,9 +26,9 @@ class Language:
     moves: dict[str, str]
     joiner: str
 
-    def name(self, thing: Thing) -> str:
-        """The thing with its article and side, nominative: "the left button", "der linke Knopf"."""
-        return self.named[f"{thing.noun}/{thing.side}"]
+    def name(self, entity: Entity) -> str:
+        """The entity with its article and side, nominative: "the left button", "der linke Knopf"."""
+        return self.named[f"{entity.noun}/{entity.side}"]
 
     def fill(self, pattern: str, **slots: object) -> str:
         """The pattern with its slots filled, a capital at the start."""

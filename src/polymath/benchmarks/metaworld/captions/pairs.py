@@ -41,7 +41,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Pair:
-    """A picture with its caption and what the caption was made of."""
+    """A picture with its caption and the facts that its caption was written from."""
 
     pair: ImageText
     facts: dict[str, Any]
@@ -77,10 +77,10 @@ def write_pairs(
         "tasks": list(names),
     }
     with WebDatasetWriter(out, samples_per_shard, metadata=metadata) as writer:
-        for made in simulate_in_parallel(
+        for photo in simulate_in_parallel(
             _photograph, jobs, workers, "captioned pictures", renderer, image_size, tuple(cameras)
         ):
-            writer.add(made.pair, made.facts)
+            writer.add(photo.pair, photo.facts)
     return count
 
 

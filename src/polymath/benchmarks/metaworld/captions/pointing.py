@@ -1,10 +1,10 @@
-"""Where the things of a picture are, as numbers: the targets of pointing documents (`data.sequences.sequence`).
+"""Where the objects of a picture are, as numbers: the targets of pointing documents (`data.sequences.sequence`).
 
 The readout has W = 4 rows of A = 4 numbers, each scaled to about [-1, 1]:
 
-    row 0   the thing that is asked for: column, row, metres right of the gripper, metres in front of it
+    row 0   the target object: column, row, metres right of the gripper, metres in front of it
     row 1   left (or only) object: column, row; right (or only) object: column, row
-    row 2   gripper: column, row, height above the table; the asked thing's height above the gripper
+    row 2   gripper: column, row, height above the table; the target's height above the gripper
     row 3   nothing
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from polymath.benchmarks.metaworld.captions.languages import Language
-from polymath.benchmarks.metaworld.scene.facts import GRID, SceneFacts, Thing
+from polymath.benchmarks.metaworld.scene.facts import GRID, Entity, SceneFacts
 
 METRES = 0.25  # scale of offsets
 HEIGHT = 0.2  # centre and scale of the gripper's height
@@ -21,7 +21,7 @@ HEIGHT = 0.2  # centre and scale of the gripper's height
 
 @dataclass(frozen=True)
 class Pointing:
-    """A question in words and its answer, `targets` of which `mask` says what is asked."""
+    """A question in words and its answer, `targets`; `mask` says which of them count."""
 
     question: str
     targets: tuple[tuple[float, ...], ...]
@@ -30,20 +30,20 @@ class Pointing:
 
 def point(facts: SceneFacts, camera: str, language: Language, rng: np.random.Generator) -> Pointing:
     """Ask for one of the objects, drawn with `rng`."""
-    asked = facts.objects[int(rng.integers(len(facts.objects)))]
+    target = facts.objects[int(rng.integers(len(facts.objects)))]
     left, right, gripper = facts.objects[0], facts.objects[-1], facts.gripper
-    offset = np.subtract(asked.position, gripper.position) / METRES
+    offset = np.subtract(target.position, gripper.position) / METRES
     height = gripper.position[2] / HEIGHT - 1
     rows = (
-        (*_cell(asked, camera), offset[0], offset[1]),
+        (*_cell(target, camera), offset[0], offset[1]),
         (*_cell(left, camera), *_cell(right, camera)),
         (*_cell(gripper, camera), height, offset[2]),
         (0.0, 0.0, 0.0, 0.0),
     )
     targets = tuple(tuple(round(float(np.clip(value, -2, 2)), 4) for value in row) for row in rows)
-    return Pointing(language.name(asked), targets, ((True,) * 4, (True,) * 4, (True,) * 4, (False,) * 4))
+    return Pointing(language.name(target), targets, ((True,) * 4, (True,) * 4, (True,) * 4, (False,) * 4))
 
 
-def _cell(thing: Thing, camera: str) -> tuple[float, float]:
-    column, row = thing.cells[camera]
+def _cell(entity: Entity, camera: str) -> tuple[float, float]:
+    column, row = entity.cells[camera]
     return 2 * column / GRID - 1, 2 * row / GRID - 1

@@ -1,6 +1,6 @@
-"""Captions from scene facts: every sentence is checked against the facts before it is said.
+"""Captions from scene facts: every sentence is checked against the facts before it is used.
 
-Where things are is said as an offset from the gripper in centimetres or as a cell of the picture's 64 x 64 grid: these
+Places are given as an offset from the gripper in centimetres or as a cell of the picture's 64 x 64 grid: these
 sentences teach a vision encoder to localise. Most captions are dense, in the way of detection data sets written as text
 (Chen et al. 2021, "Pix2seq", arXiv:2109.10852): all cells, all offsets, or both. The others have two to four sentences,
 two of them about places.
@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from polymath.benchmarks.metaworld.captions.languages import LANGUAGES, Language
-from polymath.benchmarks.metaworld.scene.facts import GRID, SceneFacts, Thing
+from polymath.benchmarks.metaworld.scene.facts import GRID, Entity, SceneFacts
 
 LANGUAGE_SHARES = {"en": 0.5, "de": 0.25, "es": 0.25}
 
@@ -26,7 +26,7 @@ _OPEN, _CLOSED = 0.8, 0.5
 class Speaker:
     """Says sentences in one language about one moment.
 
-    `action` is what the arm executes next; `aiming` says that the expert drives it to the meant object.
+    `action` is what the arm executes next; `aiming`: the expert drives it to the task's object.
     """
 
     def __init__(
@@ -45,41 +45,41 @@ class Speaker:
         patterns = self.language.patterns[kind]
         return self.language.fill(patterns[self.rng.integers(len(patterns))], **slots)
 
-    def where(self, thing: Thing) -> str:
-        """An offset from the gripper or a grid cell; the gripper has no offset, things out of sight have no cell."""
-        if thing is self.facts.gripper:
-            return self.cell(thing) if self._in_picture(thing) else self.height()
-        return self.cell(thing) if self._in_picture(thing) and self.rng.random() < 0.5 else self.offset(thing)
+    def where(self, entity: Entity) -> str:
+        """An offset from the gripper or a grid cell; the gripper has no offset, an entity out of sight has no cell."""
+        if entity is self.facts.gripper:
+            return self.cell(entity) if self._in_picture(entity) else self.height()
+        return self.cell(entity) if self._in_picture(entity) and self.rng.random() < 0.5 else self.offset(entity)
 
-    def offset(self, thing: Thing) -> str:
-        """Centimetres from the end effector to the thing, as the front camera's viewer names the directions."""
-        x, y, z, words = *self._centimetres(thing), self.language.offsets
+    def offset(self, entity: Entity) -> str:
+        """Centimetres from the end effector to the entity, as the front camera's viewer names the directions."""
+        x, y, z, words = *self._centimetres(entity), self.language.offsets
         return self.say(
             "offset",
-            name=self.language.name(thing),
+            name=self.language.name(entity),
             across=f"{abs(x)} cm {words['left' if x > 0 else 'right']}",
             along=f"{abs(y)} cm {words['viewer' if y > 0 else 'robot']}",
             vertical=f"{abs(z)} cm {words['up' if z > 0 else 'down']}",
         )
 
-    def cell(self, thing: Thing) -> str:
-        column, row = thing.cells[self.camera]
-        return self.say("cell", name=self.language.name(thing), column=column, row=row)
+    def cell(self, entity: Entity) -> str:
+        column, row = entity.cells[self.camera]
+        return self.say("cell", name=self.language.name(entity), column=column, row=row)
 
     def all_cells(self) -> str:
         """Column and row of everything in the picture, two digits each, in any order."""
-        shown = [thing for thing in (*self.facts.objects, self.facts.gripper) if self._in_picture(thing)]
+        shown = [entity for entity in (*self.facts.objects, self.facts.gripper) if self._in_picture(entity)]
         items = [f"{self.language.name(t)} {t.cells[self.camera][0]:02d} {t.cells[self.camera][1]:02d}" for t in shown]
         return self.say("all cells", items=self._listed(items))
 
     def all_offsets(self) -> str:
         """Centimetres from the gripper to each object, two digits each, in any order."""
         items = []
-        for thing in self.facts.objects:
-            x, y, z, words = *self._centimetres(thing), self.language.offsets
+        for entity in self.facts.objects:
+            x, y, z, words = *self._centimetres(entity), self.language.offsets
             across, along = words["left" if x > 0 else "right"], words["viewer" if y > 0 else "robot"]
             vertical = words["up" if z > 0 else "down"]
-            name = self.language.name(thing)
+            name = self.language.name(entity)
             items.append(f"{name} {abs(x):02d} {across}, {abs(y):02d} {along}, {abs(z):02d} {vertical}")
         return self.say("all offsets", items=self._listed(items))
 
@@ -98,7 +98,7 @@ class Speaker:
 
     def viewer(self) -> str | None:
         """Which of the two objects is clearly closer to the viewer."""
-        return self._of_two("viewer", [-thing.position[1] for thing in self.facts.objects])
+        return self._of_two("viewer", [-entity.position[1] for entity in self.facts.objects])
 
     def nearest(self) -> str | None:
         """Which of the two objects is clearly closer to the gripper."""
@@ -108,11 +108,11 @@ class Speaker:
     def distractor(self) -> str | None:
         if not self.facts.distractors:
             return None
-        thing, words = self.facts.distractors[0], self.language.words
-        column, row = thing.cells[self.camera]
+        entity, words = self.facts.distractors[0], self.language.words
+        column, row = entity.cells[self.camera]
         if not (0 <= column < GRID and 0 <= row < GRID):
             return None
-        return self.say("distractor", colour=words[thing.colour], noun=words[thing.noun], column=column, row=row)
+        return self.say("distractor", colour=words[entity.colour], noun=words[entity.noun], column=column, row=row)
 
     def motion(self) -> str:
         """The directions of the executed action, the strong ones only."""
@@ -130,19 +130,19 @@ class Speaker:
         return self.say("heading", name=self.language.name(self.facts.objects[self.facts.meant]))
 
     def pressed(self) -> str | None:
-        thing = next((thing for thing in self.facts.objects if thing.pressed), None)
-        return self.say("pressed", name=self.language.name(thing)) if thing else None
+        entity = next((entity for entity in self.facts.objects if entity.pressed), None)
+        return self.say("pressed", name=self.language.name(entity)) if entity else None
 
     def fingers(self) -> str | None:
         if self.facts.opening > _OPEN:
             return self.say("open")
         return self.say("closed") if self.facts.opening < _CLOSED else None
 
-    def _in_picture(self, thing: Thing) -> bool:
-        return all(0 <= cell < GRID for cell in thing.cells[self.camera])
+    def _in_picture(self, entity: Entity) -> bool:
+        return all(0 <= cell < GRID for cell in entity.cells[self.camera])
 
-    def _centimetres(self, thing: Thing) -> list[int]:
-        offset = 100 * np.subtract(thing.position, self.facts.gripper.position)
+    def _centimetres(self, entity: Entity) -> list[int]:
+        offset = 100 * np.subtract(entity.position, self.facts.gripper.position)
         return [int(value) for value in np.round(offset)]
 
     def _listed(self, items: list[str]) -> str:
@@ -175,7 +175,7 @@ def _loose(speaker: Speaker, rng: np.random.Generator) -> list[str]:
     facts = speaker.facts
     places = [*facts.objects, facts.gripper]
     chosen = [places[i] for i in rng.permutation(len(places))[:2]]
-    sentences = [speaker.where(thing) for thing in chosen]
+    sentences = [speaker.where(entity) for entity in chosen]
     others: list[Callable[[], str | None]] = [
         speaker.objects,
         speaker.motion,
@@ -188,9 +188,9 @@ def _loose(speaker: Speaker, rng: np.random.Generator) -> list[str]:
         speaker.fingers,
         speaker.height,
     ]
-    wanted = len(sentences) + int(rng.integers(0, 3))
+    count = len(sentences) + int(rng.integers(0, 3))
     for index in rng.permutation(len(others)):
-        if len(sentences) == wanted:
+        if len(sentences) == count:
             break
         sentence = others[index]()
         if sentence:

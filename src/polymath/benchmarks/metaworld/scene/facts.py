@@ -1,4 +1,4 @@
-"""What is true of a scene at one moment: things, places, colours. Captions are made of these facts and nothing else."""
+"""What is true of a scene at one moment: objects, places, colours. Captions use these facts and nothing else."""
 
 from dataclasses import dataclass
 
@@ -20,10 +20,11 @@ _PRESSABLE = ("button", "handle", "coffee button")
 
 
 @dataclass(frozen=True)
-class Thing:
-    """A thing on the table. `position`: metres in the robot frame; `cells`: camera -> (column, row) on the grid.
+class Entity:
+    """An object on the table, or the gripper.
 
-    For the manipulated objects the place is the centre of the part to touch (button, handle, lever).
+    `position`: metres in the robot frame; `cells`: camera -> (column, row) on the grid.
+    The position of a manipulated object is the centre of the part to touch (button, handle, lever).
     """
 
     noun: str
@@ -36,15 +37,15 @@ class Thing:
 
 @dataclass(frozen=True)
 class SceneFacts:
-    """The scene as captions talk about it. `objects`: left one first, or the only one; `meant`: index of the task's."""
+    """The facts of a scene. `objects`: the left one first, or the only one; `meant`: the index of the task's."""
 
     task: str
-    objects: tuple[Thing, ...]
+    objects: tuple[Entity, ...]
     meant: int
-    distractors: tuple[Thing, ...]
+    distractors: tuple[Entity, ...]
     housing: str | None
     table: str
-    gripper: Thing
+    gripper: Entity
     opening: float
 
 
@@ -58,7 +59,7 @@ def describe(
     names = sorted(points, key=lambda name: -points[name][0])  # +x is on the left of the picture
     sides: tuple[Side, ...] = ("left", "right") if family.gap else ("only",)
     objects = tuple(
-        Thing(
+        Entity(
             family.noun,
             side,
             variation.accent,
@@ -72,8 +73,8 @@ def describe(
     for distractor in variation.distractors:
         place = data.body(f"distractor/{distractor.kind}").xpos
         cells = _cells(scene.model, data, place)
-        distractors.append(Thing(distractor.kind, "only", distractor.colour, _xyz(place), cells))
-    gripper = Thing("gripper", "only", "grey", _xyz(state[:3]), _cells(scene.model, data, state[:3]))
+        distractors.append(Entity(distractor.kind, "only", distractor.colour, _xyz(place), cells))
+    gripper = Entity("gripper", "only", "grey", _xyz(state[:3]), _cells(scene.model, data, state[:3]))
     return SceneFacts(
         task=task.name,
         objects=objects,
@@ -89,8 +90,8 @@ def describe(
 def _part(scene: Scene, data: mujoco.MjData, prefix: str) -> Float[np.ndarray, "3"]:
     """Centre of the accent-coloured part of the functional object (prefix "") or of its look-alike."""
     names = {geom: scene.model.body(scene.model.geom_bodyid[geom]).name for geom in scene.accent_geoms}
-    mine = [geom for geom, name in names.items() if name.startswith(DECOY) == bool(prefix)]
-    return data.geom_xpos[mine].mean(axis=0)
+    geoms = [geom for geom, name in names.items() if name.startswith(DECOY) == bool(prefix)]
+    return data.geom_xpos[geoms].mean(axis=0)
 
 
 def _pressed(model: mujoco.MjModel, data: mujoco.MjData, family: Family, prefix: str) -> bool:

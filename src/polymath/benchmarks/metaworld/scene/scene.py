@@ -20,7 +20,7 @@ DECOY = "decoy/"
 FIXED_GROUP, MOVING_GROUP, COLLISION_GROUP = 1, 2, 4
 TABLE_TEXTURE, TABLE_PIXELS = "table", 128
 HIDDEN, HIDDEN_OTHER = (0.0, 0.0, 20.0), (5.0, 0.0, 20.0)
-"""Out of sight and reach: where things wait that an episode does not use (below the floor they would collide)."""
+"""Out of sight and reach: where objects wait that an episode does not use (below the floor they would collide)."""
 
 _ARM, _FINGERS, _GRIPPER = (0.30, 0.31, 0.36), (0.95, 0.95, 0.95), (0.16, 0.16, 0.18)
 _FLOOR, _WALL = (0.30, 0.30, 0.30), (0.62, 0.62, 0.62)
@@ -127,9 +127,9 @@ def _add_table_texture(spec: mujoco.MjSpec) -> None:
 
 
 def _material_geoms(model: mujoco.MjModel, materials: tuple[str, ...]) -> tuple[int, ...]:
-    wanted = {*materials, *(DECOY + name for name in materials)}
+    names = {*materials, *(DECOY + name for name in materials)}
     ids = range(model.ngeom)
-    return tuple(g for g in ids if model.geom_matid[g] >= 0 and model.mat(model.geom_matid[g]).name in wanted)
+    return tuple(g for g in ids if model.geom_matid[g] >= 0 and model.mat(model.geom_matid[g]).name in names)
 
 
 def _flatten_colours(model: mujoco.MjModel) -> None:

@@ -1,6 +1,6 @@
 """The tasks: two per family of scenes, on indistinguishable scenes, told apart by the instruction alone.
 
-"left" and "right" are meant as seen in the picture of the front camera, which looks at the robot.
+"left" and "right" are as seen in the picture of the front camera, which looks at the robot.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Side = Literal["left", "right", "only"]
 
 @dataclass(frozen=True)
 class Task:
-    """One thing to do: Meta-World's environment (success measure and expert), the scene, and ways of saying it."""
+    """One task: Meta-World's environment (success measure and expert), the scene, and several wordings of it."""
 
     name: str
     env_name: str

@@ -65,7 +65,7 @@ _NOVEL_DISTRACTOR_COLOURS: dict[str, RGB] = {"mint": (0.55, 0.85, 0.68), "rust":
 
 @dataclass(frozen=True)
 class Distractor:
-    """A thing that is only in the way: its kind (a geom of every scene), colour and place on the table."""
+    """An object that is only in the way: its kind (a geom of every scene), colour and place on the table."""
 
     kind: str
     colour: str
@@ -176,17 +176,17 @@ def _distractors(
     kinds = NOVEL_DISTRACTORS if novel else TRAIN_DISTRACTORS
     colours = _NOVEL_DISTRACTOR_COLOURS if novel else _TRAIN_DISTRACTOR_COLOURS
     count = int(rng.integers(1, 3)) if novel else int(rng.integers(0, 2))
-    found: list[Distractor] = []
+    distractors: list[Distractor] = []
     taken = [(x, y + family.clear_offset, family.clear_radius) for x, y, _ in places]
     for kind in rng.permutation(kinds)[:count]:
         for _ in range(20):
             x, y = rng.uniform(-0.38, 0.38), rng.uniform(0.55, 0.92)
             if all(np.hypot(x - a, y - b) > r for a, b, r in taken):
                 colour = str(rng.choice(list(colours)))
-                found.append(Distractor(str(kind), colour, colours[colour], (float(x), float(y))))
+                distractors.append(Distractor(str(kind), colour, colours[colour], (float(x), float(y))))
                 taken.append((x, y, 0.12))
                 break
-    return tuple(found)
+    return tuple(distractors)
 
 
 def table_pixels(variation: Variation, size: int) -> UInt8[np.ndarray, "size size 3"]:
