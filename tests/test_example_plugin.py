@@ -10,7 +10,7 @@ import pytest
 
 from polymath.data.files.images import encode_jpeg
 from polymath.data.files.quarantine import Quarantine
-from polymath.data.formats.opening import open_source, parse
+from polymath.data.formats.opening import Format, open_source, parse
 from polymath.data.formats.rlds.field_maps import field_map_named
 from polymath.data.interface import episode_name
 from polymath.data.robots.embodiments import robot_named
@@ -106,3 +106,23 @@ def test_a_broken_format_is_a_note_until_it_is_asked_for(
     with pytest.raises(DataError, match="none of the known formats"):
         parse(episodes)
     assert "polymath-example-plugin" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("reader", "message"),
+    [
+        ("def FORMAT_open(path, **options): return object()", "its reader, a object, has no name, embodiment, __len__"),
+        ("def FORMAT_open(path, **options): import nowhere", r"entry point csv = .* failed \(ModuleNotFoundError: "),
+        ("def FORMAT_open(path, **options): return 1 / 0", r"failed \(ZeroDivisionError: division by zero\)"),
+    ],
+)
+def test_a_format_that_fails_is_named(
+    plugin: None, episodes: Path, monkeypatch: pytest.MonkeyPatch, reader: str, message: str
+) -> None:
+    """A missing package of the plug-in's is not one of ours: the remedy is not our extra `data`."""
+    scope: dict = {}
+    exec(reader, scope)
+    broken = Format("csv", "episodes", lambda _: True, scope["FORMAT_open"], "*")
+    monkeypatch.setattr("polymath_example_plugin.csv_format.FORMAT", broken)
+    with pytest.raises(ConfigError, match=message):
+        open_source(f"csv:{episodes}")

@@ -43,6 +43,7 @@ def test_an_entry_point_is_loaded_by_its_name(place: Path) -> None:
         ("a = plugin_bad:VALUE", "import nowhere_at_all", "No module named 'nowhere_at_all'"),
         ("a = plugin_bad:VALUE", "VALUE = (", "SyntaxError"),
         ("a = plugin_bad:VALUE", "1 / 0", "ZeroDivisionError"),
+        ("a = plugin_bad:VALUE", "raise SystemExit(3)", "cannot be loaded (SystemExit: 3)"),
         ("a = plugin_bad:VALUE", "VALUE = 'seven'", "is a str, but polymath.tests takes a int; repair it"),
     ],
 )
@@ -80,3 +81,14 @@ def test_an_unknown_name_lists_what_there_is(place: Path) -> None:
     install(place, "one", "a = plugin_good:VALUE")
     with pytest.raises(ConfigError, match=r"no entry point 'b'; installed are a"):
         plugins.load(GROUP, "b", int)
+
+
+def test_what_a_plug_ins_function_raises_is_one_line(place: Path) -> None:
+    install(place, "one", "a = plugin_good:VALUE", plugin_good="VALUE = 7")
+
+    def fails(_: int) -> None:
+        raise RuntimeError("no device\nfor you")
+
+    with pytest.raises(ConfigError, match=r"^one 1\.0: entry point a = .* failed \(RuntimeError: no device for you\);"):
+        plugins.called(GROUP, "a", fails, 3)
+    assert plugins.called(GROUP, "a", max, 3, 4) == 4

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from polymath.benchmarks.registry import benchmark as find_benchmark
-from polymath.data.formats.opening import open_source
+from polymath.data.formats.opening import name_with, open_source
 from polymath.data.interface import EpisodeSet
 from polymath.errors import ConfigError
 from polymath.evaluation.benchmark import Benchmark, Plan
@@ -34,12 +34,11 @@ def open_dataset(name: str | Path, **options: Any) -> Any:
     """The data set of that name, as `FORMAT:PLACE` or PLACE: episodes, pairs or documents, by index.
 
     `options` are those that may stand behind the question mark of a name on the command line, a list for values with
-    commas: `open_dataset("lerobot:episodes", cameras=["front"])`. Raises DataError for a place that holds no known
-    format, ConfigError for an unknown format or option.
+    commas: `open_dataset("lerobot:episodes", cameras=["front"])`; `robot` may be an Embodiment too. Raises DataError
+    for a place that holds no known format, ConfigError for an unknown format or option.
     """
-    pairs = [f"{key}={_as_text(value)}" for key, value in options.items()]
-    joint = "&" if "?" in str(name) else "?"
-    return open_source(f"{name}{joint}{'&'.join(pairs)}" if pairs else name)
+    robot = options.pop("robot", None)
+    return open_source(name_with(name, options), robot=robot)
 
 
 def train(
@@ -130,7 +129,3 @@ def _listed(data: DataLike | Sequence[DataLike]) -> list[Any]:
     if isinstance(data, list | tuple):
         return [str(each) if isinstance(each, Path) else each for each in data]
     return [str(data) if isinstance(data, Path) else data]
-
-
-def _as_text(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

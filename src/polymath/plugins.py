@@ -9,11 +9,11 @@ name, and a note otherwise: it never takes the others down with it.
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from polymath.errors import ConfigError
+from polymath.errors import ConfigError, PolymathError
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -38,10 +38,9 @@ def load(group: str, name: str, kind: type[T]) -> T:
         raise ConfigError(f"{group}: {name!r} is offered by {both}; uninstall one of them")
     try:
         value = offers[0].load()
-    except Exception as error:  # a plug-in's module runs here, and can raise anything
-        reason = " ".join(str(error).split())
+    except (Exception, SystemExit) as error:  # a plug-in's module runs here, and can raise anything
         raise ConfigError(
-            f"{_described(offers[0])} cannot be loaded ({type(error).__name__}: {reason}); repair or uninstall it"
+            f"{_described(offers[0])} cannot be loaded ({described(error)}); repair or uninstall it"
         ) from error
     if not isinstance(value, kind):
         raise ConfigError(
@@ -75,6 +74,28 @@ def every(group: str, kind: type[T], built_in: Mapping[str, T]) -> dict[str, T]:
         if value is not None:
             values[name] = value
     return values
+
+
+def described(error: BaseException) -> str:
+    """The kind and the text of what a plug-in raised, in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
+
+
+def called(group: str, name: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """What a plug-in's function returns.
+
+    Raises ConfigError naming the entry point for whatever else than a PolymathError it raises.
+    """
+    try:
+        return function(*arguments, **options)
+    except PolymathError:
+        raise
+    except (Exception, SystemExit) as error:  # a plug-in's own code can raise anything
+        offers = _offers(group).get(name, [])
+        owner = _described(offers[0]) if offers else f"{group}: {name}"
+        raise ConfigError(
+            f"{owner} failed ({described(error)}); repair it, or check what it was given: POLYMATH_DEBUG=1 shows where"
+        ) from error
 
 
 def _offers(group: str) -> dict[str, list[EntryPoint]]:

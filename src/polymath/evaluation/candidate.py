@@ -70,7 +70,8 @@ def find_candidate(
         if int8:
             raise ConfigError(f"--int8: policy {text} is no run directory, so it has no weights to hold in 8 bits")
         factory = plugins.find(GROUP, text, Callable, BUILT_IN)  # type: ignore[arg-type]
-        return replace(of_object(factory(benchmark), None), name=name or text)  # type: ignore[misc]
+        policy = plugins.called(GROUP, text, factory, benchmark)  # type: ignore[arg-type]
+        return replace(of_object(policy, None), name=name or text)
     if not Path(policy).is_dir():
         hint = did_you_mean(text, [*BUILT_IN, *plugins.entries(GROUP)])
         raise ConfigError(f"--policy {text}: no such run directory, nor a registered policy; {hint}")

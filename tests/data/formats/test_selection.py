@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polymath.data.files.quarantine import Quarantine
+from polymath.data.formats.hdf5_file import reading
 from polymath.data.formats.memory import MemoryEpisodes
-from polymath.data.formats.opening import open_source
+from polymath.data.formats.opening import name_with, open_source
 from polymath.data.formats.selection import select
 from polymath.data.interface import episode_name
 from polymath.errors import ConfigError, DataError, PolymathError
@@ -186,3 +187,59 @@ def test_pairs_have_no_episodes(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"parts": [{"text": "a"}]}\n')
     with pytest.raises(ConfigError, match="holds documents; episodes, cameras, robot, slot choose among episodes"):
         open_source(tmp_path, episodes=[0])
+
+
+def robomimic_file(path: Path, cameras: Sequence[str] = ("agentview_image",)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        demo = file.create_group("data/demo_0")
+        demo["actions"] = np.zeros((2, 7))
+        for name, width in (("eef_pos", 3), ("eef_quat", 4), ("gripper_qpos", 2)):
+            demo[f"obs/robot0_{name}"] = np.zeros((2, width))
+        for camera in cameras:
+            demo[f"obs/{camera}"] = np.zeros((2, 8, 8, 3), np.uint8)
+    return path
+
+
+@pytest.mark.parametrize("folder", ["what?", "was? wo?instruction=no"])
+def test_options_behind_a_place_with_a_question_mark(tmp_path: Path, folder: str) -> None:
+    file = robomimic_file(tmp_path / folder / "lift.hdf5")
+    for name in (f"{file}?instruction=is it red?", f"hdf5:{file}?instruction=is it red?"):
+        assert open_source(name).instruction(0) == "is it red?"
+
+
+def test_a_long_sentence_as_an_option(tmp_path: Path) -> None:
+    """Longer than a file's name may be, which the search for the place must survive."""
+    sentence = "lift " * 2000
+    assert (
+        open_source(f"{robomimic_file(tmp_path / 'a.hdf5')}?instruction={sentence}").instruction(0) == sentence.strip()
+    )
+
+
+def test_an_ampersand_within_a_value(tmp_path: Path) -> None:
+    file = robomimic_file(tmp_path / "a.hdf5")
+    assert open_source(f"{file}?instruction=pick %26 place&slot=3").instruction(0) == "pick & place"
+    with pytest.raises(ConfigError, match="a & within a value is written %26"):
+        open_source(f"{file}?instruction=pick & place")
+    named = name_with(file, {"instruction": "pick & place", "cameras": ["agentview_image"], "slot": None})
+    assert open_source(named).instruction(0) == "pick & place"
+
+
+def test_a_colour_camera_that_is_not_taken_is_noted(tmp_path: Path) -> None:
+    file = robomimic_file(tmp_path / "a.hdf5", ("agentview_image", "nose_image"))
+    source = open_source(f"{file}?instruction=lift")
+    assert source.embodiment.cameras == ("agentview_image",)
+    [note] = source.notes
+    assert "camera 'nose_image' is left out" in note
+    chosen = note.rpartition("cameras=")[2]
+    assert open_source(f"{file}?instruction=lift&cameras={chosen}").embodiment.cameras == (
+        "agentview_image",
+        "nose_image",
+    )
+
+
+@pytest.mark.parametrize("error", [ValueError("no\nsuch type"), TypeError("x"), MemoryError("x"), OverflowError("x")])
+def test_types_and_sizes_of_a_damaged_hdf5_file_are_one_line(error: Exception) -> None:
+    with pytest.raises(DataError, match=r"^here: not a whole HDF5 file") as caught, reading("here"):
+        raise error
+    assert "\n" not in str(caught.value)

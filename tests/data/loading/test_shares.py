@@ -26,3 +26,8 @@ def test_names_and_what_they_say() -> None:
 def test_options_that_say_nothing(name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         split(name)
+
+
+def test_an_option_twice_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="leave out what stands there twice"):
+        split("pairs?weight=2&weight=3")

@@ -4,6 +4,7 @@ Readers take a `Path`. A URL becomes a `UPath`, which has the same methods (glob
 so that nothing is downloaded as a whole; `readable` is for libraries that want a file name or an open file.
 """
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -28,6 +29,18 @@ def locate(where: str | Path) -> Path:
     except ValueError as error:
         raise ConfigError(f"{text}: {error}; fsspec knows gs://, s3://, hf:// and others") from None
     return cast(Path, path)
+
+
+def place_and_query(name: str) -> tuple[str, str]:
+    """`PLACE?QUERY` in two. A question mark that belongs to a place that is there stays with it."""
+    if "://" not in name:
+        cuts = [position for position, letter in enumerate(name) if letter == "?"]
+        for cut in (len(name), *reversed(cuts)):
+            place = name[:cut]
+            if os.path.exists(place) or os.path.exists(place.partition(":")[2]):
+                return place, name[cut + 1 :]
+    place, _, query = name.partition("?")
+    return place, query
 
 
 def is_local(path: Path) -> bool:

@@ -202,9 +202,16 @@ class RobomimicEpisodes(Hdf5Episodes):
         arrays = {name: data for name, data in observation.items() if len(getattr(data, "shape", ())) == 4}
         arrays |= {name: observation[name] for name in known if name in observation}
         usual = [name for name in known if name in arrays and not_pictures(arrays[name]) is None]
-        if usual and self._chosen_cameras is None:
-            arrays = {name: data for name, data in arrays.items() if name in usual or not_pictures(data)}
+        others = [name for name in arrays if name not in usual and not_pictures(arrays[name]) is None]
+        if not usual or self._chosen_cameras is not None:
+            others = []
+        arrays = {name: data for name, data in arrays.items() if name not in others}
         self._settle_cameras(robot, usual, arrays, where)
+        self.notes += tuple(
+            f"camera {name!r} is left out beside {', '.join(usual)}; to take it, name the cameras: "
+            f"cameras={','.join([*usual, *others])}"
+            for name in others
+        )
 
     def _image_key(self, name: str, camera: str) -> str:
         return f"data/{name}/obs/{camera}"

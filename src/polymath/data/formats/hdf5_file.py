@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from polymath.data.files.paths import readable
-from polymath.errors import ConfigError, DataError
+from polymath.errors import ConfigError, DataError, PolymathError
 
 SUFFIXES = (".hdf5", ".h5")
 
@@ -34,10 +34,12 @@ def opened(path: Path) -> Iterator[Any]:
 
 @contextmanager
 def reading(where: str) -> Iterator[None]:
-    """What h5py raises for damaged or missing parts becomes a DataError."""
+    """What h5py raises for damaged or missing parts becomes a DataError; types and sizes that cannot be, too."""
     try:
         yield
-    except (OSError, KeyError, RuntimeError) as error:
+    except PolymathError:
+        raise
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:
         kind = "schema" if isinstance(error, KeyError) else "truncated"
         reason = " ".join(str(error).split())
         raise DataError(f"{where}: not a whole HDF5 file of this layout ({reason}); copy it again", kind) from None

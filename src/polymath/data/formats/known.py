@@ -14,7 +14,14 @@ from polymath.data.interface import EpisodeSet
 from polymath.errors import ConfigError
 
 GROUP = "polymath.formats"
-KINDS = ("episodes", "pairs", "pointing", "documents")
+# What a reader of each kind has, see `data.interface`.
+METHODS = {
+    "episodes": ("name", "embodiment", "__len__", "instruction", "task", "states", "actions", "frames"),
+    "pairs": ("name", "__len__", "text", "image"),
+    "pointing": ("name", "__len__", "text", "image", "pointing"),
+    "documents": ("name", "__len__", "document"),
+}
+KINDS = tuple(METHODS)
 _log = logging.getLogger(__name__)
 
 
@@ -120,5 +127,5 @@ def _recognises(added: Format, path: Path) -> bool:
     try:
         return added.found_at(path)
     except Exception as error:  # a plug-in's own code
-        _log.warning("format left out: %s could not look at %s (%r)", added.name, path, error)
+        _log.warning("format left out: %s could not look at %s (%s)", added.name, path, plugins.described(error))
         return False

@@ -8,19 +8,22 @@ lerobot:episodes?episodes=0-99&slot=3         options of every set of episodes, 
 webdataset:gs://bucket/shards                 a URL that fsspec opens
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from polymath.data.files.paths import locate
+from polymath import plugins
+from polymath.data.files.paths import locate, place_and_query
 from polymath.data.files.quarantine import OnBad, refuse
-from polymath.data.formats.known import Format, all_names, described, format_at, format_named
+from polymath.data.formats.known import BUILT_IN, GROUP, METHODS, Format, all_names, described, format_at, format_named
 from polymath.data.formats.selection import EVERYTHING, OPTIONS, Selection, apply, watched
 from polymath.errors import ConfigError, DataError
 from polymath.types import Embodiment
 
-__all__ = ["Format", "Location", "open_source", "parse"]
+__all__ = ["Format", "Location", "name_with", "open_source", "parse"]
+
+AND, AND_IN_A_VALUE = "&", "%26"
 
 
 @dataclass(frozen=True)
@@ -40,19 +43,30 @@ class Location:
         """The reader. `image_size` fits the pictures of episodes as they are decoded."""
         sized = {"image_size": image_size} if self.kind == "episodes" else {}
         choice, on_bad = watched(self.selection, str(self.path), on_bad)
-        try:
-            source = self.format.open(self.path, on_bad=on_bad, **sized, **self.options)
-        except ImportError as error:
-            raise ConfigError(f"{self.path}: {self.format.name} needs {error.name}; install polymath-v[data]") from None
+        source = self._opened(on_bad=on_bad, **sized, **self.options)
         return apply(source, self.selection, choice) if self.selection else source
+
+    def _opened(self, **options: Any) -> Any:
+        name = self.format.name
+        if name not in BUILT_IN:
+            source = plugins.called(GROUP, name, self.format.open, self.path, **options)
+            lacking = [method for method in METHODS[self.kind] if not hasattr(source, method)]
+            if lacking:
+                raise ConfigError(
+                    f"format {name}: its reader, a {type(source).__name__}, has no {', '.join(lacking)}; "
+                    f"{self.kind} need {', '.join(METHODS[self.kind])}"
+                )
+            return source
+        try:
+            return self.format.open(self.path, **options)
+        except ImportError as error:
+            raise ConfigError(f"{self.path}: {name} needs {error.name}; install polymath-v[data]") from None
 
 
 def parse(name: str | Path) -> Location:
     """Raises DataError for a place that holds no known format, ConfigError for an unknown format or option."""
     text = str(name)
-    place, mark, query = text.partition("?")
-    if mark and Path(text).exists():  # a directory with a question mark in its name
-        place, query = text, ""
+    place, query = place_and_query(text)
     prefix, colon, rest = place.partition(":")
     is_url = rest.startswith("//")
     named = format_named(prefix) if colon and not is_url else None
@@ -79,14 +93,31 @@ def _options(text: str, query: str, chosen: Format) -> dict[str, str]:
     allowed = dict.fromkeys((*chosen.options, *(OPTIONS if chosen.kind == "episodes" else ())))
     options: dict[str, str] = {}
     for pair in query.split("&") if query else ():
-        option, _, value = pair.partition("=")
+        option, equals, value = pair.partition("=")
         if option not in allowed:
-            raise ConfigError(f"{text}: {chosen.name} has no option {option!r}, only: {', '.join(allowed) or 'none'}")
+            hint = "" if equals else f"; a {AND} within a value is written {AND_IN_A_VALUE}"
+            there = ", ".join(allowed) or "none"
+            raise ConfigError(f"{text}: {chosen.name} has no option {option!r}, only: {there}{hint}")
         if not value.strip() or option in options:
             fault = "twice" if option in options else "without a value"
             raise ConfigError(f"{text}: option {option!r} stands there {fault}; write it as {option}=VALUE, once")
-        options[option] = value
+        options[option] = value.replace(AND_IN_A_VALUE, AND)
     return options
+
+
+def name_with(name: str | Path, options: Mapping[str, Any]) -> str:
+    """The name with these options behind its place; of lists the elements, what is None is left out."""
+    text = str(name)
+    texts = {
+        key: ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        for key, value in options.items()
+        if value is not None
+    }
+    pairs = [f"{key}={value.replace(AND, AND_IN_A_VALUE)}" for key, value in texts.items()]
+    if not pairs:
+        return text
+    place, query = place_and_query(text)
+    return f"{place}?{'&'.join([query, *pairs] if query else pairs)}"
 
 
 def open_source(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polymath import config
-from polymath.data.files.paths import is_local, locate
+from polymath.data.files.paths import is_local, locate, place_and_query
 from polymath.data.loading.loader import Loader, Source
 from polymath.data.loading.prepared_rows import PreparedRows
 from polymath.data.robots.statistics import Statistics
@@ -59,7 +59,7 @@ def is_prepared(name: str | Path) -> bool:
     text = str(name)
     if text.startswith("prepared:"):
         return True
-    path = locate(text.partition("?")[0])
+    path = locate(place_and_query(text)[0])
     return is_local(path) and any((place / SUMMARY).is_file() for place in (path, path.parent))
 
 

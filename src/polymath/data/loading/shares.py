@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import cast
 
+from polymath.data.files.paths import place_and_query
 from polymath.data.sequences.loss_weights import Per
 from polymath.errors import ConfigError
 
@@ -28,12 +29,15 @@ NAMES = tuple(field.name for field in fields(Share))
 
 def split(name: str) -> tuple[str, Share]:
     """The name without these options, and what they say. Raises ConfigError naming an option of another kind."""
-    place, _, query = name.partition("?")
+    place, query = place_and_query(name)
     options = [option.partition("=")[::2] for option in query.split("&") if option]
     rest = "&".join(f"{key}={value}" for key, value in options if key not in NAMES)
-    said = {key: value for key, value in options if key in NAMES}
-    numbers = {key: _number(name, key, said[key]) for key in ("weight", "loss_weight") if key in said}
-    per = said.get("loss_per", "token")
+    own = [(key, value) for key, value in options if key in NAMES]
+    chosen = dict(own)
+    if len(chosen) < len(own):
+        raise ConfigError(f"{name}: {', '.join(NAMES)} are said once each; leave out what stands there twice")
+    numbers = {key: _number(name, key, chosen[key]) for key in ("weight", "loss_weight") if key in chosen}
+    per = chosen.get("loss_per", "token")
     if per not in ("token", "document"):
         raise ConfigError(f"{name}, loss_per: {per!r}; choose token or document")
     return f"{place}?{rest}" if rest else place, Share(**numbers, loss_per=cast(Per, per))
