@@ -50,7 +50,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def one_at_a_time(directory: Path) -> Iterator[None]:
-    """Wait until no other process is in this block for `directory`, which is made if need be; nothing is written."""
+    """Wait until no other process is in this block for `directory`, which is created if missing; nothing is written."""
     Path(directory).mkdir(parents=True, exist_ok=True)
     descriptor = os.open(directory, os.O_RDONLY)
     try:
@@ -62,7 +62,7 @@ def one_at_a_time(directory: Path) -> Iterator[None]:
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn 'no space left' and 'quota exceeded' under `path` into an error that says what to do."""
+    """Turn 'no space left' and 'quota exceeded' under `path` into a PolymathError with the remedy."""
     try:
         yield
     except OSError as error:
@@ -76,7 +76,7 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def one_line(error: BaseException, longest: int = 200) -> str:
-    """The first line of what an error of a library says, or its kind if it says nothing."""
+    """The first line of a library's error message, or the name of its type if the message is empty."""
     lines = str(error).strip().splitlines()
     return lines[0][:longest] if lines else type(error).__name__
 

@@ -105,8 +105,8 @@ def test_adapters_alone_are_small_and_come_back_onto_their_base(trained: Path, a
     expected = weights_of(adapted)
     for number, base in enumerate((trained, tmp_path / "base")):
         import_run(tmp_path / "alone", tmp_path / f"run{number}", base)
-        found = weights_of(tmp_path / f"run{number}")
-        assert all(np.array_equal(found[name], expected[name]) for name in expected)
+        weights = weights_of(tmp_path / f"run{number}")
+        assert all(np.array_equal(weights[name], expected[name]) for name in expected)
     with pytest.raises(ConfigError, match="holds adapters alone; name the run"):
         import_run(tmp_path / "alone", tmp_path / "nowhere")
 

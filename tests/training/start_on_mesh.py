@@ -35,7 +35,7 @@ def main(tokenizer: str, language: str, settings: str, weights: str) -> None:
     alone = dict(named(starting_weights(recipe, start, Tokenizer.load(Path(tokenizer)))))
     spread = dict(named(starting_weights(recipe, start, Tokenizer.load(Path(tokenizer)), mesh)))
     places = dict(named(mesh.shardings(polymath_v.specs(recipe.model))))
-    found = {
+    report = {
         "different": [name for name in alone if not np.array_equal(alone[name], spread[name])],
         "misplaced": [
             name for name in alone if not spread[name].sharding.is_equivalent_to(places[name], alone[name].ndim)
@@ -43,7 +43,7 @@ def main(tokenizer: str, language: str, settings: str, weights: str) -> None:
         "cut": sum(not place.is_fully_replicated for place in places.values()),
         "devices": jax.device_count(),
     }
-    print(json.dumps(found))
+    print(json.dumps(report))
 
 
 if __name__ == "__main__":

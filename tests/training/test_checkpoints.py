@@ -30,8 +30,8 @@ def test_large_arrays_are_cut_into_chunks_and_come_back_the_same(tmp_path: Path)
     saved = state(LARGE)
     with Checkpoints(tmp_path, every=1) as checkpoints:
         checkpoints.save(saved, now=True)
-        found = checkpoints.restore(jax.eval_shape(lambda: saved))
-    assert all(map(np.array_equal, jax.tree.leaves(saved), jax.tree.leaves(found)))
+        restored = checkpoints.restore(jax.eval_shape(lambda: saved))
+    assert all(map(np.array_equal, jax.tree.leaves(saved), jax.tree.leaves(restored)))
     with ocp.CheckpointManager(tmp_path, item_handlers=ocp.StandardCheckpointHandler()) as manager:
         large = manager.item_metadata(7).tree["trainable"]["weight"]
     assert large.shape == LARGE
@@ -47,9 +47,9 @@ def test_float32_comes_back_as_bfloat16_where_that_is_wanted(tmp_path: Path) -> 
     saved = state((1024, 1024))
     with Checkpoints(tmp_path, every=1) as checkpoints:
         checkpoints.save(saved, now=True)
-        wanted = {"weight": jax.ShapeDtypeStruct((1024, 1024), jnp.bfloat16)}
-        found = checkpoints.restore(jax.eval_shape(lambda: saved)._replace(trainable=wanted))
-    assert np.array_equal(found.trainable["weight"], saved.trainable["weight"].astype(jnp.bfloat16))
+        target = {"weight": jax.ShapeDtypeStruct((1024, 1024), jnp.bfloat16)}
+        restored = checkpoints.restore(jax.eval_shape(lambda: saved)._replace(trainable=target))
+    assert np.array_equal(restored.trainable["weight"], saved.trainable["weight"].astype(jnp.bfloat16))
 
 
 @pytest.fixture(scope="module")

@@ -72,16 +72,16 @@ def test_both_phases_train_through_the_command(finished: Path, data: TrainingDat
 
 def documents(run: Run, phase: str, *names: object) -> dict[str, list[Document]]:
     """Every document of an epoch of each source of the phase, without augmentation."""
-    found, _ = sort_data([str(name) for name in names])
+    data, _ = sort_data([str(name) for name in names])
     plain = replace(TINY.augmentation, brightness=0.0, contrast=0.0, saturation=0.0)
     run = replace(run, recipe=replace(run.recipe, augmentation=plain))
     layout = replace(TINY.layout, max_images=6, max_control_steps=6)
-    sources = DataSets(found, 64).sources(run, phase, layout)
+    sources = DataSets(data, 64).sources(run, phase, layout)
     streams = [source.stream for source in sources]
     return {s.name: [d for k in range(len(s)) for d in s.row((0, 0), k)] for s in streams}
 
 
-def told(document: Document) -> bytes:
+def as_bytes(document: Document) -> bytes:
     """All of a document but its pictures."""
     arrays = [value for name, value in sorted(vars(document).items()) if name != "images"]
     return b"|".join(value.tobytes() for value in arrays)
@@ -94,8 +94,8 @@ def test_the_documents_are_those_of_the_raw_sets(finished: Path, prepared: Path,
         shards = documents(run, phase, prepared)
         assert len(raw) == len(shards) == 2
         for ours, theirs in zip(shards.values(), raw.values(), strict=True):
-            ours, theirs = sorted(ours, key=told), sorted(theirs, key=told)
-            assert list(map(told, ours)) == list(map(told, theirs))
+            ours, theirs = sorted(ours, key=as_bytes), sorted(theirs, key=as_bytes)
+            assert list(map(as_bytes, ours)) == list(map(as_bytes, theirs))
             for one, other in zip(ours, theirs, strict=True):
                 stored = [images.decode(images.encode_jpeg(image, 95), "here") for image in other.images]
                 np.testing.assert_array_equal(one.images, stored)
@@ -131,8 +131,8 @@ def test_a_killed_run_goes_on_with_the_very_next_batch(prepared: Path, finished:
 
 
 def batches(run: Run, *names: object) -> Loader:
-    found, _ = sort_data([str(name) for name in names])
-    return Loader(DataSets(found, 64).sources(run, "robot", TINY.layout), TINY.layout, 8, 0)
+    data, _ = sort_data([str(name) for name in names])
+    return Loader(DataSets(data, 64).sources(run, "robot", TINY.layout), TINY.layout, 8, 0)
 
 
 def test_folders_can_be_weighed(finished: Path, prepared: Path) -> None:

@@ -58,7 +58,7 @@ def run_processes(count: int, folder: Path) -> str | None:
         states = [process.poll() for process in running]
     if why is None:
         return None
-    ends = (f"process {i}, exit status {state}: …{said(folder / f'{i}.err')}" for i, state in enumerate(states))
+    ends = (f"process {i}, exit status {state}: …{last_output(folder / f'{i}.err')}" for i, state in enumerate(states))
     return "\n".join([f"{count} processes: {why}", *ends])
 
 
@@ -82,7 +82,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def said(path: Path) -> str:
+def last_output(path: Path) -> str:
     return path.read_text(errors="replace")[-1500:]
 
 

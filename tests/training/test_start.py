@@ -63,8 +63,8 @@ def test_nothing_to_start_from_is_a_fresh_draw(tokenizer: Tokenizer) -> None:
 
 def test_the_phase_of_another_run(data: TrainingData, tokenizer: Tokenizer, tmp_path: Path) -> None:
     expected = stored(data, tmp_path / "run", TINY, seed=5, phase="robot")
-    found = starting_weights(TINY, Start(tmp_path / "run", "robot"), tokenizer)
-    same(found, expected)
+    params = starting_weights(TINY, Start(tmp_path / "run", "robot"), tokenizer)
+    same(params, expected)
     with pytest.raises(CheckpointError, match="alignment: no such directory; train that phase first"):
         starting_weights(TINY, Start(tmp_path / "run"), tokenizer)
     other = replace(TINY, model=replace(TINY.model, decoder=replace(TINY.model.decoder, depth=1)))
@@ -117,11 +117,11 @@ def test_published_parts_and_a_draw_of_the_rest(tokenizer: Tokenizer) -> None:
     model = replace(TINY.model, resampler=config, vit=replace(TINY.model.vit, width=24, heads=2))
     recipe = replace(TINY, model=model, layout=replace(TINY.layout, latents_per_image=config.latents))
     path = FIXTURES / "flamingo" / "picture.safetensors"
-    found = starting_weights(recipe, Start(published={"resampler": path}), tokenizer)
-    assert found is not None
-    same(found.resampler, load_resampler(path, config))
+    params = starting_weights(recipe, Start(published={"resampler": path}), tokenizer)
+    assert params is not None
+    same(params.resampler, load_resampler(path, config))
     drawn = weights.init(polymath_v.specs(model), jax.random.key(recipe.seed))
-    same(found.decoder, drawn.decoder)
+    same(params.decoder, drawn.decoder)
     with pytest.raises(ConfigError, match="--published head: no such part; choose from vit, resampler, decoder"):
         Start(published={"head": path})
 
@@ -153,9 +153,9 @@ def test_on_a_mesh_every_weight_is_put_in_its_place(language: Path, data: Traini
     command = [sys.executable, str(program), *map(str, arguments)]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    found = json.loads(ran.stdout)
-    assert (found["devices"], found["different"], found["misplaced"]) == (2, [], [])
-    assert found["cut"] > 10
+    report = json.loads(ran.stdout)
+    assert (report["devices"], report["different"], report["misplaced"]) == (2, [], [])
+    assert report["cut"] > 10
 
 
 def test_rows_without_a_text_are_drawn_alike() -> None:

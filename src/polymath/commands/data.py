@@ -28,7 +28,7 @@ def inspect(
         path: A data set of any format, as lerobot:PATH, calvin:PATH?split=validation, or PATH alone.
         sheet: Write a PNG of pictures and their text.
         rerun: Write a recording of a few episodes, which `rerun FILE` opens.
-        normalization: How actions are scaled in the report of what is clipped; `train` has --set action_normalization.
+        normalization: How actions are scaled in the report on clipping; `train` has --set action_normalization.
         json: Print one JSON object instead of the tables.
     """
     from polymath.data.files.quarantine import Quarantine

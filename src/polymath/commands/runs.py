@@ -84,7 +84,7 @@ def train(
         preset: The name of a recipe, see `polymath presets`.
         data: One set of episodes and sets of pairs, as lerobot:PATH, rlds:PATH?split=val, or a path whose files say
             what it is; or what `polymath data prepare` wrote, whole or by folders. A name may end in
-            ?weight=3&loss_weight=0.5&loss_per=document, which says how much the set counts.
+            ?weight=3&loss_weight=0.5&loss_per=document: how much the set counts.
         out: The run directory; an existing one must belong to the same recipe.
         tokenizer: A tokenizer.json of the recipe's sizes; left out, that of --start or of the prepared sets, or one
             trained on the package's text.
@@ -134,7 +134,7 @@ def _parts(published: tuple[str, ...]) -> dict[str, Path]:
 
 
 def _recipe(name: str, language: Path | None, adapters: str | None, rank: int) -> "Recipe":
-    """The preset, with the decoder of a published language model and with adapters where they are asked for."""
+    """The preset, with the decoder of a published language model and with adapters if `adapters` names any."""
     from polymath.model import lora
     from polymath.presets import preset
     from polymath.training.adapters import with_adapters

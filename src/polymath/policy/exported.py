@@ -97,7 +97,7 @@ def export_run(run_path: Path, out: Path, adapters: Adapters = "kept", shard_byt
 def import_run(directory: Path, out: Path, base: Path | None = None) -> Run:
     """Make a run directory of an exported one: its robot phase stands at the exported step, with a fresh optimizer.
 
-    `base`: where what was exported alone finds the other weights, an exported directory or a run.
+    `base`: an exported directory or a run, which holds the other weights of adapters that were exported alone.
     Raises ConfigError for a directory of another kind, CheckpointError for weights that do not fit its recipe or
     another base than the one that the run began with.
     """

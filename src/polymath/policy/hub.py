@@ -14,7 +14,7 @@ def fetch(source: str) -> Path:
     if Path(source).is_dir():
         return Path(source)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", source):
-        raise PolymathError(f"{source}: no such directory, and no name of the form ORG/NAME on the Hub")
+        raise PolymathError(f"{source}: no such directory, nor a name of the form ORG/NAME on the Hub")
     try:
         return Path(huggingface_hub.snapshot_download(source))
     except (HfHubHTTPError, OSError, ValueError) as error:
@@ -22,7 +22,7 @@ def fetch(source: str) -> Path:
 
 
 def push(directory: Path, repository: str) -> str:
-    """Upload an exported directory to ORG/NAME, which is made if need be; returns the commit's address."""
+    """Upload an exported directory to ORG/NAME, which is created if it is missing; returns the commit's address."""
     api = huggingface_hub.HfApi()
     try:
         api.create_repo(repository, exist_ok=True)

@@ -56,5 +56,5 @@ def _table(header: list[str], rows: list[list[str]]) -> str:
 
 
 def _name(path: str) -> str:
-    """Only the last part: where the data lay on somebody's disk is nobody's business."""
+    """Only the last part: the rest of the path is private to the machine."""
     return f"`{Path(path).name}`"

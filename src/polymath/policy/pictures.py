@@ -1,4 +1,4 @@
-"""What a model is shown and where it looks, as pictures: the token sequence, the attention mask, the latents' gaze."""
+"""What a model is shown and where it looks, as pictures: tokens, attention mask, attention of the latents."""
 
 from collections.abc import Sequence
 

@@ -22,8 +22,8 @@ BUCKET = 32  # a prompt is padded to a multiple of this, so that instructions of
 class Policy:
     """Answers observations with the action head: one forward pass gives the whole chunk.
 
-    Observations with prompts of like lengths are answered in groups of 1, 2, 4, … `largest_group`, so that only a few
-    shapes are ever compiled; an answer does not depend on what else is in its group.
+    Observations with prompts of similar lengths are answered in groups of 1, 2, 4, … `largest_group`, so that few
+    shapes are compiled; an answer does not depend on what else is in its group.
     """
 
     def __init__(self, run: Run, params: polymath_v.Params, name: str, largest_group: int = 16) -> None:
@@ -52,9 +52,9 @@ class Policy:
         lengths = [bucket(len(prompt.tokens), self._layout.length) for prompt in prompts]
         chunks: dict[int, ActionChunk] = {}
         for length in sorted(set(lengths)):
-            alike = [i for i, other in enumerate(lengths) if other == length]
-            for start in range(0, len(alike), self._largest_group):
-                group = alike[start : start + self._largest_group]
+            members = [i for i, other in enumerate(lengths) if other == length]
+            for start in range(0, len(members), self._largest_group):
+                group = members[start : start + self._largest_group]
                 actions = self._answer([prompts[i] for i in group], length)
                 chunks |= {i: self._transform.chunk(answer) for i, answer in zip(group, actions, strict=True)}
         return [chunks[i] for i in range(len(prompts))]

@@ -74,7 +74,7 @@ class Stream:
     def act(self, observation: Observation, executed: Float[np.ndarray, "stride A"] | None = None) -> ActionChunk:
         """The chunk for this observation; `executed` are the layout.stride actions carried out since the last one.
 
-        Another instruction starts the history anew, and so does `executed=None`. Raises DataError for a wrong robot,
+        Another instruction clears the history, and so does `executed=None`. Raises DataError for a wrong robot,
         camera, picture, state or number of executed actions; the stream is then as it was before.
         """
         history = self._to_continue(observation, executed)

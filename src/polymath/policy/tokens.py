@@ -30,7 +30,7 @@ class TokenPolicy(Policy):
         if tokens + self._action_tokens > most:
             raise DataError(
                 f"instruction: the prompt has {tokens} tokens and the actions {self._action_tokens}, but sequences of "
-                f"the training had {most} at most (layout.length); say it shorter"
+                f"the training had {most} at most (layout.length); shorten it"
             )
         return super()._answer(prompts, length)
 

@@ -17,7 +17,7 @@ from polymath.training.recipe import Recipe
 from polymath.training.step import abstract_state, make_step
 from polymath.types import Batch
 
-RINGS = {"v4": 4, "v5p": 4, "v5e": 16, "v6e": 16}  # an axis of a multiple of so many chips closes to a ring
+RINGS = {"v4": 4, "v5p": 4, "v5e": 16, "v6e": 16}  # an axis of a multiple of this many chips closes to a ring
 
 
 def lower_step(
@@ -59,7 +59,7 @@ def topology_devices(topology: str) -> list[Any]:
     chip, _, sizes = topology.partition(":")
     extents = [int(extent) for extent in sizes.split("x")]
     closed = [extent % RINGS.get(chip, 1) == 0 for extent in extents]
-    wrap = (*closed, False, False, False)[:3]  # libtpu wants three, on a flat torus too
+    wrap = (*closed, False, False, False)[:3]  # libtpu requires three, on a flat torus too
     options: dict[str, Any] = {"chips_per_host_bounds": (2, 2, 1), "num_slices": 1, "wrap": wrap}
     if chip in ("v4", "v5p"):
         options["chip_config_name"] = "megacore"

@@ -1,4 +1,4 @@
-"""The data sets of a run: opened, whose robot they are, and the mixture of a phase.
+"""The data sets of a run: opened, their robot, and the mixture of a phase.
 
 --data          raw pairs ─┐ packed on the fly
              raw episodes ─┤                     ┌ pairs     phase.pairs
@@ -51,7 +51,7 @@ class TrainingData:
 
 
 def sort_data(sources: Sequence[str | EpisodeSet]) -> tuple[TrainingData, bool]:
-    """The names of `--data` and sets of episodes by what they hold, and whether there are pairs among them.
+    """Sort the names of `--data` and sets of episodes by their kind; True if there are pairs among them.
 
     Raises ConfigError unless there is one raw set of episodes, or a prepared set.
     """
@@ -64,9 +64,9 @@ def sort_data(sources: Sequence[str | EpisodeSet]) -> tuple[TrainingData, bool]:
     kinds = {name: parse(split(name)[0]).kind for name in names if name not in prepared}
     robots: list[str | EpisodeSet] = [*objects, *(name for name, kind in kinds.items() if kind == "episodes")]
     if len(robots) > 1 or not (robots or prepared):
-        found = ", ".join(map(_name_of, robots)) or "none"
+        names_of_robots = ", ".join(map(_name_of, robots)) or "none"
         raise ConfigError(
-            f"--data: name one set of episodes (lerobot, rlds, calvin, hdf5, bridge), found {found}; "
+            f"--data: name one set of episodes (lerobot, rlds, calvin, hdf5, bridge), found {names_of_robots}; "
             "`polymath data prepare` takes several"
         )
     for name, kind in kinds.items():
@@ -93,7 +93,7 @@ class DataSets:
 
     @cached_property
     def robot(self) -> tuple[Embodiment, Statistics]:
-        """The robot that the run will control, and what normalises its numbers.
+        """The robot that the run will control, and the statistics that normalise its numbers.
 
         Raises DataError for two robots in one slot or a gripper outside [-1, 1], ConfigError for a set that was
         prepared with another normalisation than the run's.
@@ -129,7 +129,7 @@ class DataSets:
         return DataRecord(tuple(map(str, names.pairs)), (robot,), renderer, tuple(map(str, names.prepared)))
 
     def tokenizers(self) -> list[Path]:
-        """Of the prepared sets."""
+        """The tokenizer.json of each prepared set."""
         return [prepared.tokenizer for prepared, _ in self.prepared]
 
     def check_tokenizer(self, ours: Tokenizer) -> None:
@@ -142,13 +142,13 @@ class DataSets:
                 )
 
     def instructions(self) -> Iterable[str]:
-        """Of the raw episodes."""
+        """The instructions of the raw episodes."""
         episodes = self.episodes
         return () if episodes is None else (episodes.instruction(i) for i in range(len(episodes)))
 
     def sources(self, run: Run, phase_name: str, layout: Layout) -> list[Source]:
         """The phase's mixture: the share of a kind of rows is split among its sets by their weights."""
-        recipe, found = run.recipe, []
+        recipe, sources = run.recipe, []
         phase = recipe.phase(phase_name)
         if self.prepared and recipe.ablation != NO_ABLATION:
             raise ConfigError("ablation: prepared sets hold what is to be blanked; train on the raw sets")
@@ -160,8 +160,8 @@ class DataSets:
                     f"add a set of them, or leave them out with --set {phase_name}.{kind}=0"
                 )
             total = sum(source.weight for source in of_kind)
-            found += [replace(source, weight=share * source.weight / total) for source in of_kind]
-        return found
+            sources += [replace(source, weight=share * source.weight / total) for source in of_kind]
+        return sources
 
     def _raw(self, kind: str, run: Run, layout: Layout) -> list[Source]:
         recipe = run.recipe
@@ -175,13 +175,13 @@ class DataSets:
         return [_source(documents(open_source(place), *more), layout, share) for place, share in self._pairs]
 
     def _of_shards(self, kind: str, recipe: Recipe, layout: Layout, phase_name: str) -> list[Source]:
-        found = []
+        sources = []
         for prepared, share in self.prepared:
             for folder, weight in prepared.weights(KINDS[kind]).items():
                 check_layout(prepared, folder.kind, layout, f"the {phase_name} phase of recipe {recipe.name!r}")
                 rows = PreparedRows(folder.path, layout, recipe.augmentation)
-                found.append(Source(rows, share.weight * weight, share.loss_weight, share.loss_per))
-        return found
+                sources.append(Source(rows, share.weight * weight, share.loss_weight, share.loss_per))
+        return sources
 
     def _episode_folders(self) -> list[PreparedFolder]:
         return [folder for prepared, _ in self.prepared for folder in prepared.folders if folder.kind == "episodes"]
@@ -196,7 +196,9 @@ class DataSets:
         if not folders:
             raise ConfigError(f"--data: a run is for one robot, but its episodes are: {named}; name a set of them")
         if len({folder.robot() for folder in folders}) > 1:
-            raise ConfigError(f"--data: holds several robots, {named}; say with --controls FOLDER which the run is for")
+            raise ConfigError(
+                f"--data: holds several robots, {named}; choose the one that the run is for with --controls FOLDER"
+            )
         return folders[0]
 
 

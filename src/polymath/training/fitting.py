@@ -1,6 +1,4 @@
-"""What a recipe and a tokenizer become for the data at hand, so that a folder of episodes is all that fine-tuning
-needs.
-"""
+"""A recipe and a tokenizer fitted to the data, so that a folder of episodes is all that fine-tuning needs."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -28,7 +26,7 @@ def fitted(recipe: Recipe, robot: Embodiment, prepared: Sequence[Layout]) -> Rec
 
 
 def _with_room(recipe: Recipe, action: int, state: int, images: int) -> Recipe:
-    """At least those widths and slots; a recipe that has the room is returned as it is."""
+    """The recipe with at least these widths and slots; one that has the room is returned unchanged."""
     layout, model = recipe.layout, recipe.model
     action, state = max(layout.action_dim, action), max(layout.state_dim, state)
     images = max(layout.max_images, images)
@@ -52,9 +50,9 @@ def without_pairs(recipe: Recipe) -> Recipe:
 
 
 def find_tokenizer(recipe: Recipe, paths: Sequence[Path], instructions: Iterable[str]) -> Tokenizer:
-    """The first of `paths` that is there; else one trained here, on the package's own text and the instructions.
+    """The first of `paths` that exists; else one trained here, on the package's own text and the instructions.
 
-    Raises DataError if they are too little text for the recipe's vocabulary.
+    Raises DataError if that is too little text for the recipe's vocabulary.
     """
     for path in paths:
         if path.is_file():

@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 
 import jax
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from polymath.data.loading.loader import Loader
 from polymath.errors import ConfigError, PolymathError
 from polymath.interrupts import check_interrupted, delayed_interrupts
 from polymath.model import polymath_v
+from polymath.progress import ProgressBar, progress_bar
 from polymath.sharding import mesh as meshes
 from polymath.sharding.placement import Partitioner, partitioner
 from polymath.training.checkpoints import Checkpoints, load_params
@@ -26,7 +25,7 @@ EXAMPLE_ROWS = 4
 
 
 def train_phase(run: Run, phase_name: str, loader: Loader, start: polymath_v.Params | None = None) -> polymath_v.Params:
-    """Run the phase to its last step from `start` (or a fresh draw), or go on from the phase's newest checkpoint.
+    """Run the phase to its last step from `start` (or a fresh draw), or continue from the phase's newest checkpoint.
 
     Ctrl-C and SIGTERM save a checkpoint first. Raises PolymathError if more than 100 updates were not finite,
     ConfigError for a run directory whose checkpoint is beyond the recipe's last step.
@@ -40,7 +39,7 @@ def train_phase(run: Run, phase_name: str, loader: Loader, start: polymath_v.Par
         own = own_rows(phase.rows, mesh)
         first = int(state.step)
         title = f"{run.path.name} · {phase_name}"  # several may run in one terminal
-        with _curves(run, phase_name, first) as metrics, _progress(title, first, phase.steps) as bar:
+        with _curves(run, phase_name, first) as metrics, progress_bar(title, phase.steps, first) as bar:
             try:
                 for number, batch in enumerate(_batches(loader, first, phase.steps, mesh, own)):
                     check_interrupted()
@@ -69,8 +68,8 @@ def _initial_state(
     recipe, phase = run.recipe, run.recipe.phase(phase_name)
     latest = checkpoints.latest()
     if latest is None:
-        begin = jax.random.key(recipe.seed) if start is None else start
-        return state_on_mesh(recipe.model, phase.optimizer, begin, mesh)
+        key_or_params = jax.random.key(recipe.seed) if start is None else start
+        return state_on_mesh(recipe.model, phase.optimizer, key_or_params, mesh)
     if latest > phase.steps:
         raise ConfigError(f"{checkpoints.directory}: is at step {latest}, beyond {phase_name}.steps = {phase.steps}")
     return checkpoints.restore(abstract_state(recipe.model, phase.optimizer, mesh))
@@ -95,14 +94,14 @@ def _is_whole(state: State) -> bool:
 
 
 def _after_step(
-    state: State, values: dict, log_every: int, last: int, metrics: MetricsWriter | None, bar: "_Bar"
+    state: State, values: dict, log_every: int, last: int, metrics: MetricsWriter | None, bar: ProgressBar
 ) -> None:
     step = int(state.step)  # waits for the device
     if step % log_every == 0 or step == last:
         numbers = {name: float(value) for name, value in values.items()}
         if metrics is not None:
             metrics.write(step, {**numbers, "skipped": int(state.skipped)})
-            bar.show(step, numbers)
+            bar.reach(step, f"ce {numbers['cross_entropy']:.3f} mse {numbers['mse']:.4f}")
     if int(state.skipped) > MAX_SKIPPED:
         raise PolymathError(
             f"step {step}: {MAX_SKIPPED} updates were skipped because the loss or the gradient was not finite; "
@@ -113,26 +112,3 @@ def _after_step(
 def _curves(run: Run, phase_name: str, first: int) -> AbstractContextManager[MetricsWriter | None]:
     """Of several processes the first one writes."""
     return MetricsWriter(run.path, phase_name, first) if is_first() else nullcontext()
-
-
-class _Bar:
-    def __init__(self, progress: Progress, task: int) -> None:
-        self._progress, self._task = progress, task
-
-    def __enter__(self) -> "_Bar":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def show(self, step: int, values: dict[str, float]) -> None:
-        text = f"ce {values['cross_entropy']:.3f} mse {values['mse']:.4f}"
-        self._progress.update(self._task, completed=step, status=text)  # type: ignore[arg-type]
-
-
-def _progress(title: str, first: int, last: int) -> _Bar:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TaskProgressColumn())
-    console = Console(stderr=True)  # standard output is for the result
-    progress = Progress(*columns, TextColumn("{task.fields[status]}"), TimeRemainingColumn(), console=console)
-    return _Bar(progress, progress.add_task(title, total=last, completed=first, status=""))

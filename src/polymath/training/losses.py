@@ -1,7 +1,7 @@
 """The objective: cross-entropy on the next token (with z-loss) + mean-squared error of the action head.
 
-Both are sums over the batch divided by totals of the batch, so a batch may be worked off in parts, one after the other
-(micro-batches) or side by side (devices): the parts' objectives add up.
+Both are sums over the batch divided by totals of the batch, so a batch may be computed in parts, one after the other
+(micro-batches) or side by side (devices): the objectives of the parts add up.
 """
 
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ from polymath.types import Batch
 class Config:
     """z_loss: weight of log(Z)^2 (Chowdhery et al. 2022, arXiv:2204.02311, section 5); action: weight of the MSE.
 
-    places: weight of the MSE of the model's localizer, which reads the same W*A numbers of a control step straight off
-    its image's latents. A vision transformer that starts from nothing learns to see by it: the gradient that comes back
-    through a fresh decoder is too faint for that.
+    places: weight of the MSE of the model's localizer, which reads the same W*A numbers of a control step directly from
+    its image's latents. It trains a freshly initialised vision transformer: the gradient through a fresh decoder is too
+    small for that.
     """
 
     action: float = 1.0

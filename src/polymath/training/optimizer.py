@@ -38,7 +38,7 @@ class Config:
     parameter_scale: bool = False
     weight_decay: float = 0.0  # multiplied by the learning rate
     clip_norm: float = 1.0
-    spike_sigma: float | None = None  # leave out steps so many standard deviations above the last ones
+    spike_sigma: float | None = None  # skip steps whose loss is this many standard deviations above the last ones
     spike_window: int = 128  # steps
     groups: tuple[tuple[str, float], ...] = ((".*", 1.0),)
 
@@ -76,8 +76,8 @@ def learning_rate_factors(config: Config, specs: Any) -> dict[str, float]:
     for name, _ in named(specs):
         matches = [(group.pattern, factor) for group, factor in groups if group.fullmatch(name)]
         if len(matches) != 1:
-            found = "no group" if not matches else "the groups " + ", ".join(repr(m[0]) for m in matches)
-            raise ConfigError(f"optimizer.groups: weight {name!r} matches {found}; every weight needs exactly one")
+            matched = "no group" if not matches else "the groups " + ", ".join(repr(m[0]) for m in matches)
+            raise ConfigError(f"optimizer.groups: weight {name!r} matches {matched}; every weight needs exactly one")
         factors[name] = matches[0][1]
     return factors
 

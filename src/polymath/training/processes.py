@@ -3,7 +3,7 @@
     TPU pod       every host runs the same command; libtpu knows the others  TPU_WORKER_HOSTNAMES
     SLURM         `srun polymath train …`, one task a host or a GPU          SLURM_JOB_ID, SLURM_NTASKS
     Kubernetes    a JobSet (deploy/jobset.yaml); its first pod coordinates   JOBSET_NAME, JOB_COMPLETION_INDEX
-    anywhere      said outright              JAX_COORDINATOR_ADDRESS=HOST:PORT, JAX_NUM_PROCESSES, JAX_PROCESS_ID
+    anywhere      set explicitly             JAX_COORDINATOR_ADDRESS=HOST:PORT, JAX_NUM_PROCESSES, JAX_PROCESS_ID
 
 Alone, nothing is started. Process 0 writes what is one file for all: the run directory, the curves.
 """
@@ -23,7 +23,7 @@ START_SECONDS = 600
 
 @dataclass(frozen=True)
 class Cluster:
-    """address: HOST:PORT of process 0. All None: jax finds out by itself."""
+    """address: HOST:PORT of process 0. All None: jax detects them."""
 
     address: str | None = None
     processes: int | None = None

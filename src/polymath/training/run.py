@@ -129,7 +129,7 @@ def load_example_batch(path: Path) -> Batch:
         return Batch(**safetensors.numpy.load_file(path))
     except (SafetensorError, OSError, TypeError) as error:
         raise CheckpointError(
-            f"{path}: not a whole example batch ({error}); delete it and run `polymath train` again to write it anew"
+            f"{path}: not a whole example batch ({error}); delete it and run `polymath train` again to rewrite it"
         ) from None
 
 

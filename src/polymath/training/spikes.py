@@ -3,7 +3,7 @@
 A spike is a loss or a gradient norm more than `sigma` standard deviations above the mean of the last `window` steps
 (Levanter's skip-step, and MaxText's `skip_step_on_spikes`: 6 standard deviations over 128 steps). As there, the window
 remembers every finite step, whether it was left out or not: after a lasting change of the level (another camera,
-another shard of the data) the window fills up with the new level, and training goes on.
+another shard of the data) the window fills up with the new level, and training continues.
 """
 
 from typing import NamedTuple

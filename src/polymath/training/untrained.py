@@ -1,4 +1,4 @@
-"""Weights that would stay as they were drawn: frozen in a phase, and trained by nobody before it.
+"""Weights that would stay as they were drawn: frozen in a phase, and not trained before it.
 
 A policy with a random, frozen vision transformer trains without complaint and sees next to nothing. Constants (the
 scales of norms, biases) and fixed position grids may be frozen at their start; what was drawn at random may not.
@@ -54,7 +54,7 @@ def check_trained(recipe: Recipe, phases: Sequence[str], trained: Iterable[str])
 
 
 def with_untrained_learning(recipe: Recipe, phase: str, trained: Collection[str]) -> Recipe:
-    """The recipe, in whose phase every weight learns if it freezes something that nobody has trained.
+    """The recipe; in `phase` every weight learns if the phase would freeze an untrained one.
 
     Adapters alone are left as they are: without a trained model below them they are a mistake.
     """

@@ -36,7 +36,7 @@ def window_documents(robot: Embodiment, make_episode, tokenizer: Tokenizer) -> W
 
 def loader(*documents: PairDocuments | WindowDocuments, seed: int = 0, rows: int = 4) -> Loader:
     return Loader(
-        [Source(OnTheFly(found, LAYOUT), weight) for found, weight in zip(documents, (1.0, 2.0), strict=False)],
+        [Source(OnTheFly(source, LAYOUT), weight) for source, weight in zip(documents, (1.0, 2.0), strict=False)],
         LAYOUT,
         rows,
         seed,
@@ -62,8 +62,8 @@ def test_threads_do_not_change_the_order(
     pair_documents: PairDocuments, window_documents: WindowDocuments, threads: int, ahead: int
 ) -> None:
     source = loader(pair_documents, window_documents)
-    found = itertools.islice(source.iterate(start=5, threads=threads, ahead=ahead), 12)
-    for step, batch in enumerate(found, start=5):
+    batches = itertools.islice(source.iterate(start=5, threads=threads, ahead=ahead), 12)
+    for step, batch in enumerate(batches, start=5):
         assert isinstance(batch, Batch)
         assert same(batch, source.batch(step))
 
@@ -78,15 +78,15 @@ def test_a_bad_picture_stops_the_threads_with_its_own_error(tokenizer: Tokenizer
 
 @dataclasses.dataclass
 class Recorded:
-    """Documents that remember which of them were asked for."""
+    """Documents that record the indices that were read."""
 
     inner: PairDocuments | WindowDocuments
 
     def __post_init__(self) -> None:
-        self.name, self.sizes, self.asked = self.inner.name, self.inner.sizes, list[int]()
+        self.name, self.sizes, self.indices = self.inner.name, self.inner.sizes, list[int]()
 
     def document(self, index: int, rng: np.random.Generator) -> Document:
-        self.asked.append(index)
+        self.indices.append(index)
         return self.inner.document(index, rng)
 
 
@@ -95,10 +95,10 @@ def test_every_epoch_holds_every_document_once_in_another_order(window_documents
     source = Loader([Source(OnTheFly(recorded, LAYOUT))], LAYOUT, batch_rows=1, seed=0)
     rows, epochs = source.rows_per_epoch()[recorded.name], []
     for epoch in range(3):
-        recorded.asked.clear()
+        recorded.indices.clear()
         for step in range(epoch * rows, (epoch + 1) * rows):
             source.batch(step)
-        epochs.append(list(recorded.asked))
+        epochs.append(list(recorded.indices))
         assert sorted(epochs[-1]) == list(range(5 + 6 + 7 + 8))
     assert epochs[0] != epochs[1] != epochs[2]
 

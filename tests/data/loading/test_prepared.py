@@ -115,9 +115,9 @@ def test_the_batch_is_the_records_laid_out(out: Path) -> None:
     loader = open_prepared(out, 1, 0, {"01-few": 1.0})
     number = PreparedRows(out / "01-few", LAYOUT).record((0, 0), 0)
     files = sorted((out / "01-few").glob("*.array_record"))
-    found = [r for file in files for r in index(file)[0]][number]
+    stored_record = [r for file in files for r in index(file)[0]][number]
     rng = np.random.default_rng(0)
-    stored = record.decode_record(found.read(), LAYOUT, "here")
+    stored = record.decode_record(stored_record.read(), LAYOUT, "here")
     expected = collate([[record.load(document, LAYOUT, None, rng, "here") for document in stored]], LAYOUT)
     assert same(loader.batch(0), expected)
 

@@ -1,4 +1,4 @@
-"""How much a set counts, said behind its name; the reader's own options stay."""
+"""How much a set counts, as options behind its name; the reader's own options stay."""
 
 import pytest
 
@@ -9,8 +9,8 @@ from polymath.errors import ConfigError
 def test_names_and_what_they_say() -> None:
     assert split("pairs") == ("pairs", Share())
     assert split("pairs?weight=3") == ("pairs", Share(3.0))
-    said = "rlds:bridge?split=val&loss_weight=0.5&loss_per=document"
-    assert split(said) == ("rlds:bridge?split=val", Share(1.0, 0.5, "document"))
+    name = "rlds:bridge?split=val&loss_weight=0.5&loss_per=document"
+    assert split(name) == ("rlds:bridge?split=val", Share(1.0, 0.5, "document"))
     assert split("hdf5:a.hdf5?instruction=lift it&weight=2") == ("hdf5:a.hdf5?instruction=lift it", Share(2.0))
 
 

@@ -23,9 +23,9 @@ def test_jitter_is_saturation_then_contrast_then_brightness() -> None:
     values = grey + 0.7 * (values - grey)
     values = 127.5 + 1.2 * (values - 127.5) + 10.0
     expected = np.clip(np.floor(values + 0.5), 0, 255)
-    found = jitter(IMAGES, brightness=10.0, contrast=1.2, saturation=0.7)
-    assert np.abs(found - expected).max() <= 1  # float32 against float64 at a rounding edge
-    assert (found == expected).mean() > 0.99
+    result = jitter(IMAGES, brightness=10.0, contrast=1.2, saturation=0.7)
+    assert np.abs(result - expected).max() <= 1  # float32 against float64 at a rounding edge
+    assert (result == expected).mean() > 0.99
 
 
 def test_neutral_jitter_changes_nothing() -> None:
@@ -42,19 +42,19 @@ def test_the_same_random_numbers_give_the_same_pictures() -> None:
 
 def test_one_camera_moves_as_one_and_cameras_apart() -> None:
     still = np.concatenate([IMAGES[:1]] * 4)  # camera 0, camera 1, camera 0, camera 1
-    found = augment(Augmentation(brightness=0, contrast=0, saturation=0), still, 2, np.random.default_rng(3))
-    assert (found[0] == found[2]).all()
-    assert (found[1] == found[3]).all()
-    assert (found[0] != found[1]).any()
+    result = augment(Augmentation(brightness=0, contrast=0, saturation=0), still, 2, np.random.default_rng(3))
+    assert (result[0] == result[2]).all()
+    assert (result[1] == result[3]).all()
+    assert (result[0] != result[1]).any()
 
 
 def test_a_crop_is_its_window_stretched() -> None:
     """The left half of a picture of four grey columns, twice as wide; then the right half."""
     columns = np.array([0, 100, 200, 250], np.uint8)
     image = np.broadcast_to(columns[None, :, None], (4, 4, 3)).copy()
-    found = crop(image, np.array([1.0, 0.5]), np.array([0.0, 0.0]))
+    result = crop(image, np.array([1.0, 0.5]), np.array([0.0, 0.0]))
     # Bilinear at the centres 0.25, 0.75, 1.25, 1.75 of columns whose centres are 0.5, 1.5 and 2.5
-    assert found[0, :, 0].tolist() == [0, 25, 75, 125]
+    assert result[0, :, 0].tolist() == [0, 25, 75, 125]
     right = crop(image, np.array([1.0, 0.5]), np.array([0.0, 1.0]))
     assert right[0, :, 0].tolist() == [175, 213, 238, 250]
     assert (crop(IMAGES[0], np.ones(2), np.zeros(2)) == IMAGES[0]).all()
@@ -64,9 +64,9 @@ def test_cropping_leaves_the_other_random_numbers_as_they_are() -> None:
     """Recipes without a crop give the pictures they always gave; a camera is cropped as one."""
     plain = Augmentation(brightness=0, contrast=0, saturation=0, shift=0)
     still = np.concatenate([IMAGES[:1]] * 4)
-    found = augment(replace(plain, crop=0.5), still, 2, np.random.default_rng(3))
-    assert (found[0] == found[2]).all()
-    assert (found[0] != found[1]).any()
+    result = augment(replace(plain, crop=0.5), still, 2, np.random.default_rng(3))
+    assert (result[0] == result[2]).all()
+    assert (result[0] != result[1]).any()
     assert (augment(plain, still, 2, np.random.default_rng(3)) == still).all()
 
 

@@ -108,9 +108,9 @@ def test_the_batch_gives_every_document_back(table: list[tuple[int, int, int]], 
     batch = collate(packed, LAYOUT)
     assert batch.tokens.shape == (len(rows), LAYOUT.length)
     for row, expected in enumerate(packed):
-        found = unpack(batch, row)
-        assert len(found) == len(expected)
-        for got, want in zip(found, expected, strict=True):
+        documents = unpack(batch, row)
+        assert len(documents) == len(expected)
+        for got, want in zip(documents, expected, strict=True):
             for name in vars(want):
                 np.testing.assert_array_equal(getattr(got, name), getattr(want, name), err_msg=name)
         check_empty_places(batch, row)
@@ -135,7 +135,7 @@ def random_document(rng: np.random.Generator, tokens: int, images: int, steps: i
 
 def unpack(batch: Batch, row: int) -> list[Document]:
     """The documents of a row from what the Batch says alone."""
-    found = []
+    documents = []
     segments = batch.segment_ids[row]
     image_index, state_index = batch.image_index[row], batch.state_index[row]
     for segment in range(1, segments.max() + 1):
@@ -147,7 +147,7 @@ def unpack(batch: Batch, row: int) -> list[Document]:
         for start in starts:
             assert latents[start + 1] == latents[start] + 1
         slots = state_index[places][state_index[places] >= 0]
-        found.append(
+        documents.append(
             Document(
                 tokens=batch.tokens[row, places],
                 loss_weights=batch.loss_weights[row, places],
@@ -160,7 +160,7 @@ def unpack(batch: Batch, row: int) -> list[Document]:
                 readout_positions=(batch.readout_positions[row, slots] - places[0]).astype(np.int32),
             )
         )
-    return found
+    return documents
 
 
 def check_empty_places(batch: Batch, row: int) -> None:

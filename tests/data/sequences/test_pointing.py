@@ -22,8 +22,8 @@ def write(path, pairs, extras):
 
 def test_only_pairs_with_a_question_become_documents(tmp_path, tokenizer):
     picture = np.full((8, 8, 3), 7, np.uint8)
-    asked = {"question": "the cup", "targets": [[0.5, -0.5, 0.0], [1.0, 0.0, 0.0]], "mask": [[1, 1, 0], [0, 0, 0]]}
-    pairs = write(tmp_path / "pairs", [ImageText(picture, "a cup")] * 2, [{}, {"pointing": asked}])
+    fields = {"question": "the cup", "targets": [[0.5, -0.5, 0.0], [1.0, 0.0, 0.0]], "mask": [[1, 1, 0], [0, 0, 0]]}
+    pairs = write(tmp_path / "pairs", [ImageText(picture, "a cup")] * 2, [{}, {"pointing": fields}])
     documents = PointingDocuments(pairs, LAYOUT, tokenizer)
     assert len(documents.sizes.tokens) == 1
     document = documents.document(0, np.random.default_rng(0))
@@ -39,8 +39,8 @@ def test_only_pairs_with_a_question_become_documents(tmp_path, tokenizer):
 @pytest.mark.parametrize("targets", [[[0.0]], [[0.0] * 5] * 2, [[float("nan")], [0.0]]])
 def test_an_answer_of_the_wrong_shape_is_named(tmp_path, tokenizer, targets):
     mask = [[True] * len(row) for row in targets]
-    asked = {"question": "the cup", "targets": targets, "mask": mask}
-    pairs = write(tmp_path / "pairs", [ImageText(np.zeros((8, 8, 3), np.uint8), "a cup")], [{"pointing": asked}])
+    fields = {"question": "the cup", "targets": targets, "mask": mask}
+    pairs = write(tmp_path / "pairs", [ImageText(np.zeros((8, 8, 3), np.uint8), "a cup")], [{"pointing": fields}])
     with pytest.raises(DataError, match=r"\[0\]\.pointing"):
         PointingDocuments(pairs, LAYOUT, tokenizer)
 

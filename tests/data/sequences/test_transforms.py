@@ -81,8 +81,8 @@ def test_windows_and_chunks_at_the_edges_of_an_episode(
     assert last.action_mask[1].tolist() == [[True, True, False], [False] * 3, [False] * 3]
     assert last.loss_weights[-7:].tolist() == [1, 1, 0, 0, 0, 0, 0]  # 3 x 2 action tokens and <eos>
     for index in range(14):
-        found = documents.document(index, ANY)
-        expected = (len(found.tokens), len(found.images), len(found.states))
+        document = documents.document(index, ANY)
+        expected = (len(document.tokens), len(document.images), len(document.states))
         assert tuple(documents.sizes.table()[index]) == expected
 
 
@@ -101,9 +101,9 @@ def test_the_chunk_comes_back_in_the_robots_units(episode: Episode, transform: R
     normalised = np.zeros((3, 3), np.float32)  # the third dimension is padding
     normalised[:, :2] = transform.statistics.normalise_action(episode.actions[:3], (1,))
     inside = np.abs(normalised[:, :2]) < 1.5
-    found = transform.chunk(normalised).actions
-    assert found.shape == (3, 2)
-    np.testing.assert_allclose(found[inside], episode.actions[:3][inside], atol=1e-5)
+    actions = transform.chunk(normalised).actions
+    assert actions.shape == (3, 2)
+    np.testing.assert_allclose(actions[inside], episode.actions[:3][inside], atol=1e-5)
 
 
 def test_pad_chunk_repeats_the_last() -> None:

@@ -3,9 +3,9 @@ worker processes or hosts.
 
     row r of the stream ─ mixture ─► source s, its row k ─► documents ─ loss weights ─► collate
 
-State is one integer, the step. Where a source's row k comes from is its own affair: packed on the fly (`on_the_fly`)
-or read from prepared shards (`prepared`). Grain reads ahead: threads, of several processes if asked for, decode while
-the device computes.
+State is one integer, the step. A source packs its row k on the fly (`on_the_fly`) or reads it from
+prepared shards (`prepared`). Grain reads ahead: threads, of several processes on request, decode while the
+device computes.
 """
 
 import functools
@@ -45,7 +45,7 @@ class RowStream(Protocol):
 
 @dataclass(frozen=True)
 class Source:
-    """A stream with its share of the rows; what `loss_weight` means is said in `loss_weights`."""
+    """A stream with its share of the rows; see `loss_weights` for `loss_weight` and `loss_per`."""
 
     stream: RowStream
     weight: float = 1.0
@@ -90,8 +90,8 @@ class Loader:
 
     def state(self, step: int = 0) -> LoaderState:
         """Where the stream stands before the batch of `step`, to check another loader against."""
-        said = [(s.stream.identity, s.weight, s.loss_weight, s.loss_per) for s in self._sources]
-        data = hashlib.blake2b(json.dumps(said).encode(), digest_size=8).hexdigest()
+        sources = [(s.stream.identity, s.weight, s.loss_weight, s.loss_per) for s in self._sources]
+        data = hashlib.blake2b(json.dumps(sources).encode(), digest_size=8).hexdigest()
         return LoaderState(step, self._seed, self.batch_rows, data)
 
     def rows_per_epoch(self) -> dict[str, int]:
@@ -105,12 +105,12 @@ class Loader:
     def _row(self, row: int) -> list[Document]:
         number, k = self._mixture.locate(row)
         source = self._sources[number]
-        found = source.stream.row((self._seed, number), k)
-        return [weigh(document, source.loss_weight, source.loss_per) for document in found]
+        documents = source.stream.row((self._seed, number), k)
+        return [weigh(document, source.loss_weight, source.loss_per) for document in documents]
 
 
 def _parse_flags() -> None:
-    """grain's processes ask absl for flags, which wants to have seen the command line."""
+    """grain's processes ask absl for flags, which must have parsed a command line first."""
     from absl import flags
 
     if not flags.FLAGS.is_parsed():

@@ -6,8 +6,8 @@
       …
 
 Only shards are listed: of 1.5 billion pairs and 50 million trajectories, packed, that is a few hundred thousand
-rows. The
-order of an epoch is a permutation that is computed index by index, so nothing grows with the number of records.
+rows. The order of an epoch is a permutation that is computed index by index, so nothing grows with the number of
+records.
 """
 
 import functools

@@ -28,7 +28,7 @@ class PreparedFolder:
     renderer: str | None
 
     def robot(self) -> tuple[Embodiment, Statistics]:
-        """Of episodes: whose they are, and what normalised them."""
+        """Of a folder of episodes: the robot that recorded them and the statistics that normalised them."""
         return (
             config.load(Embodiment, self.path / "embodiment.json"),
             config.load(Statistics, self.path / "statistics.json"),
@@ -83,8 +83,8 @@ def open_set(name: str | Path) -> PreparedSet:
     return PreparedSet(out, layout, folders)
 
 
-def check_layout(found: PreparedSet, kind: str, wanted: Layout, asker: str) -> None:
-    """Raise ConfigError unless rows of `kind` packed for `found.layout` can be laid out in `wanted`, that of `asker`.
+def check_layout(prepared: PreparedSet, kind: str, layout: Layout, user: str) -> None:
+    """Raise ConfigError unless rows of `kind` packed for `prepared.layout` can be laid out in `layout`, that of `user`.
 
     Narrower states and actions are padded, as those of a narrow robot are; slots may be more.
     """
@@ -93,10 +93,10 @@ def check_layout(found: PreparedSet, kind: str, wanted: Layout, asker: str) -> N
     equal += ["chunk_length", "window", "stride", "past_actions"] if has_steps else []
     at_most = ["max_images", "max_control_steps", *(["action_dim", "state_dim"] if has_steps else [])]
     for name in (*equal, *at_most):
-        have, need = getattr(found.layout, name), getattr(wanted, name)
+        have, need = getattr(prepared.layout, name), getattr(layout, name)
         if (have > need) if name in at_most else (have != need):
             raise ConfigError(
-                f"{found.path}: was prepared for layout.{name} of {have}, but {asker} has {need}; prepare it again "
+                f"{prepared.path}: was prepared for layout.{name} of {have}, but {user} has {need}; prepare it again "
                 f"with --layout {name}={need}, or change the recipe, as --set layout.{name}={have}"
             )
 
@@ -112,15 +112,17 @@ def open_prepared(
 
     `weights` by folder; left out, every folder counts by its records. Raises DataError if the set is not finished.
     """
-    found = open_set(out)
-    names = {folder.path.name: folder for folder in found.folders}
+    prepared = open_set(out)
+    names = {folder.path.name: folder for folder in prepared.folders}
     unknown = set(weights or {}) - set(names)
     if unknown:
-        raise ConfigError(f"{found.path}: has no source {sorted(unknown)[0]!r}, only {', '.join(names)}")
-    by_records = found.weights(tuple(folder.kind for folder in found.folders))
+        raise ConfigError(f"{prepared.path}: has no source {sorted(unknown)[0]!r}, only {', '.join(names)}")
+    by_records = prepared.weights(tuple(folder.kind for folder in prepared.folders))
     shares = {names[name]: share for name, share in weights.items()} if weights else by_records
-    sources = [Source(PreparedRows(folder.path, found.layout, augmentation), share) for folder, share in shares.items()]
-    return Loader(sources, found.layout, batch_rows, seed)
+    sources = [
+        Source(PreparedRows(folder.path, prepared.layout, augmentation), share) for folder, share in shares.items()
+    ]
+    return Loader(sources, prepared.layout, batch_rows, seed)
 
 
 def _summary(out: Path) -> dict:

@@ -29,8 +29,8 @@ class PreparedRows:
         self.name, self._layout, self._augmentation = folder.name, layout, augmentation
         self._index = PackedIndex.open(folder)
         self._index.check_shards(frozenset(os.listdir(folder)))
-        said = (folder / "index.parquet").read_bytes() + (folder.parent / "plan.json").read_bytes()
-        self.identity = hashlib.blake2b(said, digest_size=8).hexdigest()
+        index_and_plan = (folder / "index.parquet").read_bytes() + (folder.parent / "plan.json").read_bytes()
+        self.identity = hashlib.blake2b(index_and_plan, digest_size=8).hexdigest()
 
     def __len__(self) -> int:
         return len(self._index)
@@ -43,11 +43,11 @@ class PreparedRows:
 
     def row(self, key: Key, k: int) -> list[Document]:
         seed, source = key
-        found = Record(*self._index.locate(self.record(key, k)))
-        stored = decode_record(found.read(), self._layout, found.where)
+        record = Record(*self._index.locate(self.record(key, k)))
+        stored = decode_record(record.read(), self._layout, record.where)
         return [
-            self._document(one, np.random.default_rng((seed, AUGMENT, source, k, n)), found.where)
-            for n, one in enumerate(stored)
+            self._document(document, np.random.default_rng((seed, AUGMENT, source, k, n)), record.where)
+            for n, document in enumerate(stored)
         ]
 
     def _document(self, stored: Stored, rng: np.random.Generator, where: str) -> Document:

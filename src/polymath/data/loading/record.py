@@ -2,7 +2,7 @@
 
     record = {"documents": [{"tokens", "loss_weights", "jpegs", "cameras", "image_starts", "states", …}, …]}
 
-What is decoded is the `sequence.Document` that was encoded, but for the loss of JPEG; the batch is laid out by
+Decoding gives the `sequence.Document` that was encoded, up to the loss of JPEG; the batch is laid out by
 `collate` when it is loaded, so a record holds no padding.
 """
 
@@ -41,12 +41,12 @@ def to_fields(stored: Stored) -> dict[str, Any]:
     return {**arrays, "jpegs": list(stored.jpegs), "cameras": stored.cameras}
 
 
-def from_fields(found: dict[str, Any], layout: Layout, where: str) -> Stored:
+def from_fields(values: dict[str, Any], layout: Layout, where: str) -> Stored:
     """Raises DataError if fields are missing or the pictures are not of the layout's kind."""
     try:
         empty = np.zeros((0, layout.image_size, layout.image_size, 3), np.uint8)
-        document = Document(images=empty, **{name: found[name] for name in ARRAYS})
-        return Stored(document, tuple(found["jpegs"]), int(found["cameras"]))
+        document = Document(images=empty, **{name: values[name] for name in ARRAYS})
+        return Stored(document, tuple(values["jpegs"]), int(values["cameras"]))
     except (KeyError, TypeError) as error:
         raise DataError(f"{where}: not a packed sequence ({error!r}); prepare the data set again", "schema") from None
 
@@ -58,10 +58,10 @@ def encode(documents: Sequence[Stored]) -> bytes:
 def decode_record(data: bytes, layout: Layout, where: str) -> list[Stored]:
     """Raises DataError for bytes that are no record."""
     try:
-        found = wire.decode(data)["documents"]
+        entries = wire.decode(data)["documents"]
     except (wire.WireError, KeyError) as error:
         raise DataError(f"{where}: not a packed sequence ({error}); prepare the data set again", "schema") from None
-    return [from_fields(entry, layout, where) for entry in found]
+    return [from_fields(entry, layout, where) for entry in entries]
 
 
 def load(

@@ -15,7 +15,7 @@ from polymath.errors import ConfigError
 
 @dataclass(frozen=True)
 class LoaderState:
-    """`step` is the next batch; `data` is the data set's identity, so that a state is not restored over another one."""
+    """`step` is the next batch; `data` is the data set's identity, so that a state is not restored for another one."""
 
     step: int
     seed: int
@@ -26,7 +26,7 @@ class LoaderState:
         config.save(self, path)
 
     def check(self, other: "LoaderState", path: Path) -> int:
-        """The step to go on with. Raises ConfigError if `other`, found at `path`, is of another stream."""
+        """The step to continue from. Raises ConfigError if `other`, read from `path`, is of another stream."""
         for name in ("seed", "batch_rows", "data"):
             ours, theirs = getattr(self, name), getattr(other, name)
             if ours != theirs:

@@ -1,7 +1,7 @@
 """How much a data set to train on counts, as options behind its name: `pairs?weight=3&loss_weight=0.5`.
 
-weight        share of the rows beside the other sets of its kind (pairs, pointing, episodes); 1 unless said
-loss_weight   factor of its documents' loss weights; 1 unless said
+weight        share of the rows beside the other sets of its kind (pairs, pointing, episodes); default 1
+loss_weight   factor of its documents' loss weights; default 1
 loss_per      token, or document: see `loss_weights`
 """
 
@@ -28,6 +28,7 @@ NAMES = tuple(field.name for field in fields(Share))
 
 
 def split(name: str) -> tuple[str, Share]:
+<<<<<<< HEAD
     """The name without these options, and what they say. Raises ConfigError naming an option of another kind."""
     place, query = place_and_query(name)
     options = [option.partition("=")[::2] for option in query.split("&") if option]
@@ -38,6 +39,15 @@ def split(name: str) -> tuple[str, Share]:
         raise ConfigError(f"{name}: {', '.join(NAMES)} are said once each; leave out what stands there twice")
     numbers = {key: _number(name, key, chosen[key]) for key in ("weight", "loss_weight") if key in chosen}
     per = chosen.get("loss_per", "token")
+=======
+    """The name without these options, and their values. Raises ConfigError naming an option of another kind."""
+    place, _, query = name.partition("?")
+    options = [option.partition("=")[::2] for option in query.split("&") if option]
+    rest = "&".join(f"{key}={value}" for key, value in options if key not in NAMES)
+    values = {key: value for key, value in options if key in NAMES}
+    numbers = {key: _number(name, key, values[key]) for key in ("weight", "loss_weight") if key in values}
+    per = values.get("loss_per", "token")
+>>>>>>> 0c7a7a7 (refactor: training uses the shared progress bar; plain names and English in the data, training and policy rooms)
     if per not in ("token", "document"):
         raise ConfigError(f"{name}, loss_per: {per!r}; choose token or document")
     return f"{place}?{rest}" if rest else place, Share(**numbers, loss_per=cast(Per, per))

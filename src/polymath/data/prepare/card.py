@@ -82,7 +82,7 @@ def histogram(occurrences: Counter[int]) -> dict[str, Any]:
 
 
 def _median(values: Int[np.ndarray, " n"], weights: Int[np.ndarray, " n"]) -> int:
-    """Of sorted values that occur so often; the mean of the middle two, rounded down, of an even number."""
+    """Of sorted values, each occurring `weights` times; of an even number, the mean of the middle two, rounded down."""
     upto, total = np.cumsum(weights), int(weights.sum())
     lower, upper = (int(values[np.searchsorted(upto, place, side="right")]) for place in ((total - 1) // 2, total // 2))
     return (lower + upper) // 2

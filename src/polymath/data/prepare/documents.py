@@ -38,7 +38,7 @@ class Dropped(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Made:
-    """What a row became; `documents` can be gone through once, and may raise Dropped for one that is too large.
+    """What a row became; `documents` can be iterated once, and may raise Dropped for one that is too large.
 
     Hashes are 0 where there is no picture or text to compare.
     """
@@ -74,7 +74,7 @@ class Maker:
             self._transform = RobotTransform(plan.layout, tokenizer, robot, statistics)
 
     def make(self, row: int) -> Made:
-        """Raises DataError for a bad row, Dropped for a filtered one; what else a library raises is for `one_row`."""
+        """Raises DataError for a bad row, Dropped for a filtered one; `one_row` handles what else a library raises."""
         made = self._make(row)
         return dataclasses.replace(made, documents=map(self._checked, made.documents))
 

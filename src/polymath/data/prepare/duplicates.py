@@ -4,7 +4,7 @@
                            └─ the others are late ─► files by thousand units ◄─ rows beyond `most`
 
 The first rows of a source stay. While it runs it needs 24 bytes of disk for a row and rule. The result is a function of
-the rows alone; after a kill the search begins anew.
+the rows alone; after a kill the search starts again.
 """
 
 import shutil

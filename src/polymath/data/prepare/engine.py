@@ -27,8 +27,15 @@ def start(engine: Engine) -> None:
 
     Raises ConfigError if the packages for it are missing, PolymathError if no cluster answers there.
     """
+<<<<<<< HEAD
     os.environ.setdefault("DAFT_PROGRESS_BAR", "0")  # `progress` shows one, the same for both engines
     require("data", "preparing data")
+=======
+    os.environ.setdefault("DAFT_PROGRESS_BAR", "0")  # `polymath.progress` shows one for both engines
+    for package, extra in (("daft", "data"), ("ray", "ray")):
+        if (package == "daft" or engine == "ray") and importlib.util.find_spec(package) is None:
+            raise ConfigError(f"--engine {engine} needs {package}; install polymath-v[{extra}]")
+>>>>>>> 0c7a7a7 (refactor: training uses the shared progress bar; plain names and English in the data, training and policy rooms)
     if engine == "ray":
         require("ray", "--engine ray")
         import daft
@@ -43,9 +50,10 @@ def start(engine: Engine) -> None:
 
 
 class _Guarded:
-    """A unit whose error is its answer, because one that is raised in a worker loses its kind on the way.
+    """A unit that returns its error, because one that is raised in a worker loses its type on the way.
 
-    After the first one the others do nothing: `.work/stopped` tells them. An OSError here is of our own files.
+    After the first error the other units do nothing: the file `.work/stopped` exists. An OSError here is of our own
+    files.
     """
 
     def __init__(self, unit: Callable[[str, int], int]) -> None:
@@ -67,7 +75,7 @@ class _Guarded:
 
 
 def run(title: str, unit: Callable[[str, int], int], out: Path, units: int, workers: int) -> None:
-    """Call `unit(out, n)` for every n of [0, units) in `workers` processes, or over the cluster; a bar says how far.
+    """Call `unit(out, n)` for every n of [0, units) in `workers` processes, or over the cluster, with a progress bar.
 
     Raises the first PolymathError that a unit raised.
     """

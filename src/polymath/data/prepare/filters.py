@@ -1,4 +1,4 @@
-"""Which pairs and episodes are kept: the reason for dropping one, or None. Near-duplicates are told by hashes."""
+"""Which pairs and episodes are kept: the reason for dropping one, or None. Hashes identify near-duplicates."""
 
 import hashlib
 import unicodedata

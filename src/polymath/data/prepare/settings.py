@@ -8,7 +8,7 @@ from polymath.errors import ConfigError
 
 @dataclass(frozen=True)
 class Filter:
-    """Bounds of what is kept. `languages`: ISO 639-1 codes of captions to keep; empty keeps all and skips the guessing.
+    """Bounds of what is kept. `languages`: ISO 639-1 codes of captions to keep; empty keeps all, without detection.
 
     `max_same_caption`, `max_same_picture`: how often a caption, or a picture up to small changes, may occur in a
     source; a pair whose picture and caption both occurred before is always dropped. 0 sets no bound.
@@ -27,7 +27,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Settings:
-    """`pairs_per_shard` and `episodes_per_shard` are also the unit of work: after a kill, started units begin anew."""
+    """`pairs_per_shard` and `episodes_per_shard` are also the unit of work: after a kill, unfinished units restart."""
 
     filter: Filter = field(default_factory=Filter)
     jpeg_quality: int = 95

@@ -1,4 +1,4 @@
-"""What a preparation asks of the places it reads from and writes to, before and between its runs."""
+"""Checks of the places that a preparation reads from and writes to, before and between its runs."""
 
 import errno
 import fcntl
@@ -19,9 +19,9 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # file systems withou
 
 @contextmanager
 def sole_use(out: Path) -> Iterator[None]:
-    """Make `out` if need be and keep every other preparation out of it; a kill ends that too.
+    """Create `out` if it is missing and lock it against other preparations; a kill releases the lock.
 
-    Raises ConfigError if it cannot be made or written, or if another preparation writes there.
+    Raises ConfigError if it cannot be created or written, or if another preparation writes there.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def sole_use(out: Path) -> Iterator[None]:
 
 
 def check_writable(out: Path) -> None:
-    """Raise ConfigError unless files can be made in `out`."""
+    """Raise ConfigError unless files can be created in `out`."""
     if not os.access(out, os.W_OK | os.X_OK):
         raise ConfigError(f"{out}: is not writable; choose another --out, or change its permissions")
 

@@ -42,13 +42,13 @@ class Tally:
 
     def add_reasons(self, rows: pa.Table) -> None:
         """Rows that were left out, with `kind` and `reason`."""
-        telling = rows.filter(pc.not_equal(rows["reason"], rows["kind"]))
+        explained = rows.filter(pc.not_equal(rows["reason"], rows["kind"]))
         for entry in pc.value_counts(rows["kind"]).to_pylist():
             reason = self.reasons.setdefault(entry["values"], Reason())
             reason.count += entry["counts"]
             if not reason.example:
-                place = pc.index(telling["kind"], entry["values"]).as_py()
-                reason.example = "" if place < 0 else telling["reason"][place].as_py()
+                place = pc.index(explained["kind"], entry["values"]).as_py()
+                reason.example = "" if place < 0 else explained["reason"][place].as_py()
 
 
 def mark_duplicates(rows: pa.Table, late: Int[np.ndarray, " n"]) -> pa.Table:

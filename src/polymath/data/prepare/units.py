@@ -1,7 +1,7 @@
 """The two units of work, functions of files alone: the rows of a part as documents, a part's documents as a shard.
 
 A unit writes its result beside its place and renames it, so a unit is finished or it is not there. Both are
-deterministic, so a unit that was killed and begun anew writes the same bytes.
+deterministic, so a unit that was killed and run again writes the same bytes.
 """
 
 import contextlib
@@ -143,7 +143,7 @@ def write_shard(out: str, number: int) -> int:
 
 @contextlib.contextmanager
 def _full_disk() -> Iterator[None]:
-    """ArrayRecord says 'no space left' by a RuntimeError of its own: here it is the OSError that it stands for."""
+    """Turn the RuntimeError that ArrayRecord raises for 'no space left' into the OSError that it stands for."""
     try:
         yield
     except RuntimeError as error:
@@ -172,11 +172,11 @@ def late_rows(out: str, part: Part) -> Int[np.ndarray, " n"]:
 
 @functools.lru_cache(maxsize=2)
 def _late(out: str, source: int, thousand: int) -> Int[np.ndarray, " n"]:
-    """Those of a thousand units, sorted."""
+    """The late rows of a thousand units, sorted."""
     return pq.read_table(late_file(Path(out), source, thousand))["row"].to_numpy()
 
 
 def forget() -> None:
-    """What this process keeps of output directories and sources: there may be others in their places by now."""
+    """Clear what this process caches of output directories and sources, whose files may have been replaced since."""
     for cached in (_plan, _maker, _late, opened):
         cached.cache_clear()

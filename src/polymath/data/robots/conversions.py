@@ -2,8 +2,7 @@
 
 Rotations go through scipy's `Rotation`. Euler angles are roll, pitch, yaw about the fixed axes x, y, z ("xyz" in lower
 case there), quaternions are x, y, z, w. `relative_to_absolute` and `settled` are the conventions of the Open
-X-Embodiment
-collection as Octo's standardisation states them (octo/data/utils/data_utils.py).
+X-Embodiment collection as Octo's standardisation states them (octo/data/utils/data_utils.py).
 """
 
 from typing import cast

@@ -17,8 +17,8 @@ Q = 3 latents an image, W = 2 steps a chunk, A = 2 action dimensions, one camera
 
 `<img>` positions take the resampler's latents, `<state>` a projection of the whole proprioception vector, the W
 `<act:i>` positions are read out by the action head. `a…` are the same actions as control tokens, step by step, A of
-each, where A is the width of the robot's own action. Attention is causal, so nothing an `<act:i>` position sees tells
-its targets.
+each, where A is the width of the robot's own action. Attention is causal, so nothing that an `<act:i>` position sees
+reveals its targets.
 
 A step that is not the last of its window shows only the `stride` actions that were executed before the next picture:
 the rest of its chunk would give the next step's targets away. With `past_actions=False` it shows none of them.

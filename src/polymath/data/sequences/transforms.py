@@ -55,7 +55,7 @@ class RobotTransform:
     def instruction_ids(self, instruction: str) -> list[int]:
         """Tokens of the instruction; none if the ablation blanks it. DataError if it is empty."""
         if not instruction.strip():
-            raise DataError("instruction: is empty; say in words what the robot shall do")
+            raise DataError("instruction: is empty; describe the task in words")
         return [] if self.ablation.blank_instruction else self.tokenizer.encode(instruction)
 
     def step(
@@ -105,7 +105,7 @@ class RobotTransform:
         if len(document.tokens) > self.layout.length:
             raise DataError(
                 f"instruction: with its {len(instruction)} tokens the prompt has {len(document.tokens)}, but sequences "
-                f"of the training had {self.layout.length} at most (layout.length); say it shorter"
+                f"of the training had {self.layout.length} at most (layout.length); shorten it"
             )
         return document
 

@@ -23,7 +23,7 @@ class Instructions:
                 raise DataError(f"{file}, task_index: must be a whole number, not {number!r}; correct it", "schema")
             text = text[0] if isinstance(text, list) and len(text) == 1 else text
             if self._texts.setdefault(index, text) != text:
-                raise DataError(f"{file}, task_index {index}: has two different texts; number them anew", "schema")
+                raise DataError(f"{file}, task_index {index}: has two different texts; renumber them", "schema")
 
     def text(self, task: int, where: str) -> str:
         """Raises DataError, naming the episode by `where`, if there is no text."""

@@ -60,8 +60,8 @@ class Part:
 
 @dataclass(frozen=True)
 class FieldMap:
-    """`images` in the order of the robot's cameras. `relabelled`: so many leading actions become the differences of the
-    leading states, and the last step is dropped. `skipped`: so many first steps are dropped, which command nothing.
+    """`images` in the order of the robot's cameras. `relabelled`: how many leading actions become the differences of
+    the leading states; the last step is dropped. `skipped`: how many first steps, which command nothing, are dropped.
     """
 
     robot: Embodiment
