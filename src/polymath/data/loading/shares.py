@@ -28,7 +28,6 @@ NAMES = tuple(field.name for field in fields(Share))
 
 
 def split(name: str) -> tuple[str, Share]:
-<<<<<<< HEAD
     """The name without these options, and what they say. Raises ConfigError naming an option of another kind."""
     place, query = place_and_query(name)
     options = [option.partition("=")[::2] for option in query.split("&") if option]
@@ -39,15 +38,6 @@ def split(name: str) -> tuple[str, Share]:
         raise ConfigError(f"{name}: {', '.join(NAMES)} are said once each; leave out what stands there twice")
     numbers = {key: _number(name, key, chosen[key]) for key in ("weight", "loss_weight") if key in chosen}
     per = chosen.get("loss_per", "token")
-=======
-    """The name without these options, and their values. Raises ConfigError naming an option of another kind."""
-    place, _, query = name.partition("?")
-    options = [option.partition("=")[::2] for option in query.split("&") if option]
-    rest = "&".join(f"{key}={value}" for key, value in options if key not in NAMES)
-    values = {key: value for key, value in options if key in NAMES}
-    numbers = {key: _number(name, key, values[key]) for key in ("weight", "loss_weight") if key in values}
-    per = values.get("loss_per", "token")
->>>>>>> 0c7a7a7 (refactor: training uses the shared progress bar; plain names and English in the data, training and policy rooms)
     if per not in ("token", "document"):
         raise ConfigError(f"{name}, loss_per: {per!r}; choose token or document")
     return f"{place}?{rest}" if rest else place, Share(**numbers, loss_per=cast(Per, per))

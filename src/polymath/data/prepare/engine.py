@@ -27,15 +27,8 @@ def start(engine: Engine) -> None:
 
     Raises ConfigError if the packages for it are missing, PolymathError if no cluster answers there.
     """
-<<<<<<< HEAD
     os.environ.setdefault("DAFT_PROGRESS_BAR", "0")  # `progress` shows one, the same for both engines
     require("data", "preparing data")
-=======
-    os.environ.setdefault("DAFT_PROGRESS_BAR", "0")  # `polymath.progress` shows one for both engines
-    for package, extra in (("daft", "data"), ("ray", "ray")):
-        if (package == "daft" or engine == "ray") and importlib.util.find_spec(package) is None:
-            raise ConfigError(f"--engine {engine} needs {package}; install polymath-v[{extra}]")
->>>>>>> 0c7a7a7 (refactor: training uses the shared progress bar; plain names and English in the data, training and policy rooms)
     if engine == "ray":
         require("ray", "--engine ray")
         import daft
