@@ -17,9 +17,12 @@ from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jax.tree_util import KeyPath
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-Tree = TypeVar("Tree")
+Tree = TypeVar("Tree")  # of weights: a component's Params
+Leaf = Any  # of such a tree: a Spec, an array, its sharding, a ShardedWeight, lora's Adapted, int8's Quantised
 PIECE = 2**20  # numbers; what is larger is drawn in pieces, as the generator needs several times the memory of its draw
 
 
@@ -61,7 +64,7 @@ class Spec:
             raise ValueError(f"a weight of shape {self.shape} needs {len(self.shape)} axis names, got {self.axes}")
 
 
-def is_spec(leaf: Any) -> bool:
+def is_spec(leaf: object) -> bool:
     return isinstance(leaf, Spec)
 
 
@@ -74,13 +77,14 @@ def stack(specs: Tree, layers: int) -> Tree:
     return jax.tree.map(stacked, specs, is_leaf=is_spec)
 
 
-def named(tree: Any) -> Iterator[tuple[str, Any]]:
+def named(tree: Any) -> Iterator[tuple[str, Leaf]]:
     """(dotted name, leaf) of every weight, like `decoder.blocks.query`; works on specs, parameters and gradients."""
     for path, leaf in jax.tree_util.tree_flatten_with_path(tree, is_leaf=is_spec)[0]:
         yield name_of(path), leaf
 
 
-def name_of(path: tuple[Any, ...]) -> str:
+def name_of(path: KeyPath) -> str:
+    """The dotted name of a weight at a path of `jax.tree_util`."""
     return ".".join(str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", key)))) for key in path)
 
 
@@ -89,35 +93,35 @@ def count(specs: Any) -> int:
     return sum(math.prod(spec.shape) for _, spec in named(specs))
 
 
-def abstract(specs: Tree, dtype: Any = jnp.float32) -> Tree:
+def abstract(specs: Tree, dtype: DTypeLike = jnp.float32) -> Tree:
     """Shapes and dtypes without memory, for `jax.eval_shape`, ahead-of-time compilation and restoring checkpoints."""
     return jax.tree.map(lambda spec: jax.ShapeDtypeStruct(spec.shape, dtype), specs, is_leaf=is_spec)
 
 
-def init(specs: Tree, key: PRNGKeyArray, dtype: Any = jnp.float32) -> Tree:
+def init(specs: Tree, key: PRNGKeyArray, dtype: DTypeLike = jnp.float32) -> Tree:
     """Draw every weight. A weight's random stream depends on its name alone, not on which other weights exist."""
     return jax.tree_util.tree_map_with_path(
         lambda path, spec: draw(name_of(path), spec, key, dtype), specs, is_leaf=is_spec
     )
 
 
-def init_on(shardings: Tree, specs: Tree, key: PRNGKeyArray, dtype: Any = jnp.float32) -> Tree:
+def init_on(shardings: Tree, specs: Tree, key: PRNGKeyArray, dtype: DTypeLike = jnp.float32) -> Tree:
     """As `init`, every weight on its sharding: each device draws its own part, one weight after the other."""
 
-    def place(path: tuple[Any, ...], spec: Spec, sharding: jax.sharding.Sharding) -> Float[Array, "..."]:
+    def place(path: KeyPath, spec: Spec, sharding: jax.sharding.Sharding) -> Float[Array, "..."]:
         program = jax.jit(lambda key: draw(name_of(path), spec, key, dtype), out_shardings=sharding)
         return jax.block_until_ready(program(key))
 
     return jax.tree_util.tree_map_with_path(place, specs, shardings, is_leaf=is_spec)
 
 
-def draw(name: str, spec: Spec, key: PRNGKeyArray, dtype: Any = jnp.float32) -> Float[Array, "..."]:
+def draw(name: str, spec: Spec, key: PRNGKeyArray, dtype: DTypeLike = jnp.float32) -> Float[Array, "..."]:
     """The initial value of the weight of that name."""
     return _draw(spec, jax.random.fold_in(key, zlib.crc32(name.encode())), dtype)
 
 
 @partial(jax.jit, static_argnums=(0, 2))
-def _draw(spec: Spec, key: PRNGKeyArray, dtype: Any) -> Float[Array, "..."]:
+def _draw(spec: Spec, key: PRNGKeyArray, dtype: DTypeLike) -> Float[Array, "..."]:
     if isinstance(spec.init, Constant):
         return jnp.full(spec.shape, spec.init.value, dtype)
     if isinstance(spec.init, SinCosGrid):
@@ -128,17 +132,17 @@ def _draw(spec: Spec, key: PRNGKeyArray, dtype: Any) -> Float[Array, "..."]:
     return _truncated_normal(key, std, spec.shape, dtype)
 
 
-def _truncated_normal(key: PRNGKeyArray, std: float, shape: tuple[int, ...], dtype: Any) -> Float[Array, "..."]:
+def _truncated_normal(key: PRNGKeyArray, std: float, shape: tuple[int, ...], dtype: DTypeLike) -> Float[Array, "..."]:
     return (std * jax.random.truncated_normal(key, -2.0, 2.0, shape, jnp.float32)).astype(dtype)
 
 
-def _in_pieces(spec: Spec, std: float, key: PRNGKeyArray, dtype: Any) -> Float[Array, "..."]:
+def _in_pieces(spec: Spec, std: float, key: PRNGKeyArray, dtype: DTypeLike) -> Float[Array, "..."]:
     """One layer after the other; of a single matrix every n-th row together, so that each device draws of its own."""
     first, *rest = spec.shape
     least = first if spec.axes[0] == "layers" else min(-(-math.prod(spec.shape) // PIECE), first)
     pieces = next(n for n in range(least, first + 1) if first % n == 0)
 
-    def draw_piece(number: Array, drawn: Array) -> Array:
+    def draw_piece(number: Int[Array, ""], drawn: Float[Array, "..."]) -> Float[Array, "..."]:
         part = _truncated_normal(jax.random.fold_in(key, number), std, (first // pieces, 1, *rest), dtype)
         return jax.lax.dynamic_update_slice_in_dim(drawn, part, number, axis=1)
 

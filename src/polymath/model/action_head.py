@@ -1,7 +1,6 @@
 """Action head: the hidden states at the W `<act:i>` readout positions -> a chunk of W normalised actions."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +8,7 @@ from jaxtyping import Array, Float
 
 from polymath.model.layers import project
 from polymath.sharding.sharded_weight import gather_weights
-from polymath.specs import Constant, Normal, Spec
+from polymath.specs import Constant, Leaf, Normal, Spec
 
 
 @dataclass(frozen=True)
@@ -22,10 +21,10 @@ class Config:
 @jax.tree_util.register_dataclass
 @dataclass
 class Params:
-    up: Any
-    up_bias: Any
-    out: Any
-    out_bias: Any
+    up: Float[Leaf, "F D"]
+    up_bias: Float[Leaf, " F"]
+    out: Float[Leaf, "A F"]
+    out_bias: Float[Leaf, " A"]
 
 
 def specs(config: Config) -> Params:

@@ -14,12 +14,13 @@ blocks: a length is padded to the next multiple of 128, and one below 128 takes 
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 from jax.sharding import PartitionSpec
+from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
 Attend = Callable[[Float[Array, "B S H E"], Float[Array, "B S K E"], Float[Array, "B S K E"]], Float[Array, "B S H E"]]
@@ -27,7 +28,7 @@ SPLASH_BLOCKS = (512, 384, 256, 128)  # tokens; with a fused backward pass 1,024
 SPLASH_LANES = SPLASH_BLOCKS[-1]  # a block is a multiple of the vector unit's 128 lanes
 
 
-def device_kernel(platform: str, dtype: Any) -> Literal["splash", "cudnn", "reference"]:
+def device_kernel(platform: str, dtype: DTypeLike) -> Literal["splash", "cudnn", "reference"]:
     """What "auto" stands for on a platform of jax, for queries of `dtype`; cuDNN has half precision alone."""
     if platform == "tpu":
         return "splash"
@@ -35,7 +36,7 @@ def device_kernel(platform: str, dtype: Any) -> Literal["splash", "cudnn", "refe
 
 
 def packed_attention(
-    segment_ids: Int[Array, "B S"], dtype: Any, kernel: str, saved_name: str, heads_axis: str | None = None
+    segment_ids: Int[Array, "B S"], dtype: DTypeLike, kernel: str, saved_name: str, heads_axis: str | None = None
 ) -> Attend:
     """The attention of one packed batch, by a kernel of `polymath.model.execution.Execution`; `dtype` of the queries.
 
@@ -55,11 +56,18 @@ def packed_attention(
     return lambda query, key, value: checkpoint_name(attention(query, key, value, mask), saved_name)
 
 
-def over_heads(kernel: Callable[..., Any], segment_ids: Int[Array, "B S"], saved_name: str, axis: str) -> Attend:
+def over_heads(
+    kernel: Callable[..., Float[Array, "B S h E"]], segment_ids: Int[Array, "B S"], saved_name: str, axis: str
+) -> Attend:
     """Every device of `axis` runs the kernel on its own heads."""
     heads = PartitionSpec(None, None, axis, None)
 
-    def one_device(query: Any, key: Any, value: Any, segment_ids: Any) -> Any:
+    def one_device(
+        query: Float[Array, "B S h E"],
+        key: Float[Array, "B S k E"],
+        value: Float[Array, "B S k E"],
+        segment_ids: Int[Array, "B S"],
+    ) -> Float[Array, "B S h E"]:
         return kernel(query, key, value, segment_ids, saved_name)
 
     divided = jax.shard_map(
@@ -102,7 +110,9 @@ def splash_blocks(length: int) -> tuple[int, int]:
     return padded, next(block for block in SPLASH_BLOCKS if padded % block == 0)
 
 
-def _splash_kernel(length: int, heads: int, block: int, saved_name: str | None, interpret: bool) -> Callable[..., Any]:
+def _splash_kernel(
+    length: int, heads: int, block: int, saved_name: str | None, interpret: bool
+) -> Callable[..., Float[Array, "H S E"]]:
     from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel as splash
     from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as masks
 

@@ -8,16 +8,18 @@ empty cache, streaming control appends the tokens of the newest observation, dec
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int
 
 from polymath.model import decoder
 from polymath.model.attention import attend
 from polymath.model.layers import rms_norm
 from polymath.sharding.sharded_weight import gather_weights
+
+Rows = Float[Array, "B T K E"]  # the cached keys, or values, of one layer
 
 
 @jax.tree_util.register_dataclass
@@ -32,7 +34,7 @@ class Cache:
         return self.key.shape[2]
 
 
-def empty(config: decoder.Config, batch: int, capacity: int, dtype: Any = jnp.float32) -> Cache:
+def empty(config: decoder.Config, batch: int, capacity: int, dtype: DTypeLike = jnp.float32) -> Cache:
     """Room for `capacity` tokens a row. Raises ConfigError beyond the trained context."""
     decoder.check_length(config, capacity)
     shape = (config.depth, batch, capacity, config.kv_heads, config.head_width)
@@ -54,7 +56,7 @@ def append(
     place = jnp.where(offset < new[:, None], positions, cache.capacity)  # outside: dropped
     row = jnp.arange(len(x))[:, None]
 
-    def layer(x: Float[Array, "B S D"], layer: tuple[decoder.Block, Any, Any]) -> tuple[Any, tuple[Any, Any]]:
+    def layer(x: Float[Array, "B S D"], layer: tuple[decoder.Block, Rows, Rows]) -> tuple[Array, tuple[Rows, Rows]]:
         block, keys, values = layer
         block = gather_weights(block, x.dtype)
         query, key, value = decoder.attention_inputs(block, config, x, angles)

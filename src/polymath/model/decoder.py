@@ -15,11 +15,11 @@ A decoder of the LLaMA family is this one with `qk_norm=False, learned_beta=Fals
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int
 
 from polymath.errors import ConfigError
@@ -29,7 +29,7 @@ from polymath.model.execution import AFTER_ATTENTION, CONTEXT, PROJECTIONS, Exec
 from polymath.model.layers import project, project_back, rms_norm
 from polymath.sharding.products import gather_for_products
 from polymath.sharding.vocabulary import look_up
-from polymath.specs import Constant, Normal, Spec, stack
+from polymath.specs import Constant, Leaf, Normal, Spec, stack
 
 
 @dataclass(frozen=True)
@@ -63,26 +63,28 @@ class Config:
 @jax.tree_util.register_dataclass
 @dataclass
 class Block:
-    attention_norm: Any
-    query: Any
-    key_value: Any
-    query_norm: Any
-    key_norm: Any
-    out: Any
-    mlp_norm: Any
-    gate: Any
-    up: Any
-    down: Any
-    beta: Any
+    """All layers' weights, stacked; in the body of the scan one layer's, without the leading L."""
+
+    attention_norm: Float[Leaf, "L D"]
+    query: Float[Leaf, "L H E D"]
+    key_value: Float[Leaf, "L 2 K E D"]
+    query_norm: Float[Leaf, "L E"] | None
+    key_norm: Float[Leaf, "L E"] | None
+    out: Float[Leaf, "L H E D"]
+    mlp_norm: Float[Leaf, "L D"]
+    gate: Float[Leaf, "L F D"]
+    up: Float[Leaf, "L F D"]
+    down: Float[Leaf, "L F D"]
+    beta: Float[Leaf, " L"] | None
 
 
 @jax.tree_util.register_dataclass
 @dataclass
 class Params:
-    embedding: Any
+    embedding: Float[Leaf, "V D"]
     blocks: Block
-    norm: Any
-    output: Any  # of an untied model: the logits' matrix
+    norm: Float[Leaf, " D"]
+    output: Float[Leaf, "V D"] | None  # the logits' matrix; None: that of the embeddings
 
 
 def specs(config: Config) -> Params:
@@ -110,7 +112,9 @@ def specs(config: Config) -> Params:
     )
 
 
-def embed(params: Params, config: Config, tokens: Int[Array, "B S"], dtype: Any = jnp.float32) -> Float[Array, "B S D"]:
+def embed(
+    params: Params, config: Config, tokens: Int[Array, "B S"], dtype: DTypeLike = jnp.float32
+) -> Float[Array, "B S D"]:
     """Token embeddings, by default scaled by sqrt(D), so that the tied matrix can be small enough for the logits."""
     x = look_up(params.embedding, tokens, dtype)
     return x * jnp.asarray(config.width**0.5, dtype) if config.scale_embedding else x

@@ -12,10 +12,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float
 
@@ -23,6 +24,7 @@ from polymath.errors import ConfigError
 from polymath.sharding.products import PRODUCT
 from polymath.sharding.sharded_weight import Reduction, is_sharded
 
+Body = Callable[..., tuple[Array, None]]  # of a scan: (residual stream, a layer's weights) -> (residual stream, None)
 PROJECTIONS, CONTEXT, AFTER_ATTENTION = "projections", "context", "after attention"
 SAVED = {"full": (), "attention": (CONTEXT, AFTER_ATTENTION), "projections": (PROJECTIONS, CONTEXT, AFTER_ATTENTION)}
 
@@ -61,14 +63,14 @@ class Execution:
             )
 
     @property
-    def activation_dtype(self) -> Any:
+    def activation_dtype(self) -> np.dtype:
         return jnp.dtype(self.dtype)
 
     @property
     def reduction(self) -> Reduction:
         return Reduction(self.gradient_dtype, self.gradient_reduction)
 
-    def rematerialise(self, body: Callable[..., Any], weights: Any) -> Callable[..., Any]:
+    def rematerialise(self, body: Body, weights: object) -> Body:
         """Wrap the body of a layer stack that is scanned over `weights`."""
         if self.remat == "none" and not any(map(is_sharded, jax.tree.leaves(weights, is_leaf=is_sharded))):
             return body

@@ -8,15 +8,16 @@ arithmetic is that of the unquantised model on rounded weights. Embeddings, norm
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jax.tree_util import KeyPath
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, Real
 
 from polymath.errors import ConfigError
 from polymath.model.lora import UNPROJECTED
-from polymath.specs import is_spec, name_of
+from polymath.specs import Leaf, Spec, Tree, is_spec, name_of
 
 
 @jax.tree_util.register_dataclass
@@ -24,17 +25,17 @@ from polymath.specs import is_spec, name_of
 class Quantised:
     """values: int8 [*rows, D] (in the compute dtype once a layer has been cast); scale: float32 [*rows, 1]."""
 
-    values: Any
-    scale: Any
+    values: Real[Leaf, "*rows D"]
+    scale: Float[Leaf, "*rows 1"]
 
     @property
     def shape(self) -> tuple[int, ...]:
         return self.values.shape
 
-    def whole(self) -> Float[Array, "..."]:
+    def whole(self) -> Float[Array, "*rows D"]:
         return self.values * self.scale
 
-    def astype(self, dtype: Any) -> Float[Array, "..."]:
+    def astype(self, dtype: DTypeLike) -> Float[Array, "*rows D"]:
         return self.values.astype(dtype) * self.scale.astype(dtype)
 
     def __getitem__(self, row: int) -> "Quantised":
@@ -44,18 +45,18 @@ class Quantised:
         return (self[row] for row in range(len(self.values)))
 
 
-def quantise(params: Any, specs: Any) -> Any:
+def quantise(params: Tree, specs: Tree) -> Tree:
     """The parameters with every projected matrix in int8. Raises ConfigError where qwix is not installed."""
     try:
         import qwix
     except ModuleNotFoundError:
         raise ConfigError("weights in int8 need qwix: pip install 'polymath-v[int8]'") from None
 
-    def eight_bits(path: tuple[Any, ...], spec: Any, weight: Any) -> Any:
+    def eight_bits(path: KeyPath, spec: Spec, weight: Leaf) -> Leaf:
         layered, name = int(spec.axes[:1] == ("layers",)), name_of(path)
         if len(spec.shape) - layered < 2 or ".lora_" in name or re.fullmatch(UNPROJECTED, name.removesuffix(".base")):
             return weight
-        found = jax.jit(lambda w: qwix.quantize(w, jnp.int8, channelwise_axes=range(w.ndim - 1)))(weight)
-        return Quantised(found.qvalue, found.scale)
+        rows = jax.jit(lambda w: qwix.quantize(w, jnp.int8, channelwise_axes=range(w.ndim - 1)))(weight)
+        return Quantised(rows.qvalue, rows.scale)
 
     return jax.tree_util.tree_map_with_path(eight_bits, specs, params, is_leaf=is_spec)

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from polymath.model.int8 import Quantised
 from polymath.model.lora import Adapted
 from polymath.sharding.products import GatheredWeight, times, times_transposed
+from polymath.specs import Leaf
 
 Weight = Array | Adapted | Quantised | GatheredWeight
 
@@ -44,7 +45,7 @@ def project_back(x: Float[Array, "..."], weight: Weight) -> Float[Array, "*token
     return y.reshape(*tokens, weight.shape[-1])
 
 
-def rms_norm(x: Float[Array, "... D"], scale: Float[Array, " D"], epsilon: float) -> Float[Array, "... D"]:
+def rms_norm(x: Float[Array, "... D"], scale: Float[Leaf, " D"], epsilon: float) -> Float[Array, "... D"]:
     """Root-mean-square normalisation over the last axis (Zhang and Sennrich 2019, arXiv:1910.07467), in float32."""
     x32 = x.astype(jnp.float32)
     y = x32 * jax.lax.rsqrt(jnp.mean(jnp.square(x32), axis=-1, keepdims=True) + epsilon)
@@ -52,7 +53,7 @@ def rms_norm(x: Float[Array, "... D"], scale: Float[Array, " D"], epsilon: float
 
 
 def layer_norm(
-    x: Float[Array, "... D"], scale: Float[Array, " D"], bias: Float[Array, " D"], epsilon: float
+    x: Float[Array, "... D"], scale: Float[Leaf, " D"], bias: Float[Leaf, " D"], epsilon: float
 ) -> Float[Array, "... D"]:
     """Layer normalisation over the last axis (Ba et al. 2016, arXiv:1607.06450), in float32."""
     x32 = x.astype(jnp.float32)

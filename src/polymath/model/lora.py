@@ -11,15 +11,16 @@ plain weights again.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import PRNGKeyArray
+from jax.tree_util import KeyPath
+from jax.typing import DTypeLike
+from jaxtyping import Float, PRNGKeyArray
 
 from polymath.errors import ConfigError
 from polymath.sharding.sharded_weight import gather_weights
-from polymath.specs import Constant, Normal, Spec, draw, is_spec, name_of, named
+from polymath.specs import Constant, Leaf, Normal, Spec, Tree, draw, is_spec, name_of, named
 
 # Looked up or added, not projected with: an adapter has no place there.
 UNPROJECTED = r".*(embedding|output|latents|positions|class_token|bias)"
@@ -39,16 +40,16 @@ class Config:
 class Adapted:
     """base [*rows, D], lora_down [R, D], lora_up [*rows, R]; all with a leading layer axis while stacked."""
 
-    base: Any
-    lora_down: Any
-    lora_up: Any
+    base: Float[Leaf, "*rows D"]
+    lora_down: Float[Leaf, "*layer R D"]
+    lora_up: Float[Leaf, "*rows R"]
     scale: float = field(metadata={"static": True})
 
     @property
     def shape(self) -> tuple[int, ...]:
         return self.base.shape
 
-    def astype(self, dtype: Any) -> "Adapted":
+    def astype(self, dtype: DTypeLike) -> "Adapted":
         return gather_weights(self, dtype)
 
     def __getitem__(self, row: int) -> "Adapted":
@@ -59,7 +60,7 @@ class Adapted:
         return (self[row] for row in range(len(self.base)))
 
 
-def specs(tree: Any, config: Config) -> Any:
+def specs(tree: Tree, config: Config) -> Tree:
     """The specs of a model with adapters at the targets; `up` starts at zero, so the model starts as it was.
 
     Raises ConfigError if nothing matches, or something that is no matrix to project with.
@@ -69,18 +70,18 @@ def specs(tree: Any, config: Config) -> Any:
             f"adapters.targets: {config.targets!r} matches no weight; names are like decoder.blocks.query"
         )
 
-    def adapt(path: tuple[Any, ...], spec: Spec) -> Any:
+    def adapt(path: KeyPath, spec: Spec) -> Spec | Adapted:
         name = name_of(path)
         return _adapted(name, spec, config) if re.fullmatch(config.targets, name) else spec
 
     return jax.tree_util.tree_map_with_path(adapt, tree, is_leaf=is_spec)
 
 
-def attach(params: Any, specs: Any, key: PRNGKeyArray) -> Any:
+def attach(params: Tree, specs: Tree, key: PRNGKeyArray) -> Tree:
     """Weights with fresh adapters where `specs` (of the adapted model) has some and `params` has none yet."""
 
-    def fresh(path: tuple[Any, ...], spec: Any, weight: Any) -> Any:
-        if is_spec(spec) or isinstance(weight, Adapted):
+    def fresh(path: KeyPath, spec: Spec | Adapted, weight: Leaf) -> Leaf:
+        if isinstance(spec, Spec) or isinstance(weight, Adapted):
             return weight
         name = name_of(path)
         down = draw(f"{name}.lora_down", spec.lora_down, key, weight.dtype)
@@ -92,10 +93,10 @@ def attach(params: Any, specs: Any, key: PRNGKeyArray) -> Any:
     )
 
 
-def merge(params: Any) -> Any:
+def merge(params: Tree) -> Tree:
     """Plain weights: base + scale * up down."""
 
-    def merged(weight: Any) -> Any:
+    def merged(weight: Leaf) -> Leaf:
         if not isinstance(weight, Adapted):
             return weight
         product = jnp.einsum("L...R,LRD->L...D" if weight.lora_down.ndim == 3 else "...R,RD->...D",

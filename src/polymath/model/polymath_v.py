@@ -6,16 +6,16 @@ tokens ─► embedding ──────────────────�
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, Int, UInt8
 
 from polymath.model import action_head, decoder, lora, resampler, vit
 from polymath.model.execution import PLAIN, Execution
 from polymath.model.layers import project, project_back
-from polymath.specs import Constant, Normal, Spec
+from polymath.specs import Constant, Leaf, Normal, Spec
 from polymath.types import Batch
 
 
@@ -35,12 +35,12 @@ class Config:
 class Params:
     vit: vit.Params
     resampler: resampler.Params
-    projection: Any
-    state: Any
-    state_bias: Any
+    projection: Float[Leaf, "D_vision D"]
+    state: Float[Leaf, "state_dim D"]
+    state_bias: Float[Leaf, " D"]
     decoder: decoder.Params
     action_head: action_head.Params
-    localizer: Any  # None where the model has none
+    localizer: Float[Leaf, "localizer Q*D_vision"] | None
 
 
 class Outputs(NamedTuple):
@@ -76,7 +76,7 @@ def forward(params: Params, config: Config, batch: Batch, execution: Execution) 
     x = _embed(params, config, batch, latents)
     hidden = decoder.forward(params.decoder, config.decoder, x, batch.positions, batch.segment_ids, execution)
     readouts = jax.vmap(lambda h, index: h[index])(hidden, batch.readout_positions)
-    places = None if params.localizer is None else localise(params, latents)
+    places = None if params.localizer is None else localise(params.localizer, latents)
     return Outputs(hidden, action_head.forward(params.action_head, readouts), places)
 
 
@@ -90,9 +90,11 @@ def resampled(
     return latents.reshape(*images.shape[:-3], *latents.shape[1:])
 
 
-def localise(params: Params, latents: Float[Array, "B N Q D_vision"]) -> Float[Array, "B N localizer"]:
+def localise(
+    localizer: Float[Leaf, "localizer Q*D_vision"], latents: Float[Array, "B N Q D_vision"]
+) -> Float[Array, "B N localizer"]:
     """Numbers read off each image's latents by one linear map."""
-    return project(latents.reshape(*latents.shape[:2], -1).astype(jnp.float32), params.localizer)
+    return project(latents.reshape(*latents.shape[:2], -1).astype(jnp.float32), localizer)
 
 
 def latent_attention(params: Params, config: Config, images: UInt8[Array, "B size size 3"]) -> Float[Array, "B Q P"]:
@@ -117,7 +119,7 @@ def _embed(
     return _place(x, states, batch.state_index)
 
 
-def _place(x: Float[Array, "B S D"], vectors: Float[Array, "B I D"], index: Any) -> Float[Array, "B S D"]:
+def _place(x: Float[Array, "B S D"], vectors: Float[Array, "B I D"], index: Int[Array, "B S"]) -> Float[Array, "B S D"]:
     """x with vectors[b, index[b, s]] at every position s where index[b, s] >= 0."""
     placed = jnp.take_along_axis(vectors, jnp.maximum(index, 0)[..., None], axis=1)
     return jnp.where(index[..., None] >= 0, placed, x)

@@ -9,7 +9,6 @@ media features and to themselves (keys and values are the concatenation of both)
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +18,7 @@ from polymath.model.attention import attend
 from polymath.model.execution import PLAIN, Execution
 from polymath.model.layers import layer_norm, project, project_back
 from polymath.sharding.sharded_weight import gather_weights
-from polymath.specs import Constant, Normal, Spec, stack
+from polymath.specs import Constant, Leaf, Normal, Spec, stack
 
 
 @dataclass(frozen=True)
@@ -37,27 +36,29 @@ class Config:
 @jax.tree_util.register_dataclass
 @dataclass
 class Block:
-    media_scale: Any
-    media_bias: Any
-    latent_scale: Any
-    latent_bias: Any
-    query: Any
-    key_value: Any
-    out: Any
-    mlp_scale: Any
-    mlp_bias: Any
-    up: Any
-    down: Any
+    """All layers' weights, stacked; in the body of the scan one layer's, without the leading L."""
+
+    media_scale: Float[Leaf, "L D"]
+    media_bias: Float[Leaf, "L D"]
+    latent_scale: Float[Leaf, "L D"]
+    latent_bias: Float[Leaf, "L D"]
+    query: Float[Leaf, "L H E D"]
+    key_value: Float[Leaf, "L 2 H E D"]
+    out: Float[Leaf, "L H E D"]
+    mlp_scale: Float[Leaf, "L D"]
+    mlp_bias: Float[Leaf, "L D"]
+    up: Float[Leaf, "L F D"]
+    down: Float[Leaf, "L F D"]
 
 
 @jax.tree_util.register_dataclass
 @dataclass
 class Params:
-    latents: Any
-    frame_embedding: Any
+    latents: Float[Leaf, "Q D"]
+    frame_embedding: Float[Leaf, "frames D"] | None
     blocks: Block
-    scale: Any
-    bias: Any
+    scale: Float[Leaf, " D"]
+    bias: Float[Leaf, " D"]
 
 
 def specs(config: Config) -> Params:
@@ -109,8 +110,9 @@ def forward_block(
 ) -> Float[Array, "B Q D"]:
     block = gather_weights(block, latents.dtype)
     x = layer_norm(latents, block.latent_scale, block.latent_bias, config.epsilon)
-    seen = jnp.concatenate([layer_norm(media, block.media_scale, block.media_bias, config.epsilon), x], axis=1)
-    query, key, value = project(x, block.query), project(seen, block.key_value[0]), project(seen, block.key_value[1])
+    media = layer_norm(media, block.media_scale, block.media_bias, config.epsilon)
+    both = jnp.concatenate([media, x], axis=1)
+    query, key, value = project(x, block.query), project(both, block.key_value[0]), project(both, block.key_value[1])
     latents = latents + project_back(attend(query, key, value, mask=None), block.out)
     x = layer_norm(latents, block.mlp_scale, block.mlp_bias, config.epsilon)
     return latents + project_back(jax.nn.gelu(project(x, block.up), approximate=False), block.down)

@@ -8,7 +8,7 @@ MLP 8192, 16 heads of 104 (Zhai et al. 2021, arXiv:2106.04560, table 2; CLIP ViT
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ from polymath.model.attention import attend
 from polymath.model.execution import AFTER_ATTENTION, CONTEXT, PLAIN, PROJECTIONS, Execution
 from polymath.model.layers import layer_norm, project, project_back
 from polymath.sharding.sharded_weight import gather_weights
-from polymath.specs import Constant, Normal, SinCosGrid, Spec, stack
+from polymath.specs import Constant, Leaf, Normal, SinCosGrid, Spec, stack
 
 
 @dataclass(frozen=True)
@@ -59,32 +59,36 @@ class Config:
 @jax.tree_util.register_dataclass
 @dataclass
 class Block:
-    norm1_scale: Any
-    norm1_bias: Any
-    qkv: Any
-    qkv_bias: Any
-    out: Any
-    out_bias: Any
-    norm2_scale: Any
-    norm2_bias: Any
-    up: Any
-    up_bias: Any
-    down: Any
-    down_bias: Any
+    """All layers' weights, stacked; in the body of the scan one layer's, without the leading L."""
+
+    norm1_scale: Float[Leaf, "L D"]
+    norm1_bias: Float[Leaf, "L D"]
+    qkv: Float[Leaf, "L 3 H E D"]
+    qkv_bias: Float[Leaf, "L 3 H E"]
+    out: Float[Leaf, "L H E D"]
+    out_bias: Float[Leaf, "L D"]
+    norm2_scale: Float[Leaf, "L D"]
+    norm2_bias: Float[Leaf, "L D"]
+    up: Float[Leaf, "L F D"]
+    up_bias: Float[Leaf, "L F"]
+    down: Float[Leaf, "L F D"]
+    down_bias: Float[Leaf, "L D"]
 
 
 @jax.tree_util.register_dataclass
 @dataclass
 class Params:
-    patch: Any
-    patch_bias: Any
-    class_token: Any
-    positions: Any
-    pre_scale: Any
-    pre_bias: Any
+    """pixels: patch * patch * 3, in the order (row, column, channel); positions: P, and one of a class token before."""
+
+    patch: Float[Leaf, "pixels D"]
+    patch_bias: Float[Leaf, " D"]
+    class_token: Float[Leaf, " D"] | None
+    positions: Float[Leaf, "positions D"]
+    pre_scale: Float[Leaf, " D"] | None
+    pre_bias: Float[Leaf, " D"] | None
     blocks: Block
-    post_scale: Any
-    post_bias: Any
+    post_scale: Float[Leaf, " D"] | None
+    post_bias: Float[Leaf, " D"] | None
 
 
 def specs(config: Config) -> Params:
@@ -131,7 +135,7 @@ def forward(
     dtype = execution.activation_dtype
     x = project_back(patchify(normalise(images, config), config).astype(dtype), params.patch.astype(dtype))
     x = x + params.patch_bias.astype(dtype)
-    if config.class_token:
+    if params.class_token is not None:
         x = jnp.concatenate([jnp.broadcast_to(params.class_token.astype(dtype), (len(x), 1, config.width)), x], axis=1)
     x = x + params.positions.astype(dtype)
     if config.norm_before_blocks:

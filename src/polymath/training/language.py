@@ -9,11 +9,10 @@ piece, begin with a draw of the same mean and spread.
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from polymath.errors import CheckpointError, ConfigError
 from polymath.model import decoder
@@ -60,7 +59,9 @@ def load_language(
         )
     params = load_decoder(folder, published, shardings=passing)
 
-    def translated(matrix: Any, place: Any) -> Any:
+    def translated(
+        matrix: Float[Array, "theirs D"] | None, place: jax.sharding.Sharding | None
+    ) -> Float[Array, "ours D"] | None:
         return None if matrix is None else jax.device_put(translate(np.asarray(matrix), pieces, seed), place)
 
     embedding, output = translated(params.embedding, places.embedding), translated(params.output, places.output)

@@ -1,9 +1,9 @@
 """open_flamingo's `PerceiverResampler` -> `resampler.Params`."""
 
 from pathlib import Path
-from typing import Any
 
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from polymath.model import resampler
 from polymath.model.weights.rules import Rule, Rules, all_names, assemble, check_names, transposed
@@ -11,7 +11,7 @@ from polymath.model.weights.tensors import open_tensors
 
 
 def load_resampler(
-    path: Path, config: resampler.Config, dtype: Any = jnp.float32, shardings: Any = None
+    path: Path, config: resampler.Config, dtype: DTypeLike = jnp.float32, shardings: resampler.Params | None = None
 ) -> resampler.Params:
     """Raises CheckpointError for a missing or extra weight or another shape."""
     tensors, specs, rules = open_tensors(path), resampler.specs(config), _rules(config)

@@ -7,10 +7,10 @@ their own unless the file ties it. Rotations are half-split in HF's files, as ou
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 from polymath.errors import CheckpointError
 from polymath.model import decoder
@@ -18,7 +18,9 @@ from polymath.model.weights.rules import Rule, Rules, all_names, assemble, check
 from polymath.model.weights.tensors import Tensors, open_tensors
 
 
-def load_decoder(path: Path, config: decoder.Config, dtype: Any = jnp.float32, shardings: Any = None) -> decoder.Params:
+def load_decoder(
+    path: Path, config: decoder.Config, dtype: DTypeLike = jnp.float32, shardings: decoder.Params | None = None
+) -> decoder.Params:
     """The weights of `config` (see `decoder_config`), streamed onto `shardings`.
 
     Raises CheckpointError for a missing or extra weight or another shape, and for a vocabulary of another size.

@@ -8,16 +8,16 @@ own memory the host holds one shard and the tensors of one layer, never a second
 import gc
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from polymath.errors import CheckpointError
 from polymath.model.weights.tensors import Tensors
-from polymath.specs import Spec, named
+from polymath.specs import Spec, Tree, named
 
 
 def _same(x: np.ndarray) -> np.ndarray:
@@ -41,13 +41,15 @@ class Rule:
 
 
 Rules = dict[str, Rule]  # by the name of our weight
+Index = tuple[slice, ...]  # one device's part of a weight
+Read = Callable[[Index], np.ndarray]
 
 
 def transposed(x: np.ndarray) -> np.ndarray:
     return x.T
 
 
-def check_names(rules: Rules, specs: Any, tensors: Tensors, expected: Collection[str], hint: str) -> None:
+def check_names(rules: Rules, specs: object, tensors: Tensors, expected: Collection[str], hint: str) -> None:
     """Raise CheckpointError for a weight that is missing or that nothing takes. `expected` may stay unused."""
     needed = {
         source for name, spec in named(specs) if not rules[name].optional for source in rules[name].names(_layers(spec))
@@ -63,8 +65,13 @@ def all_names(rules: Rules, depth: int) -> set[str]:
 
 
 def assemble(
-    specs: Any, rules: Rules, tensors: Tensors, dtype: Any = jnp.float32, shardings: Any = None, hint: str = ""
-) -> Any:
+    specs: Tree,
+    rules: Rules,
+    tensors: Tensors,
+    dtype: DTypeLike = jnp.float32,
+    shardings: Tree | None = None,
+    hint: str = "",
+) -> Tree:
     """The weights of `specs`, each on its sharding (a tree like `specs`; default: the first device) and in `dtype`.
 
     Raises CheckpointError for a tensor of another shape, with `hint`, which says what the file looks like.
@@ -78,25 +85,22 @@ def assemble(
     return jax.tree.unflatten(jax.tree.structure(specs, is_leaf=lambda leaf: isinstance(leaf, Spec)), arrays)
 
 
-def _place(
-    shape: tuple[int, ...], sharding: jax.sharding.Sharding, read: Callable[[Any], np.ndarray]
-) -> Float[Array, "..."]:
+def _place(shape: tuple[int, ...], sharding: jax.sharding.Sharding, read: Read) -> Float[Array, "..."]:
     """Every device's shard in turn (`jax.make_array_from_callback` would hold all of them); replicas are copied."""
     shards: list[Array] = []
-    placed: dict[Any, Any] = {}
+    placed: dict[tuple[tuple[int, int, int], ...], Array] = {}
     for device, index in sharding.addressable_devices_indices_map(shape).items():
-        bounds = tuple(s.indices(n) for s, n in zip(index or (), shape, strict=True))
-        if bounds not in placed:
-            placed[bounds] = read(index)
-        placed[bounds] = jax.block_until_ready(jax.device_put(placed[bounds], device))
+        part = index or ()
+        bounds = tuple(s.indices(n) for s, n in zip(part, shape, strict=True))
+        placed[bounds] = jax.block_until_ready(
+            jax.device_put(placed[bounds] if bounds in placed else read(part), device)
+        )
         gc.collect(0)  # XLA lets go of the host's copy only then
         shards.append(placed[bounds])
     return jax.make_array_from_single_device_arrays(shape, sharding, shards)
 
 
-def _shard_reader(
-    name: str, spec: Spec, rule: Rule, tensors: Tensors, dtype: Any, hint: str
-) -> Callable[[Any], np.ndarray]:
+def _shard_reader(name: str, spec: Spec, rule: Rule, tensors: Tensors, dtype: DTypeLike, hint: str) -> Read:
     def whole(layer: int | None, stacks: dict[str, np.ndarray]) -> np.ndarray:
         """The weight, or its given layer; `stacks` keeps stacked sources from layer to layer."""
         shape = spec.shape if layer is None else spec.shape[1:]
@@ -122,7 +126,7 @@ def _shard_reader(
         shapes = ", ".join(f"{source} {list(tensors.shapes[source])}" for source in sources)
         return CheckpointError(f"{tensors.path}: {shapes} cannot become {name} {list(shape)}; {hint}")
 
-    def read(index: tuple[slice, ...]) -> np.ndarray:
+    def read(index: Index) -> np.ndarray:
         layers = _layers(spec)
         sizes = [len(range(*s.indices(n))) for s, n in zip(index, spec.shape, strict=True)]
         shard, stacks = _aligned(sizes, dtype), dict[str, np.ndarray]()
@@ -136,7 +140,7 @@ def _shard_reader(
     return read
 
 
-def _aligned(shape: Sequence[int], dtype: Any) -> np.ndarray:
+def _aligned(shape: Sequence[int], dtype: DTypeLike) -> np.ndarray:
     """Uninitialised memory at a multiple of 64 bytes, which JAX's CPU backend takes over without a copy."""
     size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
     buffer = np.empty(size + 64, np.uint8)

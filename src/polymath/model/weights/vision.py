@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from polymath.errors import CheckpointError
 from polymath.model import vit
@@ -18,7 +18,9 @@ from polymath.specs import named
 LAYOUTS = (hf_clip.LAYOUT, open_clip.LAYOUT, timm.LAYOUT, big_vision.LAYOUT)
 
 
-def load_vit(path: Path, config: vit.Config, dtype: Any = jnp.float32, shardings: Any = None) -> vit.Params:
+def load_vit(
+    path: Path, config: vit.Config, dtype: DTypeLike = jnp.float32, shardings: vit.Params | None = None
+) -> vit.Params:
     """The weights of `config`, streamed onto `shardings` (a tree like `vit.specs(config)`; default: one device).
 
     `path`: a .safetensors file, a directory of shards (HF CLIP, HF SigLIP, open_clip, timm) or a big_vision .npz; a
