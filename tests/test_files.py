@@ -1,12 +1,17 @@
 """Nothing half-written is left behind: whatever happens inside the block, the target is whole or absent."""
 
 import errno
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from polymath.errors import PolymathError
 from polymath.files import atomic_directory, atomic_write, disk_errors
+
+Writing = Callable[[Path], AbstractContextManager[Path]]
 
 
 def test_directory_appears_whole(tmp_path: Path) -> None:
@@ -70,3 +75,16 @@ def test_a_disk_that_is_really_full(small_disk: Path) -> None:
     with pytest.raises(PolymathError, match="the disk is full"), atomic_write(target) as temporary:
         temporary.write_bytes(bytes(4 << 20))
     assert list(small_disk.iterdir()) == []
+
+
+@pytest.mark.parametrize("writing", [atomic_write, atomic_directory])
+def test_places_where_nothing_can_stand(
+    tmp_path: Path, writing: Callable[[Path], AbstractContextManager[Path]]
+) -> None:
+    (tmp_path / "file").write_text("kept")
+    for path in (tmp_path / "file" / "new", tmp_path / "file" / "deep" / "new", tmp_path):
+        with pytest.raises(PolymathError, match=re.escape(str(path))), writing(path):
+            pytest.fail("nothing can be written there")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    with pytest.raises(PolymathError), writing(Path()):
+        pytest.fail("the working directory is no file")

@@ -21,7 +21,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     path = Path(path)
     if path.exists():
         raise PolymathError(f"{path} exists already: choose another directory or remove it first")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_parent(path)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
     try:
         with disk_errors(path):
@@ -35,9 +35,14 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a temporary sibling file name to write; on success it replaces `path`, on any exception it is removed."""
+    """Yield a temporary sibling file name to write; on success it replaces `path`, on any exception it is removed.
+
+    Raises PolymathError if `path` is a directory, its parent none, or the disk is full.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise PolymathError(f"{path}: is a directory; name a file in it")
+    _make_parent(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with disk_errors(path):
@@ -73,6 +78,16 @@ def disk_errors(path: Path) -> Iterator[None]:
             f"{path}: the disk is full ({free / 1e6:.1f} MB free). Nothing half-written was kept; "
             "free some space or point --out at another disk, then run the same command again"
         ) from error
+
+
+def _make_parent(path: Path) -> None:
+    """The directory that `path` will stand in. Raises PolymathError where a file stands in its place."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise PolymathError(f"{path}: a parent of it is a file; choose another place") from None
+    except PermissionError as error:
+        raise PolymathError(f"{path}: cannot be written ({error.strerror}); choose another directory") from None
 
 
 def one_line(error: BaseException, longest: int = 200) -> str:

@@ -92,3 +92,10 @@ def test_only_adapters_learn(base: polymath_v.Params) -> None:
 def test_targets_that_make_no_sense(targets: str, complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint):
         polymath_v.specs(replace(PLAIN, adapters=lora.Config(targets)))
+
+
+def test_settings_that_are_none() -> None:
+    with pytest.raises(ConfigError, match=r"adapters\.rank: 0; it must be 1 or more"):
+        lora.Config("decoder.*", rank=0)
+    with pytest.raises(ConfigError, match=r"adapters\.targets: '\(' is no regular expression"):
+        lora.Config("(")

@@ -110,3 +110,15 @@ def test_the_recipe_chooses_the_normalisation(tmp_path: Path) -> None:
         statistics = DataSets(TrainingData(place), 16, choice).robot[1]
         assert isinstance(statistics, Statistics)
         assert statistics.normalization == choice
+
+
+def test_settings_that_would_not_be_applied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A tokenizer that is not there is not replaced by one that is trained; raw episodes need no choice of a robot."""
+    data = str(write(tmp_path / "a"))
+    for option, message in (
+        (["--tokenizer", str(tmp_path / "gone.json")], "gone.json: no such file"),
+        (["--controls", "01-b"], "--controls 01-b: chooses among prepared sets"),
+    ):
+        assert main(["train", "tiny", "--data", data, "--out", str(tmp_path / "run"), *option]) == 2
+        assert message in capsys.readouterr().err
+        assert not (tmp_path / "run").exists()

@@ -69,10 +69,10 @@ def train(
     set: UseAppendAction[tuple[tuple[str, ...], ...]] = (),
     phases: tuple[Phase, ...] | None = None,
     start: Path | None = None,
-    start_phase: Phase = "alignment",
+    start_phase: Phase | None = None,
     published: tuple[str, ...] = (),
     adapters: str | None = None,
-    rank: int = 16,
+    rank: int | None = None,
     controls: str | None = None,
     json: bool = False,
 ) -> None:
@@ -91,14 +91,15 @@ def train(
         set: Fields of the recipe to change, as field=value.
         phases: Which phases, in this order; left out, both, or without pairs the robot phase on episodes alone.
         start: Begin with the weights of another run directory. A later phase of a run continues the one before it.
-        start_phase: Which phase of that run.
+        start_phase: Which phase of that run, alignment unless named.
         published: Begin with published weights of a part, as vit=PATH, resampler=PATH or decoder=DIRECTORY.
         adapters: Train low-rank adapters alone, on the weights whose names this regular expression matches.
-        rank: Of the adapters.
+        rank: Of the adapters, 16 unless given.
         controls: Of prepared sets with several robots, the folder of the one that the run is for.
         json: Print one JSON object instead of a line.
     """
     from polymath.config import apply_overrides
+    from polymath.errors import ConfigError
     from polymath.training.datasets import sort_data
     from polymath.training.job import train as train_run
     from polymath.training.phases import plan_phases
@@ -106,7 +107,13 @@ def train(
     from polymath.training.start import Start
 
     start_processes(os.environ)
-    begin = Start(start, start_phase, _parts(published))
+    for option, value, needed, there in (
+        ("--start-phase", start_phase, "--start RUN", start),
+        ("--rank", rank, "--adapters PATTERN", adapters),
+    ):
+        if value is not None and there is None:
+            raise ConfigError(f"{option} {value}: changes nothing without {needed}; add that, or leave it out")
+    begin = Start(start, start_phase or "alignment", _parts(published))
     recipe = _recipe(preset, begin.published.get("decoder"), adapters, rank)
     recipe = apply_overrides(recipe, [assignment for group in set for assignment in group])
     sources, has_pairs = sort_data(data)
@@ -129,11 +136,13 @@ def _parts(published: tuple[str, ...]) -> dict[str, Path]:
         part, separator, path = text.partition("=")
         if not separator:
             raise ConfigError(f"--published {text}: write it as part=path, for example vit=CLIP-ViT-bigG-14")
+        if part in parts:
+            raise ConfigError(f"--published {text}: {part} is named twice; name it once")
         parts[part] = Path(path)
     return parts
 
 
-def _recipe(name: str, language: Path | None, adapters: str | None, rank: int) -> "Recipe":
+def _recipe(name: str, language: Path | None, adapters: str | None, rank: int | None) -> "Recipe":
     """The preset, with the decoder of a published language model and with adapters if `adapters` names any."""
     from polymath.model import lora
     from polymath.presets import preset
@@ -143,4 +152,7 @@ def _recipe(name: str, language: Path | None, adapters: str | None, rank: int) -
     recipe = preset(name)
     if language is not None:
         recipe = with_decoder_of(recipe, language)
-    return recipe if adapters is None else with_adapters(recipe, lora.Config(adapters, rank, alpha=float(rank)))
+    if adapters is None:
+        return recipe
+    size = 16 if rank is None else rank
+    return with_adapters(recipe, lora.Config(adapters, size, alpha=float(size)))

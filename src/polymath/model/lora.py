@@ -34,6 +34,14 @@ class Config:
     rank: int = 16
     alpha: float = 16.0
 
+    def __post_init__(self) -> None:
+        if self.rank < 1:
+            raise ConfigError(f"adapters.rank: {self.rank}; it must be 1 or more")
+        try:
+            re.compile(self.targets)
+        except re.error as error:
+            raise ConfigError(f"adapters.targets: {self.targets!r} is no regular expression ({error})") from None
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)

@@ -57,6 +57,9 @@ def sort_data(sources: Sequence[str | EpisodeSet]) -> tuple[TrainingData, bool]:
     """
     objects = [source for source in sources if not isinstance(source, str)]
     names = [source for source in sources if isinstance(source, str)]
+    doubled = next((name for name in names if names.count(name) > 1), None)
+    if doubled is not None:
+        raise ConfigError(f"--data {doubled}: is named twice; name it once, and count it more with ?weight=2")
     for source in objects:
         if not isinstance(getattr(source, "embodiment", None), Embodiment):
             raise ConfigError(f"data: a {type(source).__name__} is neither a name nor an EpisodeSet with an embodiment")
@@ -90,6 +93,11 @@ class DataSets:
             self.episodes = open_source(place, image_size=image_size)
         elif data.robot is not None:
             self.episodes, self._share = FittedEpisodes(data.robot, image_size), Share()
+        if data.controls is not None and self.episodes is not None:
+            raise ConfigError(
+                f"--controls {data.controls}: chooses among prepared sets, but the run is for the robot of "
+                f"{self.episodes.name}; leave one of them out"
+            )
 
     @cached_property
     def robot(self) -> tuple[Embodiment, Statistics]:

@@ -9,6 +9,7 @@ from polymath.data.loading.resume import load_state
 from polymath.errors import ConfigError
 from polymath.model import polymath_v
 from polymath.model.polymath_v import Params
+from polymath.tokenizer import Tokenizer
 from polymath.training import beginning, optimizer
 from polymath.training.announcements import announce_clipping
 from polymath.training.beginning import Beginning
@@ -42,8 +43,10 @@ def train(
     recipe = fitted(recipe, robot, [prepared.layout for prepared, _ in sets.prepared])
     check(recipe, phases)
     own_files = [out / "tokenizer.json", *([start.run / "tokenizer.json"] if start.run else [])]
-    tokenizers = [data.tokenizer] if data.tokenizer else [*own_files, *sets.tokenizers()]
-    tokenizer = find_tokenizer(recipe, tokenizers, sets.instructions())
+    if data.tokenizer:
+        tokenizer = Tokenizer.load(data.tokenizer)
+    else:
+        tokenizer = find_tokenizer(recipe, [*own_files, *sets.tokenizers()], sets.instructions())
     sets.check_tokenizer(tokenizer)
     run = find_run(out, recipe, tokenizer, robot, statistics, sets.record())
     began = find_beginning(run, start)

@@ -3,6 +3,7 @@
 `polymath.presets` holds named recipes; `--set a.b=c` changes one field of one of them.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 
 from polymath.data.robots.scaling import Normalization
@@ -35,6 +36,14 @@ class Phase:
     max_control_steps: int | None = None  # M of this phase; None: the layout's
     checkpoint_every: int = 1_000
     log_every: int = 10
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "rows", "checkpoint_every", "log_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}: {getattr(self, name)}; it must be 1 or more; --phases leaves a phase out")
+        for name in ("pairs", "pointing", "robot"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"{name}: {getattr(self, name)} is no share of the rows; it must be 0 or more")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from polymath.data.files import images
 from polymath.errors import DataError
@@ -85,3 +85,23 @@ def test_of_16_bits_the_upper_byte_is_kept(form: str) -> None:
 def test_measurements_are_refused(dtype: type, kind: str) -> None:
     with pytest.raises(DataError, match=rf"frame 3: its pixels are {kind}, a measurement such as depth; give 8-bit"):
         images.decode(stored((X * 1000).astype(dtype), "TIFF"), "frame 3")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+def test_pictures_stand_upright(form: str, orientation: int) -> None:
+    """Against Pillow's own `ImageOps.exif_transpose`."""
+    exif, buffer = Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    Image.fromarray(PICTURE).save(buffer, form, exif=exif, quality=95)
+    with Image.open(io.BytesIO(buffer.getvalue())) as picture:
+        expected = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+    decoded = images.decode(buffer.getvalue(), "x")
+    assert decoded.shape == expected.shape == ((48, 64, 3) if orientation < 5 else (64, 48, 3))
+    assert np.abs(decoded.astype(int) - expected).max() <= 2
+
+
+def test_damaged_exif_turns_nothing() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(PICTURE).save(buffer, "JPEG", exif=b"Exif\0\0II*\0\xff\xff")
+    assert images.decode(buffer.getvalue(), "x").shape == PICTURE.shape

@@ -236,3 +236,13 @@ def test_a_folder_that_is_no_date(tmp_path: Path) -> None:
 def test_a_label_ends_with_its_line(tmp_path: Path) -> None:
     bridge(tmp_path)
     assert open_source(tmp_path).instruction(0) == "put\u2028corn"
+
+
+@pytest.mark.parametrize("value", [h5py.Empty("u1"), np.zeros((3, 0, 0, 3), np.uint8)])
+def test_pictures_without_a_pixel(tmp_path: Path, value: Any) -> None:
+    path = robomimic(tmp_path / "a.hdf5", "demo_0", "demo_1")
+    replaced(path, f"data/demo_0/{CAMERA}", value)
+    quarantine = Quarantine()
+    source = open_source(f"{path}?instruction=lift", on_bad=quarantine.add)
+    assert [episode_name(source, i) for i in range(len(source))] == ["demo_1"]
+    assert [(bad.row, bad.kind) for bad in quarantine.rows] == [("demo_0", "schema")]

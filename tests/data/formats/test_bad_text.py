@@ -22,7 +22,11 @@ GOOD = b'{"parts": [{"text": "ok"}]}\n'
     [
         {"image": [JPG], "caption": [["", "t"]]},
         {"image": pa.array([JPG], pa.large_binary()), "text": pa.array(["t"], pa.large_string())},
+        {"image": [JPG], "caption": [["  ", "t"]]},
         {"image": ["p.jpg"], "text": ["t"]},
+        {"image": pa.array(["p.jpg"], pa.large_string()), "text": ["t"]},
+        {"image": pa.array(["p.jpg"]).dictionary_encode(), "text": ["t"]},
+        {"image": pa.array([JPG]).dictionary_encode(), "text": ["t"]},
         {"image": [{"bytes": None, "path": "p.jpg"}], "text": ["t"]},
         {"image": [{"bytes": JPG, "path": "gone.jpg"}], "text": [b"\xef\xbb\xbft\r\n"]},
         {"data": [{"image": {"bytes": JPG, "path": "x"}, "caption": "t"}], "id": [1]},
@@ -107,3 +111,25 @@ def test_bad_lines_are_named_by_their_number(tmp_path: Path, line: bytes, messag
     quarantine = Quarantine()
     assert len(open_source(tmp_path, on_bad=quarantine.add)) == 2
     assert [bad.row for bad in quarantine.rows] == ["line 2"]
+
+
+def test_a_text_column_that_is_no_utf8(tmp_path: Path) -> None:
+    """Arrow writes and reads the bytes of a string column as they are."""
+    offsets, texts = pa.py_buffer(np.array([0, 2, 4], np.int32)), pa.py_buffer(b"ok\xff\xfe")
+    text = pa.Array.from_buffers(pa.string(), 2, [None, offsets, texts])
+    pq.write_table(pa.table({"image": [JPG, JPG], "text": text}), tmp_path / "a.parquet")
+    quarantine = Quarantine()
+    source = open_source(tmp_path, on_bad=quarantine.add)
+    assert (len(source), source.text(0)) == (1, "ok")
+    assert [bad.row for bad in quarantine.rows] == ["row group 0, row 1"]
+    assert "not UTF-8" in quarantine.rows[0].reason
+
+
+def test_compressed_lines_beside_others_are_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(GOOD)
+    (tmp_path / "b.jsonl.gz").write_bytes(b"\x1f\x8b")
+    with pytest.raises(DataError, match=r"b\.jsonl\.gz: is compressed or unfinished; unpack it"):
+        open_source(tmp_path)
+    quarantine = Quarantine()
+    assert len(open_source(tmp_path, on_bad=quarantine.add)) == 1
+    assert [bad.file for bad in quarantine.rows] == [str(tmp_path / "b.jsonl.gz")]

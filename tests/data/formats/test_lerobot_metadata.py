@@ -262,6 +262,10 @@ def test_a_null_among_lists_of_a_fixed_size(tmp_path: Path) -> None:
         ("frame_index", lambda v: [None, *v[1:]], pa.int64(), r"frame_index: null in a row"),
         ("task_index", lambda v: [None] * 8, pa.int64(), r"task_index: null in a row; write the task"),
         ("task_index", lambda v: [0, None, *v[2:]], pa.int64(), r"task_index: null in a row; write the task"),
+        ("task_index", lambda v: [0.5] * 8, pa.float64(), r"task_index: holds a fraction"),
+        ("frame_index", lambda v: v[::-1], pa.int64(), r"frame_index: must be 0 or more and increase"),
+        ("frame_index", lambda v: [0] * 8, pa.int64(), r"frame_index: must be 0 or more and increase"),
+        ("frame_index", lambda v: [i - 5 for i in v], pa.int64(), r"frame_index: must be 0 or more and increase"),
         ("episode_index", lambda v: [None, *v[1:]], pa.int64(), r"episode_index: the rows are of another episode"),
         ("episode_index", lambda v: ["0"] * 8, pa.string(), r"episode_index: holds string, no numbers"),
     ],
@@ -449,6 +453,17 @@ def test_a_column_of_instructions(tmp_path: Path) -> None:
         LeRobotEpisodes(root, task="words")
 
 
+def test_instructions_in_lists(tmp_path: Path) -> None:
+    def rows(episode: int, columns: Columns) -> None:
+        columns["language"] = pa.array([["push", "pull"] if episode else ["push"]] * 8)
+
+    root = write_set(tmp_path / "set", video=False, edit_rows=rows)
+    quarantine = Quarantine()
+    source = LeRobotEpisodes(root, task="language", on_bad=quarantine.add)
+    assert [source.instruction(i) for i in range(len(source))] == ["push"]
+    assert [(bad.row, bad.kind) for bad in quarantine.rows] == [("episode 1", "instruction")]
+
+
 # columns by name
 
 
@@ -497,6 +512,7 @@ def test_columns_named_behind_the_place(tmp_path: Path) -> None:
         ({"cameras": "front,side"}, r"no camera 'front'; the cameras are agentview, eye_in_hand"),
         ({"cameras": ""}, r"no camera"),
         ({"state": "proprio"}, r"no 'proprio' for the state; there are state, actions"),
+        ({"state": ","}, r"observation\.state: is missing; name the columns of the state"),
         ({"action": "agentview"}, r"features\.agentview\.dtype: 'image', a picture, is no vector"),
     ],
 )

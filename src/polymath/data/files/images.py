@@ -1,6 +1,7 @@
 """Decoding and fitting pictures: RGB uint8 [height, width, 3] everywhere."""
 
 import io
+import struct
 
 import numpy as np
 import simplejpeg
@@ -11,11 +12,24 @@ from polymath.errors import DataError
 
 # A picture of more pixels than this is refused before it is decoded (a decompression bomb, or a wrong file).
 MAX_PIXELS = 64_000_000
+# What brings a picture upright, by the EXIF tag of its orientation; as `ImageOps.exif_transpose` of Pillow has it.
+ORIENTATION = 0x0112
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+EXIF_WITHIN = 1 << 16  # bytes at the beginning of a JPEG; the segment comes before the pixels
 
 
 def decode(data: bytes, where: str) -> UInt8[np.ndarray, "height width 3"]:
     """A JPEG or any format Pillow reads -> RGB. Of 16-bit pixels the upper byte is kept, as for 16-bit RGB.
 
+    It is turned upright as its EXIF orientation says, as Hugging Face's `datasets` and every viewer do.
     Raises DataError naming the picture by `where` for damaged bytes, and for pixels of 32 bits or floats: nothing says
     which of their values is white, so these are measurements (depth) and no picture.
     """
@@ -23,10 +37,14 @@ def decode(data: bytes, where: str) -> UInt8[np.ndarray, "height width 3"]:
         if simplejpeg.is_jpeg(data):
             height, width, *_ = simplejpeg.decode_jpeg_header(data)
             _check_pixels(height * width)
-            return simplejpeg.decode_jpeg(data, colorspace="RGB", fastdct=False, fastupsample=False)
+            pixels = simplejpeg.decode_jpeg(data, colorspace="RGB", fastdct=False, fastupsample=False)
+            if b"Exif\0\0" not in data[:EXIF_WITHIN]:
+                return pixels
+            with Image.open(io.BytesIO(data)) as picture:
+                return _upright(pixels, picture)
         with Image.open(io.BytesIO(data)) as picture:
             _check_pixels(picture.width * picture.height)
-            return _to_rgb(picture, where)
+            return _upright(_to_rgb(picture, where), picture)
     except UnidentifiedImageError:  # its own message holds an address of memory
         message = f"{where}: cannot decode the picture (no known format); write it again or drop the sample"
         raise DataError(message, "picture") from None
@@ -77,6 +95,15 @@ def _to_rgb(picture: Image.Image, where: str) -> UInt8[np.ndarray, "height width
         kind = "floats" if picture.mode == "F" else "32-bit numbers"
         raise DataError(f"{where}: its pixels are {kind}, a measurement such as depth; give 8-bit RGB", "picture")
     return np.asarray(picture.convert("RGB"))
+
+
+def _upright(pixels: UInt8[np.ndarray, "h w 3"], picture: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
+    """The pixels of `picture` turned as its EXIF says; damaged EXIF says nothing."""
+    try:
+        turn = TURNS.get(picture.getexif().get(ORIENTATION, 1))
+    except (SyntaxError, OSError, ValueError, KeyError, TypeError, struct.error):
+        return pixels
+    return pixels if turn is None else np.asarray(Image.fromarray(pixels).transpose(turn))
 
 
 class _TooManyPixels(ValueError):

@@ -14,7 +14,7 @@ def caption(value: Any, where: str) -> str:
     Raises DataError for null, an empty text, bytes that are no UTF-8, half a surrogate pair, and for anything else.
     """
     if isinstance(value, list | tuple):
-        texts = [entry for entry in value if entry is not None and entry != ""]
+        texts = [entry for entry in value if entry is not None and (not isinstance(entry, str) or entry.strip())]
         value = texts[0] if texts else None
     if isinstance(value, bytes):
         try:

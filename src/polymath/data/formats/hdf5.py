@@ -199,7 +199,7 @@ class RobomimicEpisodes(Hdf5Episodes):
             conventions = replace(conventions, state_units=("as recorded",) * len(names))
             robot = replace(robot, state_names=names, conventions=conventions)
         known = [*ROBOMIMIC.cameras, *LIBERO_CAMERAS]
-        arrays = {name: data for name, data in observation.items() if len(getattr(data, "shape", ())) == 4}
+        arrays = {name: data for name, data in observation.items() if len(getattr(data, "shape", None) or ()) == 4}
         arrays |= {name: observation[name] for name in known if name in observation}
         usual = [name for name in known if name in arrays and not_pictures(arrays[name]) is None]
         others = [name for name in arrays if name not in usual and not_pictures(arrays[name]) is None]

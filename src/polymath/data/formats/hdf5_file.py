@@ -89,6 +89,6 @@ def not_pictures(data: Any) -> str | None:
         return None  # encoded, of different lengths
     if dtype != np.uint8:
         return f"it is {dtype}, not uint8"
-    if len(shape) == 4 and shape[3] != 3:
+    if len(shape) == 4 and (shape[3] != 3 or 0 in shape[1:]):
         return f"a picture is {shape[1:]}, not (height, width, 3)"
     return None if len(shape) in (2, 4) else f"its shape is {shape}"

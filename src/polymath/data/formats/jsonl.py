@@ -30,6 +30,9 @@ class JsonlDocuments:
         files = [path] if path.suffix == ".jsonl" else without_hidden(sorted(path.glob("*.jsonl")))
         if not files:
             raise DataError(f"{path}: holds no *.jsonl; point to a directory of JSON lines")
+        for file in () if path.suffix == ".jsonl" else without_hidden(sorted(path.glob("*.jsonl.*"))):
+            message = f"{file}: is compressed or unfinished; unpack it to a *.jsonl, or move it out of the directory"
+            on_bad(str(file), "", DataError(message, "schema"))
         for file in files:
             self._add_file(file, on_bad)
         if not self._lines and on_bad is refuse:

@@ -89,16 +89,20 @@ class ParquetPairs:
                         raise DataError(f"{file}: has two columns {name}; rename one of them", "schema")
                 _check_pictures(columns[picture], f"{file}, {picture}")
                 for group in range(parquet.num_row_groups):
-                    captions = _leaf(parquet.read_row_group(group, columns=[text]), text).to_pylist()
+                    captions = _leaf(parquet.read_row_group(group, columns=[text]), text)
                     for row, value in enumerate(captions):
                         self._add(_Place(file, picture, group, row), value, on_bad)
         except (pa.ArrowException, OSError) as error:
             message = f"{file}: not a complete Parquet file ({error}); copy the data set again"
             raise DataError(message, "truncated") from None
 
-    def _add(self, place: _Place, value: object, on_bad: OnBad) -> None:
+    def _add(self, place: _Place, value: pa.Scalar, on_bad: OnBad) -> None:
+        where = f"{place.file}: {place.name}"
         try:
-            text = caption(value, f"{place.file}: {place.name}")
+            try:
+                text = caption(value.as_py(), where)
+            except UnicodeDecodeError as error:  # Arrow does not look into the texts that it reads
+                raise DataError(f"{where}: not UTF-8 ({error.reason}); convert the captions", "schema") from None
         except DataError as error:
             on_bad(str(place.file), place.name, error)
             return
@@ -142,8 +146,12 @@ def _choose(known: Sequence[str], columns: dict[str, pa.DataType], file: Path) -
 
 
 def _check_pictures(kind: pa.DataType, where: str) -> None:
+    """Bytes or paths, plain, large, or by a dictionary; or a struct of them."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
     names = [field.name for field in kind] if pa.types.is_struct(kind) else []
-    if not ({"bytes", "path"} & set(names) or _is_bytes(kind) or pa.types.is_string(kind)):
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    if not ({"bytes", "path"} & set(names) or _is_bytes(kind) or any(test(kind) for test in texts)):
         raise DataError(f"{where}: {kind} is no encoded picture; store JPEG bytes", "schema")
 
 

@@ -99,7 +99,7 @@ def _picture(info: Info, pictures: Sequence[Feature], name: str) -> Feature:
 
 def _vector(info: Info, role: str, chosen: tuple[str, ...] | None, usual: tuple[str, ...]) -> tuple[str, ...]:
     vectors = [key for key, feature in info.features.items() if not feature.is_picture and key not in fmt.INDEX_COLUMNS]
-    if not chosen:
+    if chosen is None:
         chosen = next(((key,) for key in usual if key in info.features), None)
     if not chosen:
         missing = f"{info.file}, {usual[0]}: is missing; name the columns of the {role} with {role}=NAME,NAME"

@@ -6,6 +6,7 @@ Columns become numbers a whole file at a time; an episode's are a view of them.
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -122,6 +123,12 @@ class RowFile:
             numbers = self._column("frame_index", part, f"{where}, frame_index").ravel()
             if not np.isfinite(numbers).all():
                 raise DataError(f"{where}, frame_index: null in a row; number the rows from 0 on", "nan")
+            if numbers[0] < 0 or (np.diff(numbers) <= 0).any():
+                raise DataError(
+                    f"{where}, frame_index: must be 0 or more and increase from row to row; sort the rows, or number "
+                    "them anew",
+                    "timestamps",
+                )
         instruction = self._instruction(entry, part, where, instructions)
         return EpisodeRows(Vectors(states, actions, instruction), self._times(part, where), numbers)
 
@@ -177,14 +184,17 @@ class RowFile:
                 return entry.tasks[0]
             raise DataError(f"{where}: no column {name!r} and {len(entry.tasks)} tasks in {entry.file}", "instruction")
         kind = self._table.schema.field(name).type
-        if pa.types.is_dictionary(kind):
+        if pa.types.is_dictionary(kind) or pa.types.is_list(kind):
             kind = kind.value_type
         if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            tasks = set(self._table[name].slice(part.start, part.stop - part.start).to_pylist())
+            values = self._table[name].slice(part.start, part.stop - part.start).to_pylist()
+            tasks: set[Any] = {_single(value, f"{where}, {name}") for value in values}
         else:
             numbers = self._column(name, part, f"{where}, {name}").ravel()
             if not np.isfinite(numbers).all():
                 raise DataError(f"{where}, {name}: null in a row; write the task into every row", "instruction")
+            if (numbers != np.floor(numbers)).any():
+                raise DataError(f"{where}, {name}: holds a fraction; write the number of the task", "instruction")
             tasks = set(numbers.tolist())
         if len(tasks) > 1:
             raise DataError(
@@ -196,3 +206,12 @@ class RowFile:
                 raise DataError(f"{where}, {name}: is empty; write down what the robot was told", "instruction")
             return str(task)
         return instructions.text(int(task), where)
+
+
+def _single(value: str | list[str | None] | None, where: str) -> str | None:
+    """The text of a row; of a list the one that stands there."""
+    if not isinstance(value, list):
+        return value
+    if len(value) > 1:
+        raise DataError(f"{where}: {len(value)} texts in a row; write one", "instruction")
+    return value[0] if value else None
