@@ -68,3 +68,12 @@ def episode_name(source: EpisodeSet, episode: int) -> str:
     """
     name = getattr(source, "episode_name", None)
     return name(episode) if name is not None else f"episode {episode}"
+
+
+def row_name(source: PairSet | InterleavedSet, row: int) -> str:
+    """What the set itself calls a pair or a document, for the quarantine: file, and key or line in it.
+
+    A reader whose rows have names has a method `row_name`; elsewhere it is the place among those that opened.
+    """
+    name = getattr(source, "row_name", None)
+    return name(row) if name is not None else f"row {row}"

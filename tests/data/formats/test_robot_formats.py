@@ -13,7 +13,7 @@ from polymath.data.formats.bridge_raw import BridgeRawEpisodes
 from polymath.data.formats.calvin import CalvinEpisodes
 from polymath.data.formats.hdf5 import open_hdf5
 from polymath.data.formats.opening import open_source
-from polymath.errors import DataError
+from polymath.errors import ConfigError, DataError
 
 RNG = np.random.default_rng(0)
 
@@ -58,6 +58,12 @@ def test_calvin(calvin: Path) -> None:
     frames = found.frames(1, [4, 0])
     assert frames.shape == (2, 2, 84, 84, 3)
     assert frames[:, :, 0, 0, 0].tolist() == [[14, 114], [10, 110]]
+
+
+def test_another_split_than_the_place_is_refused(calvin: Path) -> None:
+    with pytest.raises(ConfigError, match="is a split itself, not 'validation'; leave split out"):
+        open_source(f"{calvin / 'training'}?split=validation")
+    assert len(open_source(f"{calvin / 'training'}?split=training")) == 2
 
 
 def test_calvins_cameras_differ_in_size(calvin: Path) -> None:

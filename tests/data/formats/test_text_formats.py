@@ -1,7 +1,9 @@
 """Pairs in Parquet, interleaved documents in JSON lines, and the same files through fsspec's URLs."""
 
+import io
 import json
 import sys
+import tarfile
 from pathlib import Path
 
 import fsspec
@@ -11,12 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from polymath.data.files.images import encode_png
+from polymath.data.files.parquet import _unreadable
 from polymath.data.files.paths import locate
 from polymath.data.files.quarantine import Quarantine
 from polymath.data.formats.jsonl import JsonlDocuments
 from polymath.data.formats.opening import open_source, parse
 from polymath.data.formats.parquet_pairs import ParquetPairs
 from polymath.data.formats.webdataset.writer import WebDatasetWriter
+from polymath.data.interface import row_name
 from polymath.errors import ConfigError, DataError
 from polymath.types import ImageText
 
@@ -149,3 +153,26 @@ def test_a_scheme_without_its_driver_names_it(url: str, package: str, monkeypatc
     monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, url.partition(":")[0], raising=False)
     with pytest.raises(ConfigError, match=f"{package}.*install polymath-v"):
         locate(url)
+
+
+def test_rows_are_called_by_their_own_place_though_others_were_left_out(tmp_path: Path) -> None:
+    """The first row of each set is bad, so the only one that opens is the second of its file."""
+    (tmp_path / "a.jsonl").write_text('{}\n{"texts": ["hello"], "images": [null]}\n')
+    table = pa.table({"image": pa.array([b"x", b"x"]), "caption": ["", "hello"]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    with tarfile.open(tmp_path / "a.tar", "w") as shard:
+        for name, data in (("k.1.png", b"x"), ("n/k2.png", b"x"), ("n/k2.txt", b"hello")):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            shard.addfile(member, io.BytesIO(data))
+    for suffix, name in (
+        ("jsonl", "a.jsonl: line 2"),
+        ("parquet", "a.parquet: row group 0, row 1"),
+        ("tar", "a.tar: n/k2"),
+    ):
+        source = open_source(tmp_path / f"a.{suffix}", on_bad=Quarantine().add)
+        assert (len(source), row_name(source, 0)) == (1, name)
+
+
+def test_a_parquet_error_of_two_lines_is_one() -> None:
+    assert "(one two)" in _unreadable(Path("a.parquet"), "one\ntwo\n")[0]

@@ -51,6 +51,7 @@ def check_columns(path: Path, schema: pa.Schema, columns: Sequence[str]) -> None
 
 
 def _unreadable(path: Path, error: str) -> tuple[str, str]:
+    error = " ".join(error.split())
     if "Expected all lists to be of size" in error:
         # pyarrow writes nulls among lists of a fixed size, and reads none of them
         return (

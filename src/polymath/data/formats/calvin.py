@@ -25,7 +25,7 @@ from polymath.data.files.quarantine import OnBad, refuse
 from polymath.data.formats.memory import check_vectors
 from polymath.data.robots.cameras import listed, with_cameras
 from polymath.data.robots.embodiments import CALVIN
-from polymath.errors import DataError
+from polymath.errors import ConfigError, DataError
 
 ANNOTATIONS = "lang_annotations/auto_lang_ann.npy"
 SMALL = ("robot_obs", "rel_actions")
@@ -45,7 +45,8 @@ class _Stretch(NamedTuple):
 class CalvinEpisodes:
     """The annotated stretches of one split, as `interface.EpisodeSet`; actions are rel_actions, state is robot_obs.
 
-    `path` is a split (training, validation) or a task directory, of which `split` is taken. The static camera has 200
+    `path` is a split (training, validation) or a task directory, of which `split` is taken, training
+    unless said. The static camera has 200
     pixels, the gripper's 84: open it with an `image_size`, or with one of its `cameras`. Raises DataError naming file,
     annotation and remedy for an empty sentence, a reversed span or one whose frames are missing; with another `on_bad`
     such annotations are reported by their number and left out.
@@ -54,12 +55,12 @@ class CalvinEpisodes:
     def __init__(
         self,
         path: Path,
-        split: str = "training",
+        split: str | None = None,
         image_size: int | None = None,
         on_bad: OnBad = refuse,
         cameras: str | Sequence[str] | None = None,
     ) -> None:
-        self.path = path if (path / ANNOTATIONS).is_file() else path / split
+        self.path = _split_of(path, split)
         self.name, self._image_size = str(self.path), image_size
         self.embodiment, _ = with_cameras(CALVIN, None if cameras is None else listed(cameras), self.name)
         self._cache = ByteCache(CACHE_BYTES)
@@ -136,6 +137,15 @@ class CalvinEpisodes:
 
 def is_calvin(path: Path) -> bool:
     return any((place / ANNOTATIONS).is_file() for place in (path, path / "training", path / "validation"))
+
+
+def _split_of(path: Path, split: str | None) -> Path:
+    """Raises ConfigError where another split is chosen than the one that `path` is."""
+    if not (path / ANNOTATIONS).is_file():
+        return path / (split or "training")
+    if split not in (None, path.name):
+        raise ConfigError(f"{path}: is a split itself, not {split!r}; leave split out, or point to the directory above")
+    return path
 
 
 def _named(number: int) -> str:

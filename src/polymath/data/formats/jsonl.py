@@ -41,6 +41,11 @@ class JsonlDocuments:
     def __len__(self) -> int:
         return len(self._lines)
 
+    def row_name(self, index: int) -> str:
+        """File and number of the line."""
+        file, number, _, _ = self._lines[index]
+        return f"{file.name}: line {number}"
+
     def document(self, index: int) -> Interleaved:
         file, number, start, length = self._lines[index]
         with file.open("rb") as opened:

@@ -72,6 +72,11 @@ class ParquetPairs:
     def text(self, index: int) -> str:
         return self._texts[index]
 
+    def row_name(self, index: int) -> str:
+        """File, row group and row."""
+        place = self._places[index]
+        return f"{place.file.name}: {place.name}"
+
     def image(self, index: int) -> UInt8[np.ndarray, "height width 3"]:
         place = self._places[index]
         key = (place.file, place.group)
@@ -93,7 +98,7 @@ class ParquetPairs:
                     for row, value in enumerate(captions):
                         self._add(_Place(file, picture, group, row), value, on_bad)
         except (pa.ArrowException, OSError) as error:
-            message = f"{file}: not a complete Parquet file ({error}); copy the data set again"
+            message = f"{file}: not a complete Parquet file ({' '.join(str(error).split())}); copy the data set again"
             raise DataError(message, "truncated") from None
 
     def _add(self, place: _Place, value: pa.Scalar, on_bad: OnBad) -> None:

@@ -12,7 +12,7 @@ from polymath import config
 from polymath.data.files.images import decode
 from polymath.data.formats.memory import check_episode
 from polymath.data.formats.opening import open_source
-from polymath.data.interface import episode_name
+from polymath.data.interface import episode_name, row_name
 from polymath.data.prepare import filters
 from polymath.data.prepare.plan import Plan, PlannedSource
 from polymath.data.prepare.reading import vectors
@@ -84,8 +84,8 @@ class Maker:
         return self._rows.name
 
     def record_name(self, row: int) -> str:
-        """What the set itself calls a row: an episode's own number; elsewhere its place among those that opened."""
-        return episode_name(self._rows, row) if self._kind == "episodes" else f"row {row}"
+        """What the set itself calls a row: an episode's own number, a sample's key, a line."""
+        return episode_name(self._rows, row) if self._kind == "episodes" else row_name(self._rows, row)
 
     def where(self, row: int) -> str:
         """Set and row, for an error."""

@@ -54,6 +54,11 @@ class WebDatasetPairs:
     def text(self, index: int) -> str:
         return self._texts[index]
 
+    def row_name(self, index: int) -> str:
+        """Shard and key."""
+        member = self._pictures[index]
+        return f"{member.shard.name}: {member.name.rpartition('.')[0]}"
+
     def image(self, index: int) -> UInt8[np.ndarray, "height width 3"]:
         member = self._pictures[index]
         return decode(member.read(), member.where)
