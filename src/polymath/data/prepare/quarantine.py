@@ -103,7 +103,7 @@ def write(out: Path, plan: Plan) -> None:
         if total and bad.kinds.total() > plan.settings.max_bad_share * total:
             raise DataError(
                 f"{source.name}: {bad.kinds.total()} of {total} rows are bad, more than "
-                f"{plan.settings.max_bad_share:.1%}; mend the data or raise max_bad_share\n{bad.table()}\n"
+                f"{plan.settings.max_bad_share:.1%}; mend the data or raise max_bad_share, and prepare into another --out\n{bad.table()}\n"
                 f"all of them: {target}"
             )
 
