@@ -103,8 +103,8 @@ def write(out: Path, plan: Plan) -> None:
         if total and bad.kinds.total() > plan.settings.max_bad_share * total:
             raise DataError(
                 f"{source.name}: {bad.kinds.total()} of {total} rows are bad, more than "
-                f"{plan.settings.max_bad_share:.1%}; mend the data or raise max_bad_share, and prepare into another --out\n{bad.table()}\n"
-                f"all of them: {target}"
+                f"{plan.settings.max_bad_share:.1%}; mend the data or raise max_bad_share, and prepare into another "
+                f"--out\n{bad.table()}\nall of them: {target}"
             )
 
 
