@@ -26,7 +26,7 @@ from polymath.data.loading.loader import Loader
 from polymath.data.loading.packed_index import PackedIndex
 from polymath.data.loading.prepared import open_prepared
 from polymath.data.loading.record import decode_record, load
-from polymath.data.loading.resume import load_state, rows_of
+from polymath.data.loading.resume import load_state
 from polymath.data.prepare.pipeline import prepare
 from polymath.data.prepare.settings import Settings
 from polymath.data.sequences.augment import Augmentation
@@ -65,7 +65,8 @@ def digest(batch: Batch, row: int) -> str:
 
 def host(prepared: Path, start: int, number: int, hosts: int, workers: int) -> None:
     """Print `step row digest` for every row of this host, without end."""
-    rows = rows_of(number, hosts, ROWS)
+    share = ROWS // hosts
+    rows = range(number * share, (number + 1) * share)
     loader = opened(prepared)
     for step, batch in enumerate(loader.iterate(start, threads=1, ahead=2, rows=rows, workers=workers), start=start):
         for place, row in enumerate(rows):

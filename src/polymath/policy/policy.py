@@ -32,7 +32,7 @@ class Policy:
         layout = run.recipe.layout
         cameras = len(run.embodiment.cameras)
         self._layout = replace(layout, max_images=cameras, max_control_steps=1)
-        self._forward = jax.jit(self._chunks)
+        self._forward = jax.jit(self._program)
 
     @classmethod
     def load(cls, path: Path, name: str | None = None) -> "Policy":
@@ -60,13 +60,18 @@ class Policy:
         return [chunks[i] for i in range(len(prompts))]
 
     def _answer(self, prompts: list[Document], length: int) -> Float[np.ndarray, "n W A"]:
-        """Normalised chunks; the batch is filled up to a power of two."""
+        """Normalised chunks."""
+        return self._outputs(prompts, length)
+
+    def _outputs(self, prompts: list[Document], length: int) -> np.ndarray:
+        """What the compiled program gives for each prompt; the batch is filled up to a power of two."""
         size = 1 << (len(prompts) - 1).bit_length()
         padded = prompts + [prompts[-1]] * (size - len(prompts))
         batch = collate([[prompt] for prompt in padded], replace(self._layout, length=length))
         return np.asarray(self._forward(self.params, batch))[: len(prompts)]
 
-    def _chunks(self, params: Any, batch: Batch) -> Float[Array, "B W A"]:
+    def _program(self, params: Any, batch: Batch) -> Array:
+        """What is compiled: the normalised chunks [B, W, A]."""
         outputs = polymath_v.forward(params, self.run.recipe.model, batch, self.run.recipe.execution)
         return outputs.actions[:, -1]
 

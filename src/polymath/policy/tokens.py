@@ -10,7 +10,6 @@ from polymath.errors import DataError
 from polymath.model import cache
 from polymath.policy.incremental import decode, observe
 from polymath.policy.policy import Policy
-from polymath.tokenizer.control_tokens import ACTION_BINS
 from polymath.types import Batch
 
 
@@ -32,15 +31,15 @@ class TokenPolicy(Policy):
                 f"instruction: the prompt has {tokens} tokens and the actions {self._action_tokens}, but sequences of "
                 f"the training had {most} at most (layout.length); shorten it"
             )
-        return super()._answer(prompts, length)
+        actions = self.run.tokenizer.control.decode_actions(self._outputs(prompts, length))
+        return actions.reshape(len(prompts), self.run.recipe.layout.chunk_length, -1)
 
-    def _chunks(self, params: Any, batch: Batch) -> Float[Array, "B W A"]:
+    def _program(self, params: Any, batch: Batch) -> Array:
+        """What is compiled: the ids of the action tokens [B, W * A]."""
         recipe, control = self.run.recipe, self.run.tokenizer.control
         model, layout, count = recipe.model, recipe.layout, self._action_tokens
         rows, length = batch.tokens.shape
         capacity = min(length + count, layout.length)
         room = cache.empty(model.decoder, rows, capacity, recipe.execution.activation_dtype)
         observed = observe(params, model, batch, room, recipe.execution)
-        ids = decode(params.decoder, model.decoder, observed, control.actions, count)
-        centres = (ids - control.actions.start + 0.5) * (2 / ACTION_BINS) - 1.0
-        return centres.reshape(len(ids), layout.chunk_length, -1)
+        return decode(params.decoder, model.decoder, observed, control.actions, count)

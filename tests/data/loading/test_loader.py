@@ -5,8 +5,9 @@ import itertools
 
 import numpy as np
 import pytest
+from tests.data.memory_pairs import MemoryPairs
 
-from polymath.data.formats.memory import MemoryEpisodes, MemoryPairs
+from polymath.data.formats.memory import MemoryEpisodes
 from polymath.data.loading.loader import Loader, Source
 from polymath.data.loading.on_the_fly import OnTheFly
 from polymath.data.robots.statistics import of_episodes

@@ -92,7 +92,8 @@ def test_actions_invert_within_the_clip(statistics: Statistics, values: np.ndarr
 
 @given(values=npst.arrays(np.float32, (5, 2), elements=st.floats(-5, 5, width=32)))
 def test_states_invert(statistics: Statistics, values: np.ndarray) -> None:
-    own = statistics.denormalise_state(values)
+    scaling = statistics.state_scaling()
+    own = scaling.centre + values * scaling.scale
     np.testing.assert_allclose(statistics.normalise_state(own), values, atol=1e-4)
 
 

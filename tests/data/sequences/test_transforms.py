@@ -4,8 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
+from tests.data.memory_pairs import MemoryPairs
 
-from polymath.data.formats.memory import MemoryEpisodes, MemoryPairs, check_episode
+from polymath.data.formats.memory import MemoryEpisodes, check_episode
 from polymath.data.robots.statistics import of_episodes
 from polymath.data.sequences.documents import PairDocuments, WindowDocuments
 from polymath.data.sequences.sequence import Layout

@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 
 from polymath.data.files.images import fit
 from polymath.data.formats.memory import check_vectors
-from polymath.data.interface import EpisodeSet
+from polymath.data.interface import EpisodeSet, episode_name
 from polymath.data.robots.embodiments import check
 from polymath.errors import DataError
 from polymath.types import Embodiment
@@ -48,8 +48,7 @@ class FittedEpisodes:
         return len(self.source)
 
     def episode_name(self, episode: int) -> str:
-        name = getattr(self.source, "episode_name", None)
-        return f"episode {episode}" if name is None else name(episode)
+        return episode_name(self.source, episode)
 
     def instruction(self, episode: int) -> str:
         return self.source.instruction(episode)

@@ -1,4 +1,4 @@
-"""Pairs and episodes that are already in memory, behind the interface of the readers; and the checks of an episode."""
+"""Episodes that are already in memory, behind the interface of the readers; and the checks of an episode."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,22 +7,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from polymath.errors import DataError
-from polymath.types import Embodiment, Episode, ImageText
-
-
-@dataclass(frozen=True)
-class MemoryPairs:
-    pairs: Sequence[ImageText]
-    name: str = "pairs in memory"
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def text(self, index: int) -> str:
-        return self.pairs[index].text
-
-    def image(self, index: int) -> UInt8[np.ndarray, "height width 3"]:
-        return self.pairs[index].image
+from polymath.types import Embodiment, Episode
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,7 @@
 
     state = {"step": 1200, "seed": 0, "batch_rows": 2048, "data": "…"}
 
-`rows_of` gives a host its rows of every batch. A training run has no file of its own for it: step and seed are in the
-checkpoint and the recipe, the data in data.json.
+A run keeps it in RUN/loader/PHASE.json to refuse another stream of batches; its own step is in the checkpoint.
 """
 
 from dataclasses import dataclass
@@ -38,11 +37,3 @@ class LoaderState:
 
 def load_state(path: Path) -> LoaderState:
     return config.load(LoaderState, path)
-
-
-def rows_of(host: int, hosts: int, batch_rows: int) -> range:
-    """The rows of every batch that a host loads. Raises ConfigError unless the hosts divide the batch."""
-    if hosts < 1 or not 0 <= host < hosts or batch_rows % hosts:
-        raise ConfigError(f"host {host} of {hosts}: {batch_rows} rows a batch must be a multiple of the hosts")
-    share = batch_rows // hosts
-    return range(host * share, (host + 1) * share)

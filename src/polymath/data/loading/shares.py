@@ -28,7 +28,7 @@ NAMES = tuple(field.name for field in fields(Share))
 
 
 def split(name: str) -> tuple[str, Share]:
-    """The name without these options, and what they say. Raises ConfigError naming an option of another kind."""
+    """The name without these options, and their values. Raises ConfigError naming an option of another kind."""
     place, query = place_and_query(name)
     options = [option.partition("=")[::2] for option in query.split("&") if option]
     rest = "&".join(f"{key}={value}" for key, value in options if key not in NAMES)

@@ -27,7 +27,7 @@ def start(engine: Engine) -> None:
 
     Raises ConfigError if the packages for it are missing, PolymathError if no cluster answers there.
     """
-    os.environ.setdefault("DAFT_PROGRESS_BAR", "0")  # `progress` shows one, the same for both engines
+    os.environ.setdefault("DAFT_PROGRESS_BAR", "0")  # `polymath.progress` shows one for both engines
     require("data", "preparing data")
     if engine == "ray":
         require("ray", "--engine ray")

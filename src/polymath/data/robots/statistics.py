@@ -76,10 +76,6 @@ class Statistics:
         """(state - mean) / std, clipped to ±10, as float32. Raises DataError for another width, NaN, infinity."""
         return _normalised(self.state_scaling(), state, "observation.state")
 
-    def denormalise_state(self, state: Float[np.ndarray, "*n D"]) -> Float[np.ndarray, "*n D"]:
-        """The inverse of `normalise_state` wherever that did not clip."""
-        return _denormalised(self.state_scaling(), state, "normalised state")
-
     def normalise_action(
         self, action: Float[np.ndarray, "*n A"], gripper: tuple[int, ...]
     ) -> Float[np.ndarray, "*n A"]:

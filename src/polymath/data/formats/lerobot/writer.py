@@ -4,17 +4,17 @@ import contextlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from polymath import config, files
+from polymath import config
 from polymath.data.files.images import encode_png
 from polymath.data.files.rolling import RollingFiles
 from polymath.data.files.video_writer import VideoWriter, choose_encoding, describe
+from polymath.data.files.whole_writer import WholeDirectoryWriter
 from polymath.data.formats.lerobot import layout as fmt
 from polymath.data.formats.memory import check_episode
 from polymath.data.robots.accumulator import TAILS, Accumulator
@@ -25,7 +25,7 @@ from polymath.types import Embodiment, Episode
 SAMPLED_PICTURES = 100
 
 
-class LeRobotWriter:
+class LeRobotWriter(WholeDirectoryWriter):
     """`with LeRobotWriter(…) as writer: writer.add(episode)`: the directory appears whole at the end, or not at all.
 
     `video`: one mp4 per camera instead of PNG pictures inside the parquet files. `metadata` says what made the
@@ -50,8 +50,7 @@ class LeRobotWriter:
         self._schema = fmt.data_schema(embodiment, pictures_inside=not video)
         self._totals = {key: Accumulator(self._width(key)) for key in (fmt.STATE, fmt.ACTION, *fmt.INDEX_COLUMNS)}
         self._pixels = {fmt.IMAGES + camera: (np.zeros((3, 256), np.int64), 0) for camera in embodiment.cameras}
-        self._stack = contextlib.ExitStack()
-        self._root = self._stack.enter_context(files.atomic_directory(Path(out)))
+        super().__init__(out)  # after all that can fail, because it creates a directory
         self._data = self._rolling(self._open_data, fmt.DATA_MEGABYTES)
         keys = [fmt.IMAGES + camera for camera in embodiment.cameras] if video else []
         self._videos = {key: self._rolling(self._video_opener(key), fmt.VIDEO_MEGABYTES) for key in keys}
@@ -84,17 +83,6 @@ class LeRobotWriter:
             for rolling in self._videos.values():
                 rolling.close()
             self._write_meta()
-
-    def __enter__(self) -> "LeRobotWriter":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self._stack.__exit__(kind, error, trace)
 
     def _columns(self, episode: Episode) -> dict[str, np.ndarray]:
         """The index columns of the episode's rows, one float or integer a frame."""

@@ -7,22 +7,20 @@
 The same pairs give the same bytes: members carry no time and no owner.
 """
 
-import contextlib
 import io
 import json
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from polymath import files
 from polymath.data.files.images import encode_jpeg
+from polymath.data.files.whole_writer import WholeDirectoryWriter
 from polymath.errors import DataError
 from polymath.types import ImageText
 
 
-class WebDatasetWriter:
+class WebDatasetWriter(WholeDirectoryWriter):
     """`with WebDatasetWriter(out) as writer: writer.add(pair)`: the directory appears whole at last or not at all."""
 
     def __init__(
@@ -31,8 +29,7 @@ class WebDatasetWriter:
         self._per_shard, self._quality, self._metadata = pairs_per_shard, quality, dict(metadata or {})
         self._count = 0
         self._shard: tarfile.TarFile | None = None
-        self._stack = contextlib.ExitStack()
-        self._root = self._stack.enter_context(files.atomic_directory(Path(out)))
+        super().__init__(out)  # last, because it creates a directory
         self._stack.callback(self._close_shard)
 
     def add(self, pair: ImageText, extra: Mapping[str, Any] | None = None) -> None:
@@ -57,17 +54,6 @@ class WebDatasetWriter:
                 raise DataError("no image-text pair was recorded; nothing was written")
             self._close_shard()
             (self._root / "recording.json").write_text(json.dumps(self._metadata, indent=4) + "\n")
-
-    def __enter__(self) -> "WebDatasetWriter":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self._stack.__exit__(kind, error, trace)
 
     def _write(self, name: str, data: bytes) -> None:
         assert self._shard is not None
