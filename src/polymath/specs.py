@@ -139,8 +139,8 @@ def _truncated_normal(key: PRNGKeyArray, std: float, shape: tuple[int, ...], dty
 def _in_pieces(spec: Spec, std: float, key: PRNGKeyArray, dtype: DTypeLike) -> Float[Array, "..."]:
     """One layer after the other; of a single matrix every n-th row together, so that each device draws of its own."""
     first, *rest = spec.shape
-    least = first if spec.axes[0] == "layers" else min(-(-math.prod(spec.shape) // PIECE), first)
-    pieces = next(n for n in range(least, first + 1) if first % n == 0)
+    fewest = first if spec.axes[0] == "layers" else min(-(-math.prod(spec.shape) // PIECE), first)
+    pieces = next(n for n in range(fewest, first + 1) if first % n == 0)
 
     def draw_piece(number: Int[Array, ""], drawn: Float[Array, "..."]) -> Float[Array, "..."]:
         part = _truncated_normal(jax.random.fold_in(key, number), std, (first // pieces, 1, *rest), dtype)

@@ -47,7 +47,7 @@ def append(
     """Normalised hidden states of the first new[b] tokens of each row, and the longer cache.
 
     The tokens s >= new[b] fill up the batch: their hidden states mean nothing and they leave no trace. Tokens beyond
-    the capacity would be lost; the caller sees to it that lengths + new <= capacity.
+    the capacity would be lost; the caller ensures that lengths + new <= capacity.
     """
     offset = jnp.arange(x.shape[1])
     positions = cache.lengths[:, None] + offset

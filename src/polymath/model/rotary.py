@@ -123,5 +123,5 @@ def _yarn(head_width: int, theta: float, scaling: Yarn) -> Float[Array, " half"]
 
 def _llama3(plain: Float[Array, " half"], scaling: Llama3) -> Float[Array, " half"]:
     rotations = scaling.trained * plain / (2 * math.pi)  # within the trained context
-    kept = jnp.clip((rotations - scaling.low) / (scaling.high - scaling.low), 0.0, 1.0)
-    return plain / scaling.factor * (1.0 - kept) + plain * kept
+    share = jnp.clip((rotations - scaling.low) / (scaling.high - scaling.low), 0.0, 1.0)  # of the plain frequency
+    return plain / scaling.factor * (1.0 - share) + plain * share

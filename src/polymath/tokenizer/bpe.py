@@ -62,7 +62,10 @@ class Tokenizer:
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
         """The bytes of `ids`, as `decode`, but before they are read as UTF-8."""
-        chosen = [int(i) for i in ids]
-        if chosen and not 0 <= min(chosen) <= max(chosen) < self.vocab_size:
-            raise DataError(f"ids: {min(chosen)}..{max(chosen)} leave the vocabulary of {self.vocab_size} entries")
-        return b"".join([self._tokens[i] for i in chosen])
+        numbers = [int(number) for number in ids]
+        if numbers and not 0 <= min(numbers) <= max(numbers) < self.vocab_size:
+            raise DataError(
+                f"ids: {min(numbers)}..{max(numbers)} leave the vocabulary of {self.vocab_size:,} entries; decode with "
+                "the tokenizer that gave the ids"
+            )
+        return b"".join([self._tokens[number] for number in numbers])

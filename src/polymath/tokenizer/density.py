@@ -40,9 +40,9 @@ def measure(counters: Mapping[str, Counter], path: Path) -> Density:
 
 def together(densities: Iterable[Density]) -> Density:
     """All the text as one."""
-    found = list(densities)
-    tokens = {name: sum(density.tokens[name] for density in found) for name in found[0].tokens}
-    return Density("together", sum(d.bytes for d in found), sum(d.words for d in found), tokens)
+    parts = list(densities)
+    tokens = {name: sum(part.tokens[name] for part in parts) for name in parts[0].tokens}
+    return Density("together", sum(part.bytes for part in parts), sum(part.words for part in parts), tokens)
 
 
 def others() -> dict[str, Counter]:
@@ -51,7 +51,7 @@ def others() -> dict[str, Counter]:
         import splintr
     except ImportError:
         raise ConfigError("tokenizers to compare with: not installed; pip install 'polymath-v[compare]'") from None
-    return {name: _counter(splintr.Tokenizer.from_pretrained(known)) for name, known in OTHERS.items()}
+    return {name: _counter(splintr.Tokenizer.from_pretrained(model)) for name, model in OTHERS.items()}
 
 
 def _counter(tokenizer: object) -> Counter:

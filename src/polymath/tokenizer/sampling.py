@@ -25,7 +25,7 @@ class Draw:
 
 
 def draws(sizes: Mapping[str, int], alpha: float = 1.0, total: float | None = None) -> dict[str, Draw]:
-    """The draw of each language, by its bytes; `total` bytes are wanted in all (default: as many as there are).
+    """The draw of each language, by its bytes, for a corpus of `total` bytes (default: as many as there are).
 
     No line counts more than 16 times. Raises ConfigError for an alpha outside [0, 1], a total of 0 or less, no bytes.
     """
@@ -37,9 +37,9 @@ def draws(sizes: Mapping[str, int], alpha: float = 1.0, total: float | None = No
     if not sized:
         raise ConfigError("tokenizer: there is no text to learn from; name files with text in them")
     powers = {language: size**alpha for language, size in sized.items()}
-    wanted = (total or sum(sized.values())) / sum(powers.values())
-    ratios = {language: wanted * powers[language] / size for language, size in sized.items()}
-    return {language: Draw(min(r, 1.0), min(max(r, 1.0), MOST_REPEATS)) for language, r in ratios.items()}
+    bytes_per_power = (total or sum(sized.values())) / sum(powers.values())
+    ratios = {language: bytes_per_power * powers[language] / size for language, size in sized.items()}
+    return {name: Draw(min(ratio, 1.0), min(max(ratio, 1.0), MOST_REPEATS)) for name, ratio in ratios.items()}
 
 
 def sample(texts: Iterable[str], keep: float, seed: tuple[int, ...]) -> Iterator[str]:
@@ -48,9 +48,9 @@ def sample(texts: Iterable[str], keep: float, seed: tuple[int, ...]) -> Iterator
         yield from texts
         return
     rng = np.random.default_rng(seed)
-    chosen: list[bool] = []
+    decisions: list[bool] = []  # on the next texts, the very next one last
     for text in texts:
-        if not chosen:
-            chosen = (rng.random(BLOCK) < keep).tolist()[::-1]
-        if chosen.pop():
+        if not decisions:
+            decisions = (rng.random(BLOCK) < keep).tolist()[::-1]
+        if decisions.pop():
             yield text

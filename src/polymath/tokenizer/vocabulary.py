@@ -1,13 +1,13 @@
 """The vocabulary on disk: a tokenizer.json that Hugging Face `tokenizers` loads by itself.
 
-    id       [0, R)           [R, R + 256)    [R + 256, size)
-    what     control tokens   single bytes    merges, most frequent first
+    id        [0, R)           [R, R + 256)    [R + 256, size)
+    entries   control tokens   single bytes    merges, most frequent first
 
 Merge k joins two earlier tokens into the token of id R + 256 + k, one merge a token. Engines that go by merges (Hugging
 Face) and engines that go by the rank of the merged bytes (tiktoken) therefore do the same.
 
 The control tokens are ordinary vocabulary entries that no merge reaches, not HF "special tokens": any engine that
-loads the file gives text ids >= R, whatever the text says, without a switch that somebody may forget.
+loads the file gives text ids >= R, whatever the text contains, without a switch that could be forgotten.
 """
 
 import json
@@ -139,7 +139,7 @@ def _control_block(vocab: dict[str, int]) -> ControlTokens:
 
 
 def _merges(state: dict[str, Any]) -> tuple[tuple[bytes, bytes], ...]:
-    """Raises ConfigError unless the file does nothing beside splitting by PATTERN and merging."""
+    """Raises ConfigError unless the file only splits by PATTERN and merges."""
     for part in ("normalizer", "post_processor", "added_tokens"):
         if state.get(part):
             raise ConfigError(f"{part}: is set, which changes text; train it with `polymath tokenizer train`")

@@ -51,7 +51,7 @@ class WordCounts:
         self._collect(weight)
 
     def add_words(self, words: Iterable[tuple[str, int]], weight: float = 1.0) -> None:
-        """Add what somebody else has counted. It is cut as text is: a word of ours may be less than one of theirs."""
+        """Add counted words of another source. They are cut as text is: one of them may be several words of ours."""
         for word, count in words:
             for part, times in self._cutter.get_words(word).items():
                 self._add(part, count * times, weight)

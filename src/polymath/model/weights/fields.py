@@ -1,4 +1,4 @@
-"""The fields of a published JSON file: every one is taken by name, and what nobody took is refused.
+"""The fields of a published JSON file: every one is taken by name, and any other is refused.
 
 A field that we do not know may change what the model computes, so it is never passed over. `HARMLESS` lists those of
 Hugging Face's configurations that change nothing a forward pass computes: names, token numbers, settings of generation
@@ -94,7 +94,7 @@ class Fields:
         self._taken.update(names)
 
     def finish(self) -> None:
-        """Raise ConfigError for the first field that nobody took; one that is null counts as missing."""
+        """Raise ConfigError for the first field that was not taken; one that is null counts as missing."""
         for name, value in self._values.items():
             if name not in self._taken and value is not None:
                 self.refuse(name, "a field that is not known here", REMEDY)

@@ -109,7 +109,7 @@ def _rotation(fields: Fields, context: int) -> tuple[float, rotary.Scaling | Non
     """theta and the scaling. transformers 5 writes both into rope_parameters, 4 into rope_theta and rope_scaling."""
     stated = [_stated(fields, name, context) for name in ("rope_scaling", "rope_parameters") if fields.take(name)]
     if len(stated) == 2 and stated[0] != stated[1]:
-        fields.refuse("rope_scaling", "rope_parameters says otherwise", "remove the one that does not hold")
+        fields.refuse("rope_scaling", "rope_parameters differs", "remove the one that does not hold")
     return stated[0] if stated else _stated(fields, "rope_parameters", context)
 
 

@@ -95,7 +95,7 @@ def _place(shape: tuple[int, ...], sharding: jax.sharding.Sharding, read: Read) 
         placed[bounds] = jax.block_until_ready(
             jax.device_put(placed[bounds] if bounds in placed else read(part), device)
         )
-        gc.collect(0)  # XLA lets go of the host's copy only then
+        gc.collect(0)  # only then does XLA free the host's copy
         shards.append(placed[bounds])
     return jax.make_array_from_single_device_arrays(shape, sharding, shards)
 

@@ -55,9 +55,11 @@ def detect(tensors: Tensors) -> tuple[Layout, str]:
         prefix = layout.prefix(tensors.shapes)
         if prefix is not None:
             return layout, prefix
-    known = ", ".join(f"{layout.name} ({layout.anchor})" for layout in LAYOUTS)
-    some = ", ".join(sorted(tensors.shapes)[:3])
-    raise CheckpointError(f"{tensors.path}: no vision transformer of a known layout; known: {known}; found {some}, …")
+    layouts = ", ".join(f"{layout.name} ({layout.anchor})" for layout in LAYOUTS)
+    first = ", ".join(sorted(tensors.shapes)[:3])
+    raise CheckpointError(
+        f"{tensors.path}: no vision transformer of a known layout; known: {layouts}; the file begins with {first}"
+    )
 
 
 def _rules(layout: Layout, config: vit.Config, tower: Tensors) -> Rules:

@@ -50,7 +50,7 @@ def check_description(path: Path, layout: Layout, config: vit.Config, positions:
     """Raise CheckpointError where the files beside the weights at `path` disagree with `config`.
 
     positions: rows of the file's table of position embeddings. Raises ConfigError for a field that is damaged or not
-    known; a file that is missing is not asked for.
+    known; a file that is missing is skipped.
     """
     if path.is_file() and path.stem not in STEMS:
         return
