@@ -49,7 +49,7 @@ def test_the_description_of_the_fixtures_is_theirs(tmp_path: Path) -> None:
         ("hidden_act", "relu", "hidden_act is 'relu'"),
         ("hidden_act", ["gelu"], r"hidden_act is \['gelu'\], but only gelu, .* are known"),
         ("hidden_act", {}, "hidden_act is {}"),
-        ("layer_norm_eps", 10**400, "layer_norm_eps is 1000.*, but must be a positive number below"),
+        ("layer_norm_eps", 10**400, "layer_norm_eps is 1000.*, but must be a positive number, "),
         ("num_attention_heads", 8, "set model.vit.heads=8"),
         ("num_attention_heads", ..., "set model.vit.heads=12"),
         ("num_attention_heads", None, "num_attention_heads is None"),

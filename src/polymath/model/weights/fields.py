@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeGuard
 from polymath.errors import ConfigError
 from polymath.model.weights.pointers import refuse_pointer
 
-LARGEST = 1e30  # of a published number; squares and products of such a one with a size are finite in float64
+SMALLEST, LARGEST = 1e-30, 1e30  # of a published number: float32 holds it, and float64 its square
 REMEDY = "it may change what the model computes; fetch a model without it, or remove the field if it changes nothing"
 HARMLESS = frozenset(
     """
@@ -75,10 +75,10 @@ class Fields:
         return value
 
     def number(self, name: str, default: float | None = None) -> float:
-        """A positive number below 1e30; `default` where the field is missing."""
+        """A number from 1e-30 to 1e30; `default` where the field is missing."""
         value = self.take(name, default)
-        if not is_number(value) or value <= 0:
-            self.refuse(name, f"must be a positive number below {LARGEST:g}", "fetch the file again")
+        if not is_number(value) or value < SMALLEST:
+            self.refuse(name, f"must be a positive number, {SMALLEST:g} to {LARGEST:g}", "fetch the file again")
         return float(value)
 
     def only(self, name: str, *allowed: Any) -> Any:
@@ -106,8 +106,8 @@ class Fields:
 
 
 def is_number(value: Any) -> TypeGuard[int | float]:
-    """Whether a value of a JSON file is a number, of less than 1e30 either way; true and false are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
+    """Whether a value of a JSON file is a number, of at most 1e30 in size; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def brief(value: Any) -> str:
