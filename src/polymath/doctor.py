@@ -82,7 +82,7 @@ def _machine(directory: Path) -> Iterator[Finding]:
         needed=True,
     )
     free = shutil.disk_usage(directory).free / 1e9
-    remedy = f"the demo asks for {DEMO_DISK_GB:.0f} GB: free some, or run it on another disk"
+    remedy = f"the demo needs {DEMO_DISK_GB:.0f} GB: free some, or run it on another disk"
     yield Finding("machine", "disk", free >= DEMO_DISK_GB, f"{free:.1f} GB free here", remedy, needed=True)
 
 
@@ -171,7 +171,7 @@ def _media() -> Iterator[Finding]:
     for codec in (encoding.codec for encoding in RANDOM_ACCESS):
         present = codec in av.codecs_available
         detail = f"PyAV {av.__version__} with libavcodec {library}" if present else f"not in PyAV {av.__version__}"
-        yield Finding("media", codec, present, detail, "only video data sets want it: install the av wheel from PyPI")
+        yield Finding("media", codec, present, detail, "only video data sets need it: install the av wheel from PyPI")
 
 
 def _extras() -> Iterator[Finding]:
@@ -183,13 +183,13 @@ def _extras() -> Iterator[Finding]:
 
 
 def _missing(distribution: str, extra: str) -> Iterator[str]:
-    """Names of the distributions that `distribution[extra]` asks for on this machine and that are not installed."""
+    """Names of the distributions that `distribution[extra]` requires on this machine and that are not installed."""
     for text in importlib.metadata.requires(distribution) or []:
         requirement = Requirement(text)
         if requirement.marker is None or not requirement.marker.evaluate({"extra": extra}):
             continue
         if requirement.marker.evaluate({"extra": ""}):
-            continue  # asked for without the extra, too
+            continue  # required without the extra, too
         if (version := _version(requirement.name)) is None or not requirement.specifier.contains(
             version, prereleases=True
         ):
@@ -201,7 +201,7 @@ def _missing(distribution: str, extra: str) -> Iterator[str]:
 
 def _browser() -> Finding:
     paths = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
-    remedy = "only a test wants it, which looks at the report: apt-get install chromium"
+    remedy = "only the test of the report needs it: apt-get install chromium"
     return Finding("browser", "chromium", bool(paths), paths[0] if paths else "absent", remedy)
 
 

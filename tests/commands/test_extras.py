@@ -9,6 +9,9 @@ import pytest
 
 from polymath import extras
 from polymath.cli import main
+from polymath.data.looking.rerun_recording import write_recording
+from polymath.errors import ConfigError
+from polymath.model.int8 import quantise
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
@@ -95,6 +98,20 @@ def test_a_missing_package_of_any_verb_is_one_line(
 def test_every_extra_is_one_of_the_distribution() -> None:
     declared = tomllib.loads(PROJECT.read_text())["project"]["optional-dependencies"]
     assert set(extras.MODULES) == set(declared) - {"gpu", "dev"}
+
+
+def test_weights_in_8_bits_without_their_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`eval --int8` quantises once the policy is loaded; a run is too much for this test."""
+    monkeypatch.setitem(sys.modules, "qwix", None)
+    with pytest.raises(ConfigError, match=r"^--int8 needs qwix, .*'polymath-v\[int8\]'$"):
+        quantise({}, {})
+
+
+def test_a_recording_without_its_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "rerun", None)
+    with pytest.raises(ConfigError, match=r"a\.rrd needs rerun, .*'polymath-v\[look\]'$"):
+        write_recording([], tmp_path / "a.rrd")  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -70,7 +70,7 @@ def test_the_summary_names_the_best_baseline(page):
     assert "polymath-v succeeds in 70 % of 20 episodes" in text
     assert "the best baseline, no-language, in 40 %" in text
     assert "Scripted-expert demonstrations on Meta-World" in text
-    assert "Every policy plays the very same scenes" in text
+    assert "Every policy runs on the same scenes" in text
 
 
 def test_the_page_is_one_file(page):
@@ -117,7 +117,7 @@ def test_a_missing_video_is_an_error_and_leaves_no_page(data, tmp_path):
 def test_different_scenes_are_not_called_the_same(data):
     seen = dict(data.results["seen"])
     seen["random"] = replace(seen["random"], seeds=(99,))
-    assert "very same scenes" not in render_report(replace(data, results={**data.results, "seen": seen}))
+    assert "runs on the same scenes" not in render_report(replace(data, results={**data.results, "seen": seen}))
 
 
 def test_attention_lights_the_patch_it_looks_at():

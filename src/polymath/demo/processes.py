@@ -17,7 +17,7 @@ KEEP_MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": str(8 * 2**30),
     "MALLOC_TOP_PAD_": str(2**28),
 }
-"""glibc keeps freed memory: XLA's CPU backend asks for its working memory anew in every step, and without this the
+"""glibc keeps freed memory: XLA's CPU backend allocates its working memory again in every step, and without this the
 kernel clears the same pages again each time, a quarter of a small model's step.
 """
 

@@ -25,7 +25,7 @@ class Candidate:
     """`name` stands in results and file names, `checkpoint` says which weights the policy has.
 
     `trained_on` is the identity of the renderer of its training data, `embodiment` the robot that it drives; None where
-    the policy does not say. `image_size` and `cameras` are what it wants to see; 0 and () leave them to the benchmark.
+    the policy does not say. `image_size` and `cameras` are those of its training; 0 and () leave them to the benchmark.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Candidate:
     cameras: tuple[str, ...] = ()
 
     def completed(self, plan: Plan, benchmark: Benchmark) -> Plan:
-        """The plan with what this policy wants to see. Raises ConfigError if it drives another robot."""
+        """The plan with the pictures that this policy was trained on. Raises ConfigError if it drives another robot."""
         robot = self.embodiment
         if robot is not None and robot.name != benchmark.embodiment.name:
             raise ConfigError(
@@ -60,8 +60,8 @@ def find_candidate(
 ) -> Candidate:
     """The candidate behind a run directory, the name of a registered policy, or an object.
 
-    A directory of a registered policy's name is meant by ./NAME. `int8`: hold a run's weights in 8 bits. Raises
-    ConfigError if there is neither, if the run is incomplete, or if the object is no policy.
+    A directory that has the name of a registered policy is written ./NAME. `int8`: hold a run's weights in 8 bits.
+    Raises ConfigError if there is neither, if the run is incomplete, or if the object is no policy.
     """
     if not isinstance(policy, str | Path):
         return of_object(policy, name)

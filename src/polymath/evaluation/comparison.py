@@ -1,4 +1,4 @@
-"""Which of two policies is better: on the very same episodes where both ran them, else on their rates."""
+"""Which of two policies is better: on the same episodes where both ran them, else on their rates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ from polymath.files import atomic_write
 def upscale(frames: UInt8[np.ndarray, "T height width 3"], to: int) -> UInt8[np.ndarray, "T height width 3"]:
     """Repeat each pixel the whole number of times (at least 1) that brings the height nearest to `to` pixels.
 
-    Of pictures with an odd side the nearest even number of times, since mp4 files want even sides.
+    Of pictures with an odd side the nearest even number of times, since mp4 files need even sides.
     """
     step = 2 if frames.shape[1] % 2 or frames.shape[2] % 2 else 1
     times = step * max(1, round(to / frames.shape[1] / step))

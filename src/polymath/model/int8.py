@@ -15,7 +15,7 @@ from jax.tree_util import KeyPath
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Real
 
-from polymath.errors import ConfigError
+from polymath.extras import require
 from polymath.model.lora import UNPROJECTED
 from polymath.specs import Leaf, Spec, Tree, is_spec, name_of
 
@@ -47,10 +47,8 @@ class Quantised:
 
 def quantise(params: Tree, specs: Tree) -> Tree:
     """The parameters with every projected matrix in int8. Raises ConfigError where qwix is not installed."""
-    try:
-        import qwix
-    except ModuleNotFoundError:
-        raise ConfigError("weights in int8 need qwix: pip install 'polymath-v[int8]'") from None
+    require("int8", "--int8")
+    import qwix
 
     def eight_bits(path: KeyPath, spec: Spec, weight: Leaf) -> Leaf:
         layered, name = int(spec.axes[:1] == ("layers",)), name_of(path)

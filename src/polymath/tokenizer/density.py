@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from polymath.errors import ConfigError, DataError
+from polymath.errors import DataError
+from polymath.extras import require
 from polymath.tokenizer.corpus import texts
 
 Counter = Callable[[str], int]  # text -> how many tokens
@@ -47,10 +48,9 @@ def together(densities: Iterable[Density]) -> Density:
 
 def others() -> dict[str, Counter]:
     """Tokenizers of other models by name. Raises ConfigError if splintr-rs is not installed."""
-    try:
-        import splintr
-    except ImportError:
-        raise ConfigError("tokenizers to compare with: not installed; pip install 'polymath-v[compare]'") from None
+    require("compare", "--compare")
+    import splintr
+
     return {name: _counter(splintr.Tokenizer.from_pretrained(model)) for name, model in OTHERS.items()}
 
 

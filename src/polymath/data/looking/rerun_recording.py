@@ -5,7 +5,8 @@ from typing import Any
 
 from polymath.data.interface import EpisodeSet
 from polymath.data.looking.sample import spaced
-from polymath.errors import ConfigError, DataError
+from polymath.errors import DataError
+from polymath.extras import require
 from polymath.files import atomic_write
 
 EPISODES = 8
@@ -17,10 +18,9 @@ def write_recording(source: EpisodeSet, out: Path, episodes: int = EPISODES) -> 
 
     An episode that cannot be read is logged as its error message and not counted.
     """
-    try:
-        import rerun as rr
-    except ImportError:
-        raise ConfigError(f"{out}: a Rerun recording needs rerun-sdk; install polymath-v[look]") from None
+    require("look", f"--rerun {out}")
+    import rerun as rr
+
     written = 0
     with atomic_write(out) as temporary:
         stream = rr.RecordingStream("polymath")
