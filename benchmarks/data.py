@@ -50,8 +50,8 @@ def compare(rows: tuple, directory: Path, count: int, rounds: int, alone: bool =
     for _ in range(rounds):
         for reader in rates:
             rates[reader] = max(rates[reader], run(reader, directory, count))
-    for what, ours, others in rows:
-        print(f"{directory.name:<16} {what:<24} {ours:<18} {rates[ours]:9.1f} steps a core second")
+    for workload, ours, others in rows:
+        print(f"{directory.name:<16} {workload:<24} {ours:<18} {rates[ours]:9.1f} steps a core second")
         for other in () if alone else others:
             print(f"{'':<41} {other:<18} {rates[other]:9.1f}   ours is {rates[ours] / rates[other]:.2f} times as fast")
 
@@ -76,15 +76,15 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batches", type=int, default=20)
-    given = parser.parse_args()
-    if given.kind == "small":
+    arguments = parser.parse_args()
+    if arguments.kind == "small":
         compare(RLDS, FIXTURES / "rlds/tfrecord/bridge_dataset", 2000, 1, alone=True)
         compare(WINDOWS, FIXTURES / "lerobot_v3_video", 500, 1, alone=True)
-    for directory in given.directories:
-        if given.kind == "loader":
-            loader(directory, given.batches)
+    for directory in arguments.directories:
+        if arguments.kind == "loader":
+            loader(directory, arguments.batches)
         else:
-            compare(RLDS if given.kind == "rlds" else WINDOWS, directory, given.steps, given.rounds)
+            compare(RLDS if arguments.kind == "rlds" else WINDOWS, directory, arguments.steps, arguments.rounds)
 
 
 if __name__ == "__main__":

@@ -154,24 +154,29 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=20, help="measured training steps; five times as many answers")
     parser.add_argument("--peak", type=float, default=None, help="TFLOP/s in bf16 of a device that the table lacks")
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args(words)
+    arguments = parser.parse_args(words)
     device = jax.devices()[0]
-    if device.platform != "gpu" and given.preset is None:
+    if device.platform != "gpu" and arguments.preset is None:
         print(f"no GPU here, jax has {device.device_kind}; see --help for a run that needs none")
         return 0
-    recipe = resized(preset(given.preset or "polymath_v_1b"), given.rows, None, given.images)
-    remat = given.remat or recipe.execution.remat
+    recipe = resized(preset(arguments.preset or "polymath_v_1b"), arguments.rows, None, arguments.images)
+    remat = arguments.remat or recipe.execution.remat
     recipe = replace(recipe, execution=replace(recipe.execution, remat=remat))
-    peak = 1e12 * given.peak if given.peak else peak_of(device)
-    report: dict[str, Any] = {"device": device.device_kind, "preset": recipe.name, "rows": given.rows, "remat": remat}
+    peak = 1e12 * arguments.peak if arguments.peak else peak_of(device)
+    report: dict[str, Any] = {
+        "device": device.device_kind,
+        "preset": recipe.name,
+        "rows": arguments.rows,
+        "remat": remat,
+    }
     report["attention"] = device_kernel(device.platform, recipe.execution.dtype)
     params = jax.jit(partial(init_params, recipe.model))(jax.random.key(0))
-    report["policy_seconds"] = policy(recipe, params, given.steps)
-    report["training"] = training(recipe, params, given.steps)
+    report["policy_seconds"] = policy(recipe, params, arguments.steps)
+    report["training"] = training(recipe, params, arguments.steps)
     step = report["training"]
     report["peak_flops"] = peak
     report["mfu"] = None if peak is None else step["flops"] / (step["step_seconds"] * peak)
-    print(json.dumps(report, indent=2) if given.json else shown(report))
+    print(json.dumps(report, indent=2) if arguments.json else shown(report))
     return 0
 
 

@@ -36,7 +36,7 @@ def fields(depth: int, optimizer: str, out: Path) -> list[str]:
     """MaxText's configuration with the decoder of `polymath_v_30b`."""
     recipe = preset("polymath_v_30b")
     decoder, rows = recipe.model.decoder, recipe.robot.rows // CHIPS
-    given: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "run_name": "compile",
         "base_output_directory": out,
         "enable_checkpointing": False,
@@ -65,7 +65,7 @@ def fields(depth: int, optimizer: str, out: Path) -> list[str]:
         "dtype": "bfloat16",
         "weight_dtype": "float32",
     }
-    return [f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in given.items()]
+    return [f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in settings.items()]
 
 
 def compiled(program: str, out: Path, arguments: list[str]) -> dict[str, Any]:
@@ -104,20 +104,22 @@ def main() -> int:
     parser.add_argument("--optimizers", nargs="+", choices=["adamw", "sgd"], default=["adamw"], help="MaxText's")
     parser.add_argument("--out", type=Path, help="keep the compiled programs' texts here")
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    options = parser.parse_args()
     if not PYTHON.exists():
         print("MaxText is not here: `make maxtext` installs it (Python 3.12 or newer, 3 GB)")
         return 0
     with tempfile.TemporaryDirectory() as temporary:
-        out = given.out or Path(temporary)
-        ours = compiled("polymath_compile.py", out / "ours", [str(given.depth), "full", given.gradients])
-        steps = {f"ours, Adafactor, gradients in {given.gradients}": ours}
-        for name in given.optimizers:
-            arguments = fields(given.depth, name, out / "logs")
+        out = options.out or Path(temporary)
+        ours = compiled("polymath_compile.py", out / "ours", [str(options.depth), "full", options.gradients])
+        steps = {f"ours, Adafactor, gradients in {options.gradients}": ours}
+        for name in options.optimizers:
+            arguments = fields(options.depth, name, out / "logs")
             steps[f"MaxText 0.2.5, {name}"] = compiled("maxtext_compile.py", out / name, arguments)
     theirs = [step for step in steps.values() if step is not ours]
-    print(json.dumps(steps, indent=2) if given.json else f"{table(steps)}\n\n{ours['versions']}, {given.depth} layers")
-    if not given.json:
+    print(
+        json.dumps(steps, indent=2) if options.json else f"{table(steps)}\n\n{ours['versions']}, {options.depth} layers"
+    )
+    if not options.json:
         print("ours / theirs: " + ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios(ours, theirs).items()))
     return 0
 

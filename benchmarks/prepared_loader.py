@@ -85,29 +85,29 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=1200)
     parser.add_argument("--episodes", type=int, default=30, help="of 10 steps and two cameras")
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     demand = Demand()
     need, rows = demand.table()["images a second and host"], demand.rows // demand.hosts
     with tempfile.TemporaryDirectory() as name:
-        prepared = write(Path(name), given.pairs, given.episodes)
+        prepared = write(Path(name), arguments.pairs, arguments.episodes)
         stored = sum(file.stat().st_size for file in prepared.glob("*/*.array_record")) / (
-            given.pairs + 20 * given.episodes
+            arguments.pairs + 20 * arguments.episodes
         )
         rates_by_loader = {}
-        for what, augmentation in (
+        for kind, augmentation in (
             ("augmented", POLYMATH_V_30B.augmentation),
             ("shift and colour", Augmentation()),
             ("plain", None),
         ):
             loader = open_prepared(prepared, rows, 0, augmentation=augmentation)
-            rates_by_loader[what] = {**measure(loader, rows, given.seconds), "times_the_need_of_a_host": 0.0}
-            rates_by_loader[what]["times_the_need_of_a_host"] = rates_by_loader[what]["pictures_a_core_second"] / need
-    if given.json:
+            rates_by_loader[kind] = {**measure(loader, rows, arguments.seconds), "times_the_need_of_a_host": 0.0}
+            rates_by_loader[kind]["times_the_need_of_a_host"] = rates_by_loader[kind]["pictures_a_core_second"] / need
+    if arguments.json:
         print(json.dumps({"bytes_a_picture": stored, "need": need, "loader": rates_by_loader}, indent=2))
         return
     print(f"{stored:,.0f} bytes a picture; one of {demand.hosts} hosts needs {need:.1f} pictures/s")
-    for what, rates in rates_by_loader.items():
-        print(f"{what:18}" + ", ".join(f"{value:8.1f} {key.replace('_', ' ')}" for key, value in rates.items()))
+    for kind, rates in rates_by_loader.items():
+        print(f"{kind:18}" + ", ".join(f"{value:8.1f} {key.replace('_', ' ')}" for key, value in rates.items()))
 
 
 if __name__ == "__main__":

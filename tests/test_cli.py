@@ -46,11 +46,11 @@ def test_every_verb_has_help_with_an_example(verb: list[str], capsys: pytest.Cap
 
 def test_verbs_are_all_listed_here() -> None:
     def walk(app: cli.SubcommandApp) -> list[list[str]]:
-        found = []
+        paths = []
         for name, spec in app._subcommands.items():
             nested = isinstance(spec.target, cli.SubcommandApp)
-            found += [[name, *rest] for rest in walk(spec.target)] if nested else [[name]]
-        return found
+            paths += [[name, *rest] for rest in walk(spec.target)] if nested else [[name]]
+        return paths
 
     assert sorted(walk(cli.app)) == sorted(VERBS)
 
@@ -192,10 +192,10 @@ def test_a_recording_that_is_stopped_leaves_nothing(tmp_path: Path, sent: signal
     child = subprocess.Popen([*command, "--workers", "1"], stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     _wait_for(lambda: any(tmp_path.glob(".pairs.*.partial/*.tar")))
     child.send_signal(sent)
-    _, said = child.communicate(timeout=120)
+    _, error = child.communicate(timeout=120)
     assert child.returncode == 130
-    assert "Run the same command again" in said
-    assert "Traceback" not in said
+    assert "Run the same command again" in error
+    assert "Traceback" not in error
     assert list(tmp_path.iterdir()) == []
 
 

@@ -38,8 +38,8 @@ def imported() -> set[str]:
 
 def declared(*extras: str) -> set[str]:
     requirements = [Requirement(line) for line in importlib.metadata.requires("polymath-v") or []]
-    wanted = [r for r in requirements if r.marker is None or any(r.marker.evaluate({"extra": e}) for e in extras)]
-    return {plain(r.name) for r in wanted}
+    chosen = [r for r in requirements if r.marker is None or any(r.marker.evaluate({"extra": e}) for e in extras)]
+    return {plain(r.name) for r in chosen}
 
 
 def plain(name: str) -> str:

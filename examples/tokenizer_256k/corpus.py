@@ -66,8 +66,8 @@ def main() -> None:
     text, held_out = Lines(arguments.out / "text", ".txt"), Lines(arguments.out / "heldout", ".quotes.txt")
     for deb in sorted(debs.glob("*.deb")):
         package = deb.name.split("_")[0]
-        for language, found in documents(deb, package):
-            (held_out if package.startswith(HELD_OUT) else text).add(language, found)
+        for language, text_of_document in documents(deb, package):
+            (held_out if package.startswith(HELD_OUT) else text).add(language, text_of_document)
     text.close()
     held_out.close()
     write_words(arguments.out / "text")
@@ -83,11 +83,11 @@ class Lines:
         self._sizes: dict[str, int] = {}
         self._seen: set[int] = set()
 
-    def add(self, language: str, found: str) -> None:
+    def add(self, language: str, text: str) -> None:
         if language not in self._files:
             self._files[language] = (self._folder / f"{language}{self._suffix}").open("w", encoding="utf-8")
             self._sizes[language] = 0
-        for line in found.splitlines():
+        for line in text.splitlines():
             line = " ".join(line.split())
             key = zlib.crc32(line.encode()) << 32 | zlib.adler32(line.encode())
             if len(line) < 4 or key in self._seen or self._sizes[language] > CAP:
@@ -167,8 +167,10 @@ def write_dialogs(out: Path) -> None:
         lines = [
             line for path in sorted((data / folder).glob("*.yml")) for line in path.read_text("utf-8").splitlines()
         ]
-        said = [line.strip().lstrip("- ").strip("\"'") for line in lines if line.strip().startswith("-")]
-        (out / f"{language}.dialogs.txt").write_text("\n".join(line for line in said if line) + "\n", encoding="utf-8")
+        sentences = [line.strip().lstrip("- ").strip("\"'") for line in lines if line.strip().startswith("-")]
+        (out / f"{language}.dialogs.txt").write_text(
+            "\n".join(line for line in sentences if line) + "\n", encoding="utf-8"
+        )
 
 
 def variants(word: str) -> list[tuple[str, float]]:

@@ -102,9 +102,9 @@ def check_stages(prepared: Path, last: int) -> int:
     for place, (hosts, workers) in enumerate(STAGES):
         stop = step + (last if place == len(STAGES) - 1 else rng.randint(20, 60))
         loaded: dict[tuple[int, int], str] = {}
-        for number, row, what in run_hosts(prepared, step, stop, hosts, workers):
+        for number, row, case in run_hosts(prepared, step, stop, hosts, workers):
             assert (number, row) not in loaded, f"step {number}, row {row} was loaded twice"
-            loaded[number, row] = what
+            loaded[number, row] = case
         expected = {
             (n, row): digest(batch, row) for n in range(step, stop) for batch in [whole.batch(n)] for row in range(ROWS)
         }
@@ -148,13 +148,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--records", type=int, default=500)
     parser.add_argument("--batches", type=int, default=200)
     parser.add_argument("--host", type=int, nargs=4, help=argparse.SUPPRESS)
-    given = parser.parse_args(arguments)
-    if given.host:
-        host(given.place, *given.host)
-    given.place.mkdir(parents=True)
-    prepared = write(given.place, given.records)
+    options = parser.parse_args(arguments)
+    if options.host:
+        host(options.place, *options.host)
+    options.place.mkdir(parents=True)
+    prepared = write(options.place, options.records)
     check_epoch(prepared)
-    print(f"{check_stages(prepared, given.batches)} rows compared")
+    print(f"{check_stages(prepared, options.batches)} rows compared")
 
 
 if __name__ == "__main__":

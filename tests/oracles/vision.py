@@ -76,16 +76,7 @@ def hf_cases(config: vit.Config, folder: Path) -> Iterator[Case]:
 
 def siglip_case(config: vit.Config, folder: Path) -> Case:
     """A picture that is no multiple of the patch, as SigLIP So400m/14 at 384: the convolution drops what is left."""
-    ours = replace(
-        config,
-        image_size=config.image_size + config.patch // 2,
-        class_token=False,
-        norm_before_blocks=False,
-        activation="gelu_tanh",
-        epsilon=1e-6,
-        mean=(0.5, 0.5, 0.5),
-        std=(0.5, 0.5, 0.5),
-    )
+    ours = replace(siglip(config), image_size=config.image_size + config.patch // 2)
     settings = transformers.SiglipVisionConfig(
         hidden_size=ours.width,
         intermediate_size=ours.mlp,
@@ -161,9 +152,9 @@ def timm_cases(config: vit.Config, folder: Path) -> Iterator[Case]:
         yield Case(name, path, ours, seen, tokens[:, 1:].numpy())
 
 
-def big_vision_cases(config: vit.Config, folder: Path) -> Iterator[Case]:
-    """SigLIP's flavour: no class token, no norm before the blocks, tanh GELU, epsilon 1e-6."""
-    ours = replace(
+def siglip(config: vit.Config) -> vit.Config:
+    """SigLIP's flavour: no class token, no norm before the blocks, tanh GELU, epsilon 1e-6, pixels in [-1, 1]."""
+    return replace(
         config,
         class_token=False,
         norm_before_blocks=False,
@@ -172,6 +163,10 @@ def big_vision_cases(config: vit.Config, folder: Path) -> Iterator[Case]:
         mean=(0.5, 0.5, 0.5),
         std=(0.5, 0.5, 0.5),
     )
+
+
+def big_vision_cases(config: vit.Config, folder: Path) -> Iterator[Case]:
+    ours = siglip(config)
     seen = images(2, ours.image_size, seed=3)
     arrays = big_vision_arrays(ours)
     for name, stored in (("big_vision", arrays), ("big_vision_stacked", stacked(arrays, ours.depth))):

@@ -87,16 +87,16 @@ def test_only_tpus_are_compiled_for() -> None:
 )
 def test_what_libtpu_is_asked_for(name: str, wrap: tuple[bool, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """The rings of MaxText's `accelerator_to_spec_map`; libtpu wants three of them for a grid as well."""
-    asked: dict[str, Any] = {}
+    options_seen: dict[str, Any] = {}
 
     def described(topology: str, platform: str, **options: Any) -> SimpleNamespace:
-        asked.update(options, topology=topology, platform=platform)
+        options_seen.update(options, topology=topology, platform=platform)
         return SimpleNamespace(devices=[])
 
     monkeypatch.setattr("jax.experimental.topologies.get_topology_desc", described)
     assert topology_devices(name) == []
-    assert (asked["topology"], asked["platform"], asked["wrap"]) == (name, "tpu", wrap)
-    assert ("chip_config_name" in asked) == name.startswith(("v4", "v5p"))
+    assert (options_seen["topology"], options_seen["platform"], options_seen["wrap"]) == (name, "tpu", wrap)
+    assert ("chip_config_name" in options_seen) == name.startswith(("v4", "v5p"))
 
 
 def test_a_program_that_computes_more_than_planned_takes_longer() -> None:

@@ -53,9 +53,9 @@ def test_tables(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_bad_input(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*REFERENCE, *arguments]) == 2
-    said = capsys.readouterr().err
-    assert message in said
-    assert said.count("\n") == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
 
 
 def test_the_pictures_add_up(capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,8 +26,8 @@ def summed(size: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    rng, found = np.random.default_rng(0), {}
+    rng, results = np.random.default_rng(0), {}
     for size in (2, 4, 8):
         left, right = (rng.normal(size=(size * TOKENS, n)).astype(np.float32) for n in (ROWS, WIDTH))
-        found[size] = {"left": left.tolist(), "right": right.tolist(), "sum": summed(size, left, right).tolist()}
-    print(json.dumps(found))
+        results[size] = {"left": left.tolist(), "right": right.tolist(), "sum": summed(size, left, right).tolist()}
+    print(json.dumps(results))

@@ -42,9 +42,10 @@ def program(on: Partitioner, options: dict[str, str], reduction: sw.Reduction) -
     weights = jax.ShapeDtypeStruct((LAYERS, MLP, WIDTH), jnp.float32, sharding=on.sharding(parts))
     x = jax.ShapeDtypeStruct((CHIPS * 512, WIDTH), jnp.bfloat16, sharding=on.sharding(rows))
     compiled = jax.jit(mapped, compiler_options=options).lower(weights, x).compile()
-    found = collectives(parse(compiled.as_text() or ""), CHIPS)
+    operations = collectives(parse(compiled.as_text() or ""), CHIPS)
     return [
-        {"kind": c.kind, "bytes": c.bytes, "group": c.group, "async": c.asynchronous, "hidden": c.hidden} for c in found
+        {"kind": c.kind, "bytes": c.bytes, "group": c.group, "async": c.asynchronous, "hidden": c.hidden}
+        for c in operations
     ]
 
 
@@ -57,7 +58,7 @@ def at_once(gradient: Float[Array, "..."], layout: sw.ShardLayout) -> Float[Arra
 if __name__ == "__main__":
     on = Partitioner(meshes.build(meshes.Config(data=CHIPS), topology_devices("v4:4x4x4")))
     scatter, hops = sw.Reduction(), sw.Reduction(by="hops")
-    found = {"as written": program(on, TPU_OPTIONS, scatter), "without the option": program(on, {}, scatter)}
-    found["hops"] = program(on, TPU_OPTIONS, hops)
+    programs = {"as written": program(on, TPU_OPTIONS, scatter), "without the option": program(on, {}, scatter)}
+    programs["hops"] = program(on, TPU_OPTIONS, hops)
     sw.reduce_scatter = at_once
-    print(json.dumps({**found, "at once": program(on, TPU_OPTIONS, scatter)}))
+    print(json.dumps({**programs, "at once": program(on, TPU_OPTIONS, scatter)}))

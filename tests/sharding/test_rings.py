@@ -16,8 +16,8 @@ def test_the_sum_of_everybodys_products_arrives_where_it_belongs() -> None:
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     done = subprocess.run([sys.executable, str(PROGRAM)], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert set(found) == {"2", "4", "8"}
-    for ring in found.values():
+    rings = json.loads(done.stdout.splitlines()[-1])
+    assert set(rings) == {"2", "4", "8"}
+    for ring in rings.values():
         expected = np.array(ring["left"]).T @ np.array(ring["right"])
         np.testing.assert_allclose(ring["sum"], expected, rtol=1e-5, atol=1e-6)

@@ -137,8 +137,10 @@ def test_a_public_language_model_under_our_vocabulary(language: Path, tokenizer:
     (token,) = tokenizer.encode(" the")
     pieces = [1, 10 + 19, 10 + 7, 10 + 4]  # space, t, h, e
     assert pieces_of(tokenizer, language / "tokenizer.json")[token] == pieces
-    for mine, published in ((ours.embedding, theirs.embedding), (ours.output, theirs.output)):
-        np.testing.assert_allclose(mine[token], jnp.mean(published[jnp.asarray(pieces)], axis=0), rtol=1e-5, atol=1e-6)
+    for embedding, published in ((ours.embedding, theirs.embedding), (ours.output, theirs.output)):
+        np.testing.assert_allclose(
+            embedding[token], jnp.mean(published[jnp.asarray(pieces)], axis=0), rtol=1e-5, atol=1e-6
+        )
 
 
 def test_on_a_mesh_every_weight_is_put_in_its_place(language: Path, data: TrainingData) -> None:

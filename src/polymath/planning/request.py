@@ -41,13 +41,13 @@ def prepare(recipe: Recipe, request: Request) -> tuple[Recipe, Plan]:
 
 def executed(recipe: Recipe, request: Request) -> Recipe:
     """The recipe with the requested execution."""
-    given = recipe.execution
+    own = recipe.execution
     execution = replace(
-        given,
-        remat=request.remat or given.remat,  # type: ignore[arg-type]
-        micro_batches=request.accumulation or given.micro_batches,
-        gradient_dtype=request.gradients or given.gradient_dtype,  # type: ignore[arg-type]
-        gradient_reduction=request.reduction or given.gradient_reduction,  # type: ignore[arg-type]
+        own,
+        remat=request.remat or own.remat,  # type: ignore[arg-type]
+        micro_batches=request.accumulation or own.micro_batches,
+        gradient_dtype=request.gradients or own.gradient_dtype,  # type: ignore[arg-type]
+        gradient_reduction=request.reduction or own.gradient_reduction,  # type: ignore[arg-type]
     )
     return replace(recipe, execution=execution)
 

@@ -98,19 +98,19 @@ class Partitioner:
         entries: list[tuple[str, ...]] = []
         left_over: tuple[str, ...] = ()
         for number, (size, axis) in enumerate(zip(spec.shape, spec.axes, strict=True)):
-            wanted = left_over if axis == "head_width" else self.table[axis] if axis else ()
+            axes = left_over if axis == "head_width" else self.table[axis] if axis else ()
             rows = MIN_ROWS if number >= len(spec.shape) - 2 else 1
-            taken = self._take(name, spec, size, axis, wanted, rows)
-            left_over = tuple(name for name in wanted if name not in taken)
+            taken = self._take(name, spec, size, axis, axes, rows)
+            left_over = tuple(name for name in axes if name not in taken)
             entries.append(taken)
         self._check_spread(name, spec, entries)
         return PartitionSpec(*(entry or None for entry in entries))
 
     def _take(
-        self, name: str, spec: Spec, size: int, axis: str | None, wanted: tuple[str, ...], rows: int
+        self, name: str, spec: Spec, size: int, axis: str | None, axes: tuple[str, ...], rows: int
     ) -> tuple[str, ...]:
         taken: list[str] = []
-        for mesh_axis in wanted:
+        for mesh_axis in axes:
             parts = self.mesh.shape[mesh_axis] * self.size(tuple(taken))
             if mesh_axis not in self.batch_axes and mesh_axis == "model":
                 self._check_divides(name, size, axis, self.mesh.shape[mesh_axis])
@@ -128,8 +128,8 @@ class Partitioner:
             )
 
     def _check_spread(self, name: str, spec: Spec, entries: list[tuple[str, ...]]) -> None:
-        wanted = {axis for names in spec.axes if names for axis in self.table[names]} if _is_matrix(spec) else set()
-        if wanted and not any(entries):
+        axes = {axis for names in spec.axes if names for axis in self.table[names]} if _is_matrix(spec) else set()
+        if axes and not any(entries):
             cut = ", ".join(
                 f"{axis} = {size}"
                 for axis, size in zip(spec.axes, spec.shape, strict=True)

@@ -84,8 +84,8 @@ def _look_up(shard: Float[Array, "rows D"], tokens: Int[Array, "B S"], place: Vo
 
     def one(tokens: Int[Array, " S"]) -> Float[Array, "S D"]:
         ids = local_ids(all_gather_tokens(tokens, place), len(matrix), place)
-        mine = (ids >= 0) & (ids < len(matrix))
-        return reduce_scatter_tokens(jnp.where(mine[:, None], matrix[jnp.where(mine, ids, 0)], 0), place)
+        is_own = (ids >= 0) & (ids < len(matrix))
+        return reduce_scatter_tokens(jnp.where(is_own[:, None], matrix[jnp.where(is_own, ids, 0)], 0), place)
 
     return jax.lax.map(one, tokens)
 

@@ -132,8 +132,8 @@ def _tile_loss(ring_tile: Tile, scores: Scores, place: VocabularySlice) -> Token
     """The weighted sums over this device's own tokens."""
     target = _over_ring(jnp.sum(jnp.where(scores.is_target, scores.logits, 0.0), axis=-1), place, jax.lax.psum)
     sums = (scores.log_z - target, scores.log_z**2, target >= scores.top, jnp.ones_like(target))
-    mine = _own_tokens(ring_tile.weights, place)
-    return TokenLoss(*(jnp.sum(mine * x) for x in sums))
+    own = _own_tokens(ring_tile.weights, place)
+    return TokenLoss(*(jnp.sum(own * x) for x in sums))
 
 
 def _own_tokens(weights: Float[Array, " T"], place: VocabularySlice) -> Float[Array, " T"]:

@@ -106,13 +106,13 @@ def create(run: Run) -> Run:
 
 def check_tokenizer(recipe: Recipe, tokenizer: Tokenizer, path: Path) -> None:
     """Raise ConfigError unless the tokenizer has the recipe's vocabulary and control block."""
-    for field, found, needed in (
+    for field, size, needed in (
         ("model.decoder.vocabulary", tokenizer.vocab_size, recipe.model.decoder.vocabulary),
         ("control_tokens", tokenizer.control.size, recipe.control_tokens),
     ):
-        if found != needed:
+        if size != needed:
             raise ConfigError(
-                f"{path}: {found} entries, but {field} of recipe {recipe.name!r} is {needed}; "
+                f"{path}: {size} entries, but {field} of recipe {recipe.name!r} is {needed}; "
                 "train a tokenizer of that size or set the field"
             )
 
@@ -142,8 +142,8 @@ def save_tensors(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, 
         raise OSError(int(code[1]) if code else errno.EIO, str(error), str(path)) from error
 
 
-def _check_same_recipe(path: Path, found: Recipe, wanted: Recipe) -> None:
-    difference = _first_difference(config.to_dict(replace(found, mesh=wanted.mesh)), config.to_dict(wanted), "")
+def _check_same_recipe(path: Path, stored: Recipe, recipe: Recipe) -> None:
+    difference = first_difference(replace(stored, mesh=recipe.mesh), recipe)
     if difference:
         name, old, new = difference
         raise ConfigError(

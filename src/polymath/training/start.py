@@ -116,14 +116,16 @@ def starting_weights(
         return None
     key, specs = jax.random.key(recipe.seed), polymath_v.specs(replace(recipe.model, adapters=None))
     places = None if mesh is None else mesh.shardings(specs)
-    given = {part: _published(part, Path(path), recipe, tokenizer, places) for part, path in start.published.items()}
+    published = {
+        part: _published(part, Path(path), recipe, tokenizer, places) for part, path in start.published.items()
+    }
     if start.run is not None:
         params = _of_run(start.run, start.phase, recipe, mesh)
     else:
-        nothing: dict[str, Any] = dict.fromkeys(given)
+        nothing: dict[str, Any] = dict.fromkeys(published)
         rest = replace(specs, **nothing)
         params = weights.init_on(replace(places, **nothing), rest, key) if places else weights.init(rest, key)
-    params = replace(params, **given)
+    params = replace(params, **published)
     return lora.attach(params, polymath_v.specs(recipe.model), key) if recipe.model.adapters else params
 
 

@@ -44,12 +44,12 @@ def test_one_bad_episode_of_a_shared_file(tmp_path: Path, column: str, value: ob
     path = copy("lerobot_v3_image", tmp_path)
     change(path / V3, column, 6, value)
     quarantine = Quarantine()
-    found = LeRobotEpisodes(path, on_bad=quarantine.add)
+    episodes = LeRobotEpisodes(path, on_bad=quarantine.add)
     assert [(bad.row, bad.kind) for bad in quarantine.rows] == [("episode 1", kind)]
     expected = np.load(path / "expected.npz")
-    assert len(found) == 2
-    np.testing.assert_array_equal(found.actions(1), expected["actions_2"])
-    np.testing.assert_array_equal(found.frames(1, [3]), expected["frames_2"][[3]])
+    assert len(episodes) == 2
+    np.testing.assert_array_equal(episodes.actions(1), expected["actions_2"])
+    np.testing.assert_array_equal(episodes.frames(1, [3]), expected["frames_2"][[3]])
     with pytest.raises(DataError):
         LeRobotEpisodes(path)
 
@@ -92,9 +92,9 @@ def test_a_truncated_tar_keeps_what_is_whole(tmp_path: Path) -> None:
     whole = WebDatasetPairs(tmp_path / "pairs")
     shard.write_bytes(shard.read_bytes()[: shard.stat().st_size // 2])
     quarantine = Quarantine()
-    found = WebDatasetPairs(tmp_path / "pairs", on_bad=quarantine.add)
-    assert 0 < len(found) < len(whole)
-    assert [found.text(i) for i in range(len(found))] == [whole.text(i) for i in range(len(found))]
+    pairs = WebDatasetPairs(tmp_path / "pairs", on_bad=quarantine.add)
+    assert 0 < len(pairs) < len(whole)
+    assert [pairs.text(i) for i in range(len(pairs))] == [whole.text(i) for i in range(len(pairs))]
     assert quarantine.counts() == {"truncated": 1}
 
 

@@ -24,14 +24,14 @@ def test_data_comes_through(protocol: int) -> None:
         "fortran": np.asfortranarray(np.arange(6).reshape(2, 3)),
         "bytes": b"\x00\xff",
     }
-    found = safe_pickle.load(pickle.dumps(value, protocol), "here")
-    np.testing.assert_array_equal(found["full_state"], value["full_state"])
-    np.testing.assert_array_equal(found["fortran"], value["fortran"])
-    assert found["strings"].tolist() == ["a", "bc"]
-    assert found["objects"].tolist() == [(1, 2), None]
-    assert found["f64"] == 0.5
-    assert found["bytes"] == b"\x00\xff"
-    assert found["ordered"] == {"a": 1}
+    loaded = safe_pickle.load(pickle.dumps(value, protocol), "here")
+    np.testing.assert_array_equal(loaded["full_state"], value["full_state"])
+    np.testing.assert_array_equal(loaded["fortran"], value["fortran"])
+    assert loaded["strings"].tolist() == ["a", "bc"]
+    assert loaded["objects"].tolist() == [(1, 2), None]
+    assert loaded["f64"] == 0.5
+    assert loaded["bytes"] == b"\x00\xff"
+    assert loaded["ordered"] == {"a": 1}
 
 
 def test_numpy_1_names_are_known() -> None:

@@ -27,17 +27,17 @@ def test_every_row_is_compared() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_is_as_octo_has_it(name: str) -> None:
-    found, expected = RldsEpisodes(STANDARDISED / name), np.load(STANDARDISED / "expected" / f"{name}.npz")
-    assert len(found) == 2
-    check(found.embodiment)
+    episodes, expected = RldsEpisodes(STANDARDISED / name), np.load(STANDARDISED / "expected" / f"{name}.npz")
+    assert len(episodes) == 2
+    check(episodes.embodiment)
     for episode in range(2):
         action, proprio = expected[f"action_{episode}"], expected[f"proprio_{episode}"]
         if name in PADDED:
             kept, seen = PADDED[name]
             action, proprio = action[:, kept], proprio[:, seen]
-        for gripper in found.embodiment.gripper_dims if name not in AS_RECORDED else ():
+        for gripper in episodes.embodiment.gripper_dims if name not in AS_RECORDED else ():
             action[:, gripper] = 2 * np.clip(action[:, gripper], 0, 1) - 1
-        np.testing.assert_allclose(found.actions(episode), action, atol=1e-6)
-        np.testing.assert_array_equal(found.states(episode), proprio)
-        assert found.instruction(episode).encode() == expected[f"language_{episode}"].tobytes()
-        assert found.frames(episode, [0]).shape[1] == len(found.embodiment.cameras)
+        np.testing.assert_allclose(episodes.actions(episode), action, atol=1e-6)
+        np.testing.assert_array_equal(episodes.states(episode), proprio)
+        assert episodes.instruction(episode).encode() == expected[f"language_{episode}"].tobytes()
+        assert episodes.frames(episode, [0]).shape[1] == len(episodes.embodiment.cameras)

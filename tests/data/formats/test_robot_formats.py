@@ -49,13 +49,13 @@ def calvin(tmp_path: Path) -> Path:
 
 
 def test_calvin(calvin: Path) -> None:
-    found = open_source(calvin, image_size=84)
-    assert [found.instruction(0), found.task(1)] == ["open the drawer", "push_blue"]
-    np.testing.assert_array_equal(found.states(1)[0], np.arange(15, dtype=np.float32) + 10)
+    episodes = open_source(calvin, image_size=84)
+    assert [episodes.instruction(0), episodes.task(1)] == ["open the drawer", "push_blue"]
+    np.testing.assert_array_equal(episodes.states(1)[0], np.arange(15, dtype=np.float32) + 10)
     np.testing.assert_array_equal(
-        found.actions(0), [(np.linspace(-1, 1, 7) * f / 20).astype("f4") for f in range(5, 9)]
+        episodes.actions(0), [(np.linspace(-1, 1, 7) * f / 20).astype("f4") for f in range(5, 9)]
     )
-    frames = found.frames(1, [4, 0])
+    frames = episodes.frames(1, [4, 0])
     assert frames.shape == (2, 2, 84, 84, 3)
     assert frames[:, :, 0, 0, 0].tolist() == [[14, 114], [10, 110]]
 
@@ -79,12 +79,12 @@ def test_calvin_with_a_foreign_class(calvin: Path) -> None:
 
 
 def test_calvins_bad_frames_are_named(calvin: Path) -> None:
-    found = CalvinEpisodes(calvin)
+    episodes = CalvinEpisodes(calvin)
     frame = calvin / "training" / "episode_0000006.npz"
     whole = frame.read_bytes()
     frame.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match=r"episode_0000006\.npz: not a whole npz file") as caught:
-        found.actions(0)
+        episodes.actions(0)
     assert caught.value.kind == "truncated"
     np.savez(frame, robot_obs=np.full(15, np.nan), rel_actions=np.zeros(7))
     with pytest.raises(DataError, match="NaN or infinity at control step 1"):
@@ -110,20 +110,20 @@ def bridge_place(tmp_path: Path, date: str, number: int = 0) -> Path:
 def test_bridge_raw(tmp_path: Path) -> None:
     """Recorded after the latency was mended: T = 11 actions for 12 pictures, im_10 after im_9."""
     write_bridge(bridge_place(tmp_path, "2022-01-05_10-00-00"), pictures=12)
-    found = open_source(tmp_path)
-    assert (len(found), found.instruction(0), found.task(0)) == (1, "put corn in pot", "corn_in_pot")
-    np.testing.assert_array_equal(found.actions(0), [np.full(7, 0.1 * t, np.float32) for t in range(11)])
-    np.testing.assert_array_equal(found.states(0)[10], np.arange(7) + 10)
-    assert found.frames(0, [10, 2])[:, 0, 0, 0, 0].tolist() == [100, 20]
+    episodes = open_source(tmp_path)
+    assert (len(episodes), episodes.instruction(0), episodes.task(0)) == (1, "put corn in pot", "corn_in_pot")
+    np.testing.assert_array_equal(episodes.actions(0), [np.full(7, 0.1 * t, np.float32) for t in range(11)])
+    np.testing.assert_array_equal(episodes.states(0)[10], np.arange(7) + 10)
+    assert episodes.frames(0, [10, 2])[:, 0, 0, 0, 0].tolist() == [100, 20]
 
 
 def test_bridge_raw_of_before_the_latency_was_mended(tmp_path: Path) -> None:
     """Action t belongs to picture t + 1, and the last action to none."""
     write_bridge(bridge_place(tmp_path, "2021-07-01_10-00-00"))
-    found = BridgeRawEpisodes(tmp_path)
-    np.testing.assert_array_equal(found.states(0)[:, 0], [1, 2, 3])
-    np.testing.assert_allclose(found.actions(0)[:, 0], [0, 0.1, 0.2], atol=1e-7)
-    assert found.frames(0, [0])[0, 0, 0, 0, 0] == 10
+    episodes = BridgeRawEpisodes(tmp_path)
+    np.testing.assert_array_equal(episodes.states(0)[:, 0], [1, 2, 3])
+    np.testing.assert_allclose(episodes.actions(0)[:, 0], [0, 0.1, 0.2], atol=1e-7)
+    assert episodes.frames(0, [0])[0, 0, 0, 0, 0] == 10
 
 
 def test_bad_bridge_trajectories_are_quarantined(tmp_path: Path) -> None:
@@ -154,13 +154,13 @@ def robomimic(tmp_path: Path) -> Path:
 
 
 def test_robomimic(robomimic: Path) -> None:
-    found = open_source(f"hdf5:{robomimic}?instruction=lift the cube")
-    assert found.embodiment.cameras == ("agentview_image",)
-    assert (len(found), found.instruction(2)) == (3, "lift the cube")
-    assert found.states(2)[0].tolist() == [10, 10, 10, 0, 0, 0, 1, 0, 0], "demo_10 comes after demo_2"
-    assert (found.frames(1, [3]) == 2).all()
+    episodes = open_source(f"hdf5:{robomimic}?instruction=lift the cube")
+    assert episodes.embodiment.cameras == ("agentview_image",)
+    assert (len(episodes), episodes.instruction(2)) == (3, "lift the cube")
+    assert episodes.states(2)[0].tolist() == [10, 10, 10, 0, 0, 0, 1, 0, 0], "demo_10 comes after demo_2"
+    assert (episodes.frames(1, [3]) == 2).all()
     with h5py.File(robomimic) as file:
-        np.testing.assert_array_equal(found.actions(0), np.asarray(file["data/demo_0/actions"], np.float32))
+        np.testing.assert_array_equal(episodes.actions(0), np.asarray(file["data/demo_0/actions"], np.float32))
 
 
 def test_robomimic_has_no_sentences(robomimic: Path) -> None:
@@ -177,10 +177,10 @@ def test_libero_brings_its_sentence(tmp_path: Path) -> None:
             demo[f"obs/{name}"] = np.zeros((2, width))
         demo["obs/agentview_rgb"] = np.zeros((2, 8, 8, 3), np.uint8)
         demo["obs/eye_in_hand_rgb"] = np.zeros((2, 8, 8, 3), np.uint8)
-    found = open_hdf5(tmp_path)
-    assert found.instruction(0) == "turn on the stove"
-    assert found.embodiment.cameras == ("agentview_rgb", "eye_in_hand_rgb")
-    assert found.embodiment.state_dim == 8
+    episodes = open_hdf5(tmp_path)
+    assert episodes.instruction(0) == "turn on the stove"
+    assert episodes.embodiment.cameras == ("agentview_rgb", "eye_in_hand_rgb")
+    assert episodes.embodiment.state_dim == 8
 
 
 def write_aloha(path: Path, compressed: bool, width: int = 14) -> np.ndarray:
@@ -201,12 +201,12 @@ def write_aloha(path: Path, compressed: bool, width: int = 14) -> np.ndarray:
 @pytest.mark.parametrize("compressed", [False, True])
 def test_aloha(tmp_path: Path, compressed: bool) -> None:
     qpos = write_aloha(tmp_path / "episode_0.hdf5", compressed)
-    found = open_source(tmp_path)
-    assert found.embodiment.cameras == ("cam_high", "cam_left_wrist")
-    assert found.instruction(0) == "transfer the cube"
-    np.testing.assert_array_equal(found.states(0), qpos.astype(np.float32))
-    np.testing.assert_array_equal(found.actions(0), (qpos + 1).astype(np.float32))
-    assert found.frames(0, [2, 0])[:, :, 3, 3, 0].tolist() == [[20, 21], [0, 1]]
+    episodes = open_source(tmp_path)
+    assert episodes.embodiment.cameras == ("cam_high", "cam_left_wrist")
+    assert episodes.instruction(0) == "transfer the cube"
+    np.testing.assert_array_equal(episodes.states(0), qpos.astype(np.float32))
+    np.testing.assert_array_equal(episodes.actions(0), (qpos + 1).astype(np.float32))
+    assert episodes.frames(0, [2, 0])[:, :, 3, 3, 0].tolist() == [[20, 21], [0, 1]]
 
 
 def test_bad_hdf5_is_quarantined(tmp_path: Path) -> None:

@@ -37,9 +37,9 @@ def test_parquet_pairs(tmp_path: Path, struct: bool) -> None:
     column = [{"bytes": p, "path": None} for p in pictures] if struct else pictures
     table = pa.table({"caption": [f"shade {i}" for i in range(5)], "image": column})
     pq.write_table(table, tmp_path / "part-0.parquet", row_group_size=2)
-    found = open_source(tmp_path)
-    assert [found.text(i) for i in range(5)] == [f"shade {i}" for i in range(5)]
-    assert [int(found.image(i)[0, 0, 0]) for i in (4, 0, 3)] == [40, 0, 30]
+    pairs = open_source(tmp_path)
+    assert [pairs.text(i) for i in range(5)] == [f"shade {i}" for i in range(5)]
+    assert [int(pairs.image(i)[0, 0, 0]) for i in (4, 0, 3)] == [40, 0, 30]
 
 
 def test_bad_parquet_is_quarantined(tmp_path: Path) -> None:
@@ -68,9 +68,9 @@ def test_interleaved_documents(tmp_path: Path) -> None:
         {"texts": [None, "ein Bild"], "images": ["pictures/1.png", None]},
     ]
     (tmp_path / "docs.jsonl").write_text("\n\n".join(map(json.dumps, lines)))
-    found = open_source(tmp_path)
-    assert [type(part) for part in found.document(0).parts] == [str, bytes, str]
-    assert found.document(1).parts[1] == "ein Bild"
+    documents = open_source(tmp_path)
+    assert [type(part) for part in documents.document(0).parts] == [str, bytes, str]
+    assert documents.document(1).parts[1] == "ein Bild"
 
 
 @pytest.mark.parametrize(
@@ -114,24 +114,24 @@ def test_pairs_over_a_url(tmp_path: Path) -> None:
         for level in (10, 20):
             writer.add(ImageText(grey(level), f"level {level}"))
     for name in (upload(tmp_path / "pairs", "pairs"), f"file://{tmp_path / 'pairs'}"):
-        found = open_source(f"webdataset:{name}")
-        assert [found.text(i) for i in range(2)] == ["level 10", "level 20"]
-        assert abs(int(found.image(1)[0, 0, 0]) - 20) <= 2
+        pairs = open_source(f"webdataset:{name}")
+        assert [pairs.text(i) for i in range(2)] == ["level 10", "level 20"]
+        assert abs(int(pairs.image(1)[0, 0, 0]) - 20) <= 2
     assert parse(upload(tmp_path / "pairs", "again")).format.name == "webdataset"
 
 
 @pytest.mark.parametrize("name", ["lerobot_v21_image", "lerobot_v3_image", "lerobot_v21_video", "lerobot_v3_video"])
 def test_lerobot_over_a_url(name: str) -> None:
-    found, expected = open_source(upload(FIXTURES / name, name)), np.load(FIXTURES / name / "expected.npz")
-    np.testing.assert_array_equal(found.actions(2), expected["actions_2"])
-    np.testing.assert_array_equal(found.frames(1, [3, 0]), expected["frames_1"][[3, 0]])
+    episodes, expected = open_source(upload(FIXTURES / name, name)), np.load(FIXTURES / name / "expected.npz")
+    np.testing.assert_array_equal(episodes.actions(2), expected["actions_2"])
+    np.testing.assert_array_equal(episodes.frames(1, [3, 0]), expected["frames_1"][[3, 0]])
 
 
 def test_rlds_over_a_url() -> None:
-    found = open_source(upload(FIXTURES / "rlds" / "tfrecord" / "bridge_dataset", "bridge_dataset"))
+    remote = open_source(upload(FIXTURES / "rlds" / "tfrecord" / "bridge_dataset", "bridge_dataset"))
     local = open_source(FIXTURES / "rlds" / "tfrecord" / "bridge_dataset")
-    np.testing.assert_array_equal(found.actions(1), local.actions(1))
-    np.testing.assert_array_equal(found.frames(1, [0]), local.frames(1, [0]))
+    np.testing.assert_array_equal(remote.actions(1), local.actions(1))
+    np.testing.assert_array_equal(remote.frames(1, [0]), local.frames(1, [0]))
 
 
 def test_names_that_cannot_be_opened(tmp_path: Path) -> None:

@@ -30,11 +30,11 @@ def test_a_flipped_bit_is_a_named_record(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[500] ^= 1
     path.write_bytes(data)
-    found = RldsEpisodes(tmp_path)
+    episodes = RldsEpisodes(tmp_path)
     with pytest.raises(DataError, match=r"00000-of-00002: record at byte 0: the checksum does not fit") as caught:
-        found.actions(0)
+        episodes.actions(0)
     assert caught.value.kind == "checksum"
-    assert len(found.actions(1)) > 0
+    assert len(episodes.actions(1)) > 0
 
 
 @pytest.mark.parametrize("keep", [5, 11, 12, 400, -1, -5])

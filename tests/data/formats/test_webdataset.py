@@ -50,13 +50,13 @@ def test_round_trip(tmp_path: Path) -> None:
         "shard-000001.tar",
         "shard-000002.tar",
     ]
-    found = WebDatasetPairs(root)
-    assert len(found) == 8
-    assert found.recording == {"renderer": "none"}
+    opened = WebDatasetPairs(root)
+    assert len(opened) == 8
+    assert opened.recording == {"renderer": "none"}
     for i in (7, 0, 3):
-        assert found.text(i) == pairs[i].text
-        assert np.abs(found.image(i).astype(int) - pairs[i].image).mean() < 2
-    assert found[2].text == pairs[2].text
+        assert opened.text(i) == pairs[i].text
+        assert np.abs(opened.image(i).astype(int) - pairs[i].image).mean() < 2
+    assert opened[2].text == pairs[2].text
     assert len(WebDatasetPairs(root / "shard-000002.tar")) == 2
     assert list(members(root / "shard-000000.tar"))[:3] == ["000000000.jpg", "000000000.txt", "000000000.json"]
 
@@ -70,14 +70,14 @@ def test_the_same_pairs_give_the_same_bytes(tmp_path: Path) -> None:
 def test_the_webdataset_package_reads_them(tmp_path: Path) -> None:
     webdataset = pytest.importorskip("webdataset")
     root = write(tmp_path / "set", make_pairs(4))
-    found = WebDatasetPairs(root)
+    opened = WebDatasetPairs(root)
     shards = [str(path) for path in sorted(root.glob("*.tar"))]
     samples = list(webdataset.WebDataset(shards, shardshuffle=False).decode("rgb8"))
     assert len(samples) == 4
     for i, sample in enumerate(samples):
-        assert sample["txt"] == found.text(i)
+        assert sample["txt"] == opened.text(i)
         assert sample["json"] == {"index": i}
-        assert np.abs(sample["jpg"].astype(int) - found.image(i)).max() <= 2
+        assert np.abs(sample["jpg"].astype(int) - opened.image(i)).max() <= 2
 
 
 def test_shards_of_other_writers(tmp_path: Path) -> None:
@@ -85,8 +85,8 @@ def test_shards_of_other_writers(tmp_path: Path) -> None:
     jpg = members(write(tmp_path / "set", make_pairs(1)) / "shard-000000.tar")["000000000.jpg"]
     content = {"a/1.jpg": jpg, "a/1.txt": b"one", "b/1.jpeg": jpg, "b/1.seg.png": b"", "b/1.txt": b"two"}
     pack(tmp_path / "other.tar", content)
-    found = WebDatasetPairs(tmp_path / "other.tar")
-    assert [found.text(i) for i in range(len(found))] == ["one", "two"]
+    pairs = WebDatasetPairs(tmp_path / "other.tar")
+    assert [pairs.text(i) for i in range(len(pairs))] == ["one", "two"]
 
 
 @pytest.mark.parametrize("cut", [1, 512, 700, 1024, 10_000])
@@ -119,10 +119,10 @@ def test_a_corrupt_jpeg_is_named_when_it_is_read(tmp_path: Path) -> None:
     content = members(write(tmp_path / "set", make_pairs(3)) / "shard-000000.tar")
     content["000000001.jpg"] = content["000000001.jpg"][:300]
     pack(tmp_path / "shard.tar", content)
-    found = WebDatasetPairs(tmp_path / "shard.tar")
-    found.image(0)
+    pairs = WebDatasetPairs(tmp_path / "shard.tar")
+    pairs.image(0)
     with pytest.raises(DataError, match=r"shard\.tar: 000000001\.jpg: cannot decode"):
-        found.image(1)
+        pairs.image(1)
 
 
 def test_no_shards(tmp_path: Path) -> None:

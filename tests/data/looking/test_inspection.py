@@ -111,7 +111,7 @@ def test_sheet_of_pairs_has_a_caption_under_each_picture(
 
 
 @pytest.mark.parametrize(
-    ("count", "wanted", "expected"), [(1, 8, [0]), (3, 8, [0, 1, 2]), (10, 3, [0, 4, 9]), (9, 3, [0, 4, 8])]
+    ("count", "most", "expected"), [(1, 8, [0]), (3, 8, [0, 1, 2]), (10, 3, [0, 4, 9]), (9, 3, [0, 4, 8])]
 )
-def test_spaced(count: int, wanted: int, expected: list[int]) -> None:
-    assert spaced(count, wanted) == expected
+def test_spaced(count: int, most: int, expected: list[int]) -> None:
+    assert spaced(count, most) == expected

@@ -47,7 +47,7 @@ def test_good_data_has_no_warning() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "warning"),
     [
         ("inverted", "gripper looks inverted: action 'gripper' and state 'gripper' correlate by"),
         ("still", "state 'x' never moves"),
@@ -55,9 +55,9 @@ def test_good_data_has_no_warning() -> None:
         ("dark", "camera 'front' is black in 100% of the episodes"),
     ],
 )
-def test_each_wrong_is_warned_of(wrong: str, said: str) -> None:
+def test_each_wrong_is_warned_of(wrong: str, warning: str) -> None:
     (note,) = notes(**{wrong: True})
-    assert note.startswith(said)
+    assert note.startswith(warning)
 
 
 def test_grippers_outside_their_range() -> None:
@@ -107,9 +107,9 @@ def test_an_episode_with_nan_is_set_aside() -> None:
 
 def test_missing_instructions_are_counted() -> None:
     quarantine = Quarantine()
-    found = summarise(open_for_looking(FIXTURES / "rlds" / "tfrecord" / "bridge_dataset", quarantine), quarantine)
-    assert (found["episodes"], found["bad"]) == (2, {"instruction": 1})
-    assert found["warnings"][0] == "instruction or caption missing in 1 rows"
+    summary = summarise(open_for_looking(FIXTURES / "rlds" / "tfrecord" / "bridge_dataset", quarantine), quarantine)
+    assert (summary["episodes"], summary["bad"]) == (2, {"instruction": 1})
+    assert summary["warnings"][0] == "instruction or caption missing in 1 rows"
 
 
 @pytest.mark.parametrize("name", ["lerobot_v21_video", "lerobot_v3_image", "rlds/array_record/bridge_dataset"])

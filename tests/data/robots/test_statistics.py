@@ -40,15 +40,15 @@ def accumulate(*parts: np.ndarray) -> FieldStatistics:
 
 @given(ROWS)
 def test_against_numpy(rows: np.ndarray) -> None:
-    found = accumulate(rows)
-    assert found.count == len(rows)
-    np.testing.assert_allclose(found.mean, rows.mean(0), rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(found.std, rows.std(0), rtol=1e-6, atol=1e-6)
-    np.testing.assert_array_equal(found.min, rows.min(0))
-    np.testing.assert_array_equal(found.max, rows.max(0))
+    statistics = accumulate(rows)
+    assert statistics.count == len(rows)
+    np.testing.assert_allclose(statistics.mean, rows.mean(0), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(statistics.std, rows.std(0), rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(statistics.min, rows.min(0))
+    np.testing.assert_array_equal(statistics.max, rows.max(0))
     for name, q in QUANTILES.items():
         exact = np.quantile(rows, q, axis=0, method="lower")
-        np.testing.assert_allclose(getattr(found, name), exact, rtol=1.01 * ACCURACY, atol=1e-9)
+        np.testing.assert_allclose(getattr(statistics, name), exact, rtol=1.01 * ACCURACY, atol=1e-9)
 
 
 @given(ROWS, st.integers(0, 60), st.integers(0, 60))
@@ -98,23 +98,23 @@ def test_states_invert(statistics: Statistics, values: np.ndarray) -> None:
 
 
 def test_outliers_are_clipped_but_not_the_gripper(statistics: Statistics) -> None:
-    found = statistics.normalise_action(np.array([100.0, -100.0, 0.25, 7.0]), GRIPPER)
-    assert found.tolist() == [CLIP, -CLIP, 0.0, 7.0]
-    assert found.dtype == np.float32
+    normalised = statistics.normalise_action(np.array([100.0, -100.0, 0.25, 7.0]), GRIPPER)
+    assert normalised.tolist() == [CLIP, -CLIP, 0.0, 7.0]
+    assert normalised.dtype == np.float32
 
 
 def test_a_dimension_that_never_moved_is_not_blown_up(statistics: Statistics) -> None:
-    found = statistics.normalise_action(np.array([1.0, -3.0, 0.25 + 1e-7, 0.0]), GRIPPER)
-    assert abs(found[2]) < 1e-6
+    normalised = statistics.normalise_action(np.array([1.0, -3.0, 0.25 + 1e-7, 0.0]), GRIPPER)
+    assert abs(normalised[2]) < 1e-6
     assert abs(statistics.normalise_state(np.array([5.0, 0.1 + 1e-7]))[1]) < 1e-6
 
 
 def test_of_episodes_counts_every_step(robot: Embodiment, make_episode) -> None:
     episodes = [make_episode(seed, steps=4 + seed) for seed in range(3)]
-    found = of_episodes(MemoryEpisodes(robot, episodes))
-    assert found.state.count == found.action.count == 4 + 5 + 6
+    statistics = of_episodes(MemoryEpisodes(robot, episodes))
+    assert statistics.state.count == statistics.action.count == 4 + 5 + 6
     states = np.concatenate([episode.states for episode in episodes])
-    np.testing.assert_allclose(found.state.mean, states.mean(0), rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(statistics.state.mean, states.mean(0), rtol=1e-6, atol=1e-7)
 
 
 def test_saved_and_loaded(statistics: Statistics, tmp_path: Path) -> None:
@@ -222,15 +222,17 @@ def test_recorded_actions_come_back_or_are_reported(rows: np.ndarray, normalizat
     robot = Embodiment("arm", 1, (), ("a", "b", "c"), ("a", "b", "c"), (), 10.0)
     total = RobotAccumulator(robot)
     total.add(rows, rows, "set")
-    found = total.result(normalization)
-    errors = np.abs(found.denormalise_action(found.normalise_action(rows, ()), ()) - rows)
-    assert found.action_clipping is not None
-    exact = 1e-6 * (np.abs(rows).max(0) + np.array(found.action_scaling(()).scale)) + 1e-6
-    still = np.array([rule == "constant" for rule in found.action_scaling(()).rule])
-    np.testing.assert_allclose(errors.max(0)[~still], np.array(found.action_clipping.largest)[~still], atol=exact.max())
-    shares, means = np.array(found.action_clipping.share), np.array(found.action_clipping.mean)
-    assert ((shares > 0) == (np.array(found.action_clipping.largest) > 0)).all()
-    assert (means <= np.array(found.action_clipping.largest)).all()
+    statistics = total.result(normalization)
+    errors = np.abs(statistics.denormalise_action(statistics.normalise_action(rows, ()), ()) - rows)
+    assert statistics.action_clipping is not None
+    exact = 1e-6 * (np.abs(rows).max(0) + np.array(statistics.action_scaling(()).scale)) + 1e-6
+    still = np.array([rule == "constant" for rule in statistics.action_scaling(()).rule])
+    np.testing.assert_allclose(
+        errors.max(0)[~still], np.array(statistics.action_clipping.largest)[~still], atol=exact.max()
+    )
+    shares, means = np.array(statistics.action_clipping.share), np.array(statistics.action_clipping.mean)
+    assert ((shares > 0) == (np.array(statistics.action_clipping.largest) > 0)).all()
+    assert (means <= np.array(statistics.action_clipping.largest)).all()
     if normalization == "min-max":
         assert not shares.any()
 
@@ -241,12 +243,12 @@ def test_the_clipping_of_a_heavy_tail_is_counted() -> None:
     robot = Embodiment("arm", 1, (), ("x",), ("x",), (), 10.0)
     total = RobotAccumulator(robot)
     total.add(values[:, None], values[:, None], "set")
-    found = total.result()
-    assert found.action_clipping is not None
-    high = 1.5 * found.action.q99[0]
-    assert found.action_clipping.share[0] == pytest.approx(16 / 1986)
-    assert found.action_clipping.largest[0] == pytest.approx(4 - high, rel=1e-2)
-    assert found.action_clipping.mean[0] == pytest.approx(4 - high, rel=1e-2)
+    statistics = total.result()
+    assert statistics.action_clipping is not None
+    high = 1.5 * statistics.action.q99[0]
+    assert statistics.action_clipping.share[0] == pytest.approx(16 / 1986)
+    assert statistics.action_clipping.largest[0] == pytest.approx(4 - high, rel=1e-2)
+    assert statistics.action_clipping.mean[0] == pytest.approx(4 - high, rel=1e-2)
 
 
 def test_states_are_bounded_and_noise_is_not_blown_up() -> None:
@@ -333,15 +335,15 @@ def test_a_single_row_is_a_constant() -> None:
 
 def test_huge_values_have_right_quantiles() -> None:
     """Half of the rows beyond what the sketch tells apart: their quantiles are the extremes."""
-    found = one_field(np.where(np.arange(100) % 2, 1e30, 1.0))
-    assert found.q99 == (1e30,)
-    assert found.q01[0] == pytest.approx(1.0, rel=2e-3)
+    field = one_field(np.where(np.arange(100) % 2, 1e30, 1.0))
+    assert field.q99 == (1e30,)
+    assert field.q01[0] == pytest.approx(1.0, rel=2e-3)
 
 
 def test_a_long_episode_is_counted_in_pieces() -> None:
     rows = np.random.default_rng(3).normal(5, 2, (200_000, 1))
-    found = accumulate(rows)
-    np.testing.assert_allclose((found.mean[0], found.std[0]), (rows.mean(), rows.std()), rtol=1e-9)
+    field = accumulate(rows)
+    np.testing.assert_allclose((field.mean[0], field.std[0]), (rows.mean(), rows.std()), rtol=1e-9)
 
 
 def test_an_episode_that_cannot_be_used_counts_for_nothing() -> None:

@@ -110,9 +110,9 @@ def test_the_batch_gives_every_document_back(table: list[tuple[int, int, int]], 
     for row, expected in enumerate(packed):
         documents = unpack(batch, row)
         assert len(documents) == len(expected)
-        for got, want in zip(documents, expected, strict=True):
-            for name in vars(want):
-                np.testing.assert_array_equal(getattr(got, name), getattr(want, name), err_msg=name)
+        for unpacked, original in zip(documents, expected, strict=True):
+            for name in vars(original):
+                np.testing.assert_array_equal(getattr(unpacked, name), getattr(original, name), err_msg=name)
         check_empty_places(batch, row)
 
 

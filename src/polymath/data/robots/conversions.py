@@ -64,12 +64,12 @@ def rotation(values: Float[np.ndarray, "*n k"], source: Rotation, target: Rotati
     """The same rotations written in another way; widths 3 (euler xyz, axis-angle), 4 (quaternion xyzw), 6 (columns)."""
     values = np.asarray(values, np.float64)
     lead = values.shape[:-1]
-    found = _from(values.reshape(-1, values.shape[-1]), source)
+    rotations = _from(values.reshape(-1, values.shape[-1]), source)
     result = {
-        "euler xyz": lambda: found.as_euler("xyz"),
-        "axis-angle": found.as_rotvec,
-        "quaternion xyzw": lambda: found.as_quat(canonical=True),
-        "rotation 6d": lambda: found.as_matrix()[:, :, :2].transpose(0, 2, 1).reshape(-1, 6),
+        "euler xyz": lambda: rotations.as_euler("xyz"),
+        "axis-angle": rotations.as_rotvec,
+        "quaternion xyzw": lambda: rotations.as_quat(canonical=True),
+        "rotation 6d": lambda: rotations.as_matrix()[:, :, :2].transpose(0, 2, 1).reshape(-1, 6),
     }
     if target not in result:
         raise ConfigError(f"rotation {target!r}: choose from {', '.join(result)}")

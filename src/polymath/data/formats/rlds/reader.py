@@ -157,13 +157,13 @@ class RldsEpisodes:
 
     def _check_fields(self) -> None:
         vectors = [part.field for part in (*self.fields.state, *self.fields.action)]
-        wanted = {
+        fields_by_role = {
             "numbers": vectors,
             "pictures": self.fields.images,
             "text": (self.fields.instruction,),
             "flags": ("is_first",),
         }
-        for role, paths in wanted.items():
+        for role, paths in fields_by_role.items():
             for path in paths:
                 feature = self.features.get(f"steps/{path}")
                 if feature is None:

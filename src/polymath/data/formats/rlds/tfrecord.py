@@ -69,5 +69,5 @@ def index(path: Path) -> tuple[list[Record], DataError | None]:
     return records, None
 
 
-def _broken(path: Path, position: int, what: str) -> DataError:
-    return DataError(f"{path}: truncated or damaged at byte {position}: {what}; copy the file again", "truncated")
+def _broken(path: Path, position: int, reason: str) -> DataError:
+    return DataError(f"{path}: truncated or damaged at byte {position}: {reason}; copy the file again", "truncated")
