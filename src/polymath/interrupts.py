@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM, which schedulers send, as one KeyboardInterrupt that cannot be lost.
 
 Python raises it wherever the main thread stands. Where that is inside a callback of a C library, the library prints the
-exception and goes on; so the signal is remembered too, and long work asks for it between its steps.
+exception and continues; so the signal is remembered too, and long work checks for it between its steps.
 """
 
 import signal

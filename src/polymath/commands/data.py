@@ -74,7 +74,7 @@ def prepare(
 
     Args:
         sources: Data sets, as webdataset:PATH, rlds:PATH?split=val, or PATH alone.
-        out: The directory to write; one that was begun with the same settings is resumed.
+        out: The directory to write; an unfinished one with the same settings is resumed.
         tokenizer: A tokenizer.json.
         preset: Whose sequence layout is packed for, see `polymath presets`.
         layout: Fields of that layout to change, as length=4096 max_images=64.

@@ -100,7 +100,7 @@ def parse(text: str) -> Module:
             lines = None
         elif lines is not None and _STARTS.match(line):
             lines.append(line.strip())
-        elif lines:  # the attributes of a kernel go on over several lines
+        elif lines:  # the attributes of a kernel span several lines
             lines[-1] += line
     if not entry:
         raise ValueError("the text holds no ENTRY computation: it is no HLO")

@@ -1,4 +1,4 @@
-"""What is said on standard error before the first step of a run."""
+"""Messages on standard error before the first step of a run."""
 
 from rich.console import Console
 

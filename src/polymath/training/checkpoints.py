@@ -1,4 +1,4 @@
-"""Checkpoints by orbax: atomic, the newest few kept, restored straight into the wanted shapes and dtypes.
+"""Checkpoints by orbax: atomic, the newest few kept, restored straight into the requested shapes and dtypes.
 
     PHASE/STEP/default/                what orbax writes: the arrays of the state, cut into chunks
     PHASE/STEP/_CHECKPOINT_METADATA    its "custom_metadata" holds a checksum of every array

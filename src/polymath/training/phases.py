@@ -25,7 +25,7 @@ class PhasePlan:
 
 
 def plan_phases(recipe: Recipe, out: Path, start: Start, phases: Sequence[str] | None, *, has_pairs: bool) -> PhasePlan:
-    """The plan for the run directory `out`, which may have begun already; `phases`: those asked for, None for usual.
+    """The plan for the run directory `out`, which may have begun already; `phases`: None for the usual ones.
 
     Usual are both phases with image-text pairs, and without them the robot phase on episodes alone. That phase then
     trains every weight if it would else freeze some that were drawn at random.

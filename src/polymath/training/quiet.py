@@ -36,7 +36,7 @@ def quiet_threads() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        error.__traceback__ = None  # it holds the coroutines, whose end is otherwise told when it is freed
+        error.__traceback__ = None  # it holds the coroutines, whose end is otherwise logged when it is freed
         time.sleep(SETTLE_SECONDS)
         gc.collect()
         raise

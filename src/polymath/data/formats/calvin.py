@@ -45,11 +45,10 @@ class _Stretch(NamedTuple):
 class CalvinEpisodes:
     """The annotated stretches of one split, as `interface.EpisodeSet`; actions are rel_actions, state is robot_obs.
 
-    `path` is a split (training, validation) or a task directory, of which `split` is taken, training
-    unless said. The static camera has 200
-    pixels, the gripper's 84: open it with an `image_size`, or with one of its `cameras`. Raises DataError naming file,
-    annotation and remedy for an empty sentence, a reversed span or one whose frames are missing; with another `on_bad`
-    such annotations are reported by their number and left out.
+    `path` is a split (training, validation) or a task directory, of which `split` is taken (default: training). The
+    static camera has 200 pixels, the gripper's 84: open it with an `image_size`, or with one of its `cameras`. Raises
+    DataError naming file, annotation and remedy for an empty sentence, a reversed span or one whose frames are missing;
+    with another `on_bad` such annotations are reported by their number and left out.
     """
 
     def __init__(
