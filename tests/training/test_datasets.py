@@ -18,7 +18,7 @@ from polymath.presets.demo import TINY
 from polymath.tokenizer import ControlTokens, Tokenizer, corpus
 from polymath.tokenizer import train as train_tokenizer
 from polymath.training.announcements import announce_clipping
-from polymath.training.datasets import DataSets, TrainingData
+from polymath.training.datasets import DataSets, TrainingData, in_slot
 from polymath.training.run import DataRecord, Run
 from polymath.types import Embodiment, Episode
 
@@ -69,6 +69,17 @@ def test_two_robots_in_one_slot_are_refused(tmp_path: Path, tokenizer_file: Path
     prepare([str(other)], tokenizer_file, LAYOUT, tmp_path / "prepared", Settings())
     with pytest.raises(DataError, match=r"one and .*00-two: robots 'arm' and 'leg' share slot 4"):
         _ = DataSets(TrainingData(one, prepared=(tmp_path / "prepared",)), 16).robot
+
+
+def test_the_remedy_for_two_robots_in_one_slot_works(tmp_path: Path, tokenizer_file: Path) -> None:
+    one, other = write(tmp_path / "one"), write(tmp_path / "two", replace(ROBOT, name="leg"))
+    prepare([str(other)], tokenizer_file, LAYOUT, tmp_path / "prepared", Settings())
+    data = in_slot(TrainingData(f"{one}?weight=2", prepared=(tmp_path / "prepared",)), 7)
+    assert DataSets(data, 16).robot[0].slot == 7
+    with pytest.raises(ConfigError, match=r"--slot 7: --data names no raw set of episodes"):
+        in_slot(TrainingData(prepared=(tmp_path / "prepared",)), 7)
+    with pytest.raises(ConfigError, match="99' is none of 0 to 31"):
+        _ = DataSets(in_slot(TrainingData(one), 99), 16).robot
 
 
 def test_a_set_prepared_with_another_normalisation(tmp_path: Path, tokenizer_file: Path) -> None:

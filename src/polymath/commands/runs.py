@@ -74,6 +74,7 @@ def train(
     adapters: str | None = None,
     rank: int | None = None,
     controls: str | None = None,
+    slot: int | None = None,
     json: bool = False,
 ) -> None:
     """Train a preset, phase after phase; run again, it continues from its newest checkpoint.
@@ -96,11 +97,12 @@ def train(
         adapters: Train low-rank adapters alone, on the weights whose names this regular expression matches.
         rank: Of the adapters, 16 unless given.
         controls: Of prepared sets with several robots, the folder of the one that the run is for.
+        slot: The control token (0 to 31) of the raw episodes' robot, where another robot has the set's own.
         json: Print one JSON object instead of a line.
     """
     from polymath.config import apply_overrides
     from polymath.errors import ConfigError
-    from polymath.training.datasets import sort_data
+    from polymath.training.datasets import in_slot, sort_data
     from polymath.training.job import train as train_run
     from polymath.training.phases import plan_phases
     from polymath.training.processes import start_processes
@@ -117,6 +119,7 @@ def train(
     recipe = _recipe(preset, begin.published.get("decoder"), adapters, rank)
     recipe = apply_overrides(recipe, [assignment for group in set for assignment in group])
     sources, has_pairs = sort_data(data)
+    sources = sources if slot is None else in_slot(sources, slot)
     plan = plan_phases(recipe, out, begin, phases, has_pairs=has_pairs)
     if plan.note:
         print(plan.note, file=sys.stderr)

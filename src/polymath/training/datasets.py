@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from polymath.data.formats.fitted import FittedEpisodes
-from polymath.data.formats.opening import open_source, parse
+from polymath.data.formats.opening import name_with, open_source, parse
 from polymath.data.interface import EpisodeSet
 from polymath.data.loading.loader import Source
 from polymath.data.loading.on_the_fly import OnTheFly
@@ -48,6 +48,16 @@ class TrainingData:
     pairs: tuple[Path | str, ...] = ()
     prepared: tuple[Path | str, ...] = ()
     controls: str | None = None
+
+
+def in_slot(data: TrainingData, slot: int) -> TrainingData:
+    """The data with its raw set of episodes under another control token, as `?slot=` behind its name says.
+
+    Raises ConfigError where no raw set is named: a prepared one has the slot that it was prepared with.
+    """
+    if not isinstance(data.robot, str | Path):
+        raise ConfigError(f"--slot {slot}: --data names no raw set of episodes; prepare a set with NAME?slot={slot}")
+    return replace(data, robot=name_with(data.robot, {"slot": slot}))
 
 
 def sort_data(sources: Sequence[str | EpisodeSet]) -> tuple[TrainingData, bool]:
