@@ -171,6 +171,9 @@ def test_rows_without_a_text_are_drawn_alike() -> None:
 def test_a_language_model_without_its_files(language: Path, tokenizer: Tokenizer) -> None:
     config = with_decoder_of(TINY, language).model.decoder
     (language / "tokenizer.json").unlink()
+    with pytest.raises(CheckpointError, match=r"tokenizer\.json: no such file, or not readable"):
+        load_language(language, config, tokenizer)
+    (language / "tokenizer.json").write_text("{")
     with pytest.raises(CheckpointError, match=r"tokenizer\.json: not a tokenizer file"):
         load_language(language, config, tokenizer)
     settings = json.loads((language / "config.json").read_text())
