@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from polymath.data.formats.fitted import FittedEpisodes
-from polymath.data.formats.opening import name_with, open_source, parse
+from polymath.data.formats.opening import name_with, named_twice, open_source, parse
 from polymath.data.interface import EpisodeSet
 from polymath.data.loading.loader import Source
 from polymath.data.loading.on_the_fly import OnTheFly
@@ -67,13 +67,11 @@ def sort_data(sources: Sequence[str | EpisodeSet]) -> tuple[TrainingData, bool]:
     """
     objects = [source for source in sources if not isinstance(source, str)]
     names = [source for source in sources if isinstance(source, str)]
-    doubled = next((name for name in names if names.count(name) > 1), None)
-    if doubled is not None:
-        raise ConfigError(f"--data {doubled}: is named twice; name it once, and count it more with ?weight=2")
     for source in objects:
         if not isinstance(getattr(source, "embodiment", None), Embodiment):
             raise ConfigError(f"data: a {type(source).__name__} is neither a name nor an EpisodeSet with an embodiment")
     prepared = tuple(name for name in names if is_prepared(split(name)[0]))
+    _check_once([name for name in names if name not in prepared], prepared)
     kinds = {name: parse(split(name)[0]).kind for name in names if name not in prepared}
     robots: list[str | EpisodeSet] = [*objects, *(name for name, kind in kinds.items() if kind == "episodes")]
     if len(robots) > 1 or not (robots or prepared):
@@ -218,6 +216,15 @@ class DataSets:
                 f"--data: holds several robots, {named}; choose the one that the run is for with --controls FOLDER"
             )
         return folders[0]
+
+
+def _check_once(raw: Sequence[str], prepared: Sequence[str]) -> None:
+    """Raise ConfigError if two names are of one set, however they are spelt and whatever they count."""
+    doubled = named_twice([split(name)[0] for name in raw])
+    folders = [Path(split(name)[0].removeprefix("prepared:")).resolve() for name in prepared]
+    doubled = doubled or next((name for i, name in enumerate(prepared) if folders[i] in folders[:i]), None)
+    if doubled is not None:
+        raise ConfigError(f"--data {doubled}: is named twice; name it once, and count it more with ?weight=2")
 
 
 def _name_of(robot: Path | str | EpisodeSet) -> str:

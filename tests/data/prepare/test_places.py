@@ -117,3 +117,19 @@ def test_names_in_any_script(folder: str, tokenizer_file: Path, tmp_path: Path) 
     name = write_pairs(tmp_path / "any" / folder, TEXTS)
     (facts,) = prepare([name], tokenizer_file, LAYOUT, tmp_path / folder, SETTINGS)["sources"].values()
     assert (facts["name"], facts["kept"]) == (name, 40)
+
+
+@pytest.mark.parametrize("second", ["{}", "parquet:{}", "{}/.", "{}/../link"])
+def test_a_source_named_twice_is_refused(second: str, tokenizer_file: Path, tmp_path: Path) -> None:
+    name = write_pairs(tmp_path / "pairs", TEXTS)
+    (tmp_path / "link").symlink_to(tmp_path / "pairs")
+    with pytest.raises(ConfigError, match=r"is named twice; name it once, .*\?weight=2"):
+        prepare([name, second.format(name)], tokenizer_file, LAYOUT, tmp_path / "out", SETTINGS)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("workers", [0, -3])
+def test_no_workers_are_refused(workers: int, tokenizer_file: Path, tmp_path: Path) -> None:
+    name = write_pairs(tmp_path / "pairs", TEXTS)
+    with pytest.raises(ConfigError, match=f"--workers {workers}: must be 1 or more"):
+        prepare([name], tokenizer_file, LAYOUT, tmp_path / "out", SETTINGS, workers=workers)

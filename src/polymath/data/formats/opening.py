@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from polymath import plugins
-from polymath.data.files.paths import locate, place_and_query
+from polymath.data.files.paths import is_local, locate, place_and_query
 from polymath.data.files.quarantine import OnBad, refuse
 from polymath.data.formats.known import BUILT_IN, GROUP, METHODS, Format, all_names, described, format_at, format_named
 from polymath.data.formats.selection import EVERYTHING, OPTIONS, Selection, apply, watched
 from polymath.errors import ConfigError, DataError
 from polymath.types import Embodiment
 
-__all__ = ["Format", "Location", "name_with", "open_source", "parse"]
+__all__ = ["Format", "Location", "name_with", "named_twice", "open_source", "parse"]
 
 AND, AND_IN_A_VALUE = "&", "%26"
 
@@ -86,6 +86,24 @@ def parse(name: str | Path) -> Location:
     return Location(
         chosen, path, own, Selection(**{option: value for option, value in options.items() if option not in own})
     )
+
+
+def named_twice(names: Sequence[str]) -> str | None:
+    """The first name of a data set that an earlier one names too, be it spelt otherwise (`./pairs`, `parquet:pairs`).
+
+    The same files with other options, as another split or other episodes, are another set.
+    """
+    locations: list[Location] = []
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            return name
+        location = parse(name)
+        if is_local(location.path):
+            location = replace(location, path=location.path.resolve())
+        if location in locations:
+            return name
+        locations.append(location)
+    return None
 
 
 def _options(text: str, query: str, chosen: Format) -> dict[str, str]:

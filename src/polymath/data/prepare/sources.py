@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from polymath.data.files.paths import is_local
-from polymath.data.formats.opening import parse
+from polymath.data.formats.opening import named_twice, parse
 from polymath.errors import ConfigError
 from polymath.files import atomic_write
 
@@ -54,6 +54,15 @@ def check_apart(out: Path, names: Sequence[str]) -> None:
         path = parse(name).path
         if is_local(path) and out.resolve().is_relative_to(path.resolve()):
             raise ConfigError(f"--out {out}: lies in the source {name}; choose a directory outside of it")
+
+
+def check_once(names: Sequence[str]) -> None:
+    """Raise ConfigError if two names are of one set: its rows would count twice, and its duplicates go unseen."""
+    doubled = named_twice(names)
+    if doubled is not None:
+        raise ConfigError(
+            f"{doubled}: is named twice; name it once, and to count it more, train with ?weight=2 behind its folder"
+        )
 
 
 def remember(out: Path, names: Sequence[str]) -> None:
