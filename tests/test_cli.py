@@ -236,6 +236,11 @@ def test_presets_are_listed_with_their_parts(capsys: pytest.CaptureFixture[str])
         (["--adapters", ".*query", "--rank", "0"], "adapters.rank: 0; it must be 1 or more"),
         (["--set", "robot.steps=-1"], "steps: -1; it must be 1 or more"),
         (["--set", "robot.pairs=NaN"], "pairs: nan is no share of the rows"),
+        (["--data", "a", "./a"], "--data ./a: is named twice"),
+        (["--data", "a", "lerobot:a?weight=3"], "--data lerobot:a: is named twice"),
+        (["--data", "p", "--phases", "alignment"], "--data p: a run is for one robot, but there are no episodes; add a"),
+        (["--set", "robot.steps=0"], "--set.robot.steps: 0; it must be 1 or more"),
+        (["--set", "alignment.pairs=-1"], "--set.alignment.pairs: -1.0 is no share of the rows"),
         (["--data", "a", "b"], "--data: name one set of episodes (lerobot, rlds, calvin, hdf5, bridge), found a, b"),
     ],
 )
@@ -246,6 +251,8 @@ def test_training_that_cannot_start_says_why(
     for name in ("a", "b"):
         (tmp_path / name / "meta").mkdir(parents=True)
         (tmp_path / name / "meta" / "info.json").write_text("{}")
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "p.tar").touch()
     before = sorted(tmp_path.rglob("*"))
     verb = change if change[0] == "train" else ["train", "tiny", *change]
     data = [] if "--data" in change else ["--data", "a"]

@@ -32,7 +32,12 @@ def from_dict(cls: type[T], values: dict[str, Any], where: str = "config") -> T:
     required = [f.name for f in fields.values() if _is_required(f) and f.name not in values]
     if required:
         raise ConfigError(f"{where}: missing field {required[0]!r} of {cls.__name__}")
-    return cls(**{name: _decode(hints[name], value, f"{where}.{name}") for name, value in values.items()})
+    decoded = {name: _decode(hints[name], value, f"{where}.{name}") for name, value in values.items()}
+    try:
+        return cls(**decoded)
+    except ConfigError as error:  # of the class's own checks, which name a field but not the group it stands in
+        message = str(error)
+        raise ConfigError(f"{where}.{message}" if message.partition(":")[0] in fields else message) from None
 
 
 def save(config: Any, path: Path) -> None:

@@ -74,11 +74,15 @@ def sort_data(sources: Sequence[str | EpisodeSet]) -> tuple[TrainingData, bool]:
     _check_once([name for name in names if name not in prepared], prepared)
     kinds = {name: parse(split(name)[0]).kind for name in names if name not in prepared}
     robots: list[str | EpisodeSet] = [*objects, *(name for name, kind in kinds.items() if kind == "episodes")]
-    if len(robots) > 1 or not (robots or prepared):
-        names_of_robots = ", ".join(map(_name_of, robots)) or "none"
+    if len(robots) > 1:
         raise ConfigError(
-            f"--data: name one set of episodes (lerobot, rlds, calvin, hdf5, bridge), found {names_of_robots}; "
-            "`polymath data prepare` takes several"
+            "--data: name one set of episodes (lerobot, rlds, calvin, hdf5, bridge), found "
+            f"{', '.join(map(_name_of, robots))}; `polymath data prepare` takes several"
+        )
+    if not (robots or prepared):
+        raise ConfigError(
+            f"--data {' '.join(names)}: a run is for one robot, but there are no episodes; add a set of them (lerobot, "
+            "rlds, calvin, hdf5, bridge, or prepared), with --phases alignment too: the run records their robot"
         )
     for name, kind in kinds.items():
         if kind in ("documents", "pointing"):
