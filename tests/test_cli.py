@@ -238,7 +238,7 @@ def test_presets_are_listed_with_their_parts(capsys: pytest.CaptureFixture[str])
         (["--set", "robot.pairs=NaN"], "pairs: nan is no share of the rows"),
         (["--data", "a", "./a"], "--data ./a: is named twice"),
         (["--data", "a", "lerobot:a?weight=3"], "--data lerobot:a: is named twice"),
-        (["--data", "p", "--phases", "alignment"], "--data p: a run is for one robot, but there are no episodes; add a"),
+        (["--data", "p", "--phases", "alignment"], "--data p: a run is for one robot, but there are no episodes; add"),
         (["--set", "robot.steps=0"], "--set.robot.steps: 0; it must be 1 or more"),
         (["--set", "alignment.pairs=-1"], "--set.alignment.pairs: -1.0 is no share of the rows"),
         (["--data", "a", "b"], "--data: name one set of episodes (lerobot, rlds, calvin, hdf5, bridge), found a, b"),

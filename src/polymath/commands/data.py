@@ -32,12 +32,14 @@ def inspect(
         json: Print one JSON object instead of the tables.
     """
     from polymath.data.files.quarantine import Quarantine
-    from polymath.data.looking.contact_sheet import write_contact_sheet
+    from polymath.data.looking.contact_sheet import check_png, write_contact_sheet
     from polymath.data.looking.inspection import open_for_looking, summarise
     from polymath.data.looking.kinds import is_episodes
     from polymath.data.looking.rerun_recording import write_recording
     from polymath.errors import ConfigError
 
+    if sheet is not None:
+        check_png(sheet)
     quarantine = Quarantine()
     source = open_for_looking(path, quarantine)
     summary = summarise(source, quarantine, normalization)

@@ -267,6 +267,9 @@ def test_a_null_among_lists_of_a_fixed_size(tmp_path: Path) -> None:
         ("frame_index", lambda v: [0] * 8, pa.int64(), r"frame_index: must be 0 or more and increase"),
         ("frame_index", lambda v: [i - 5 for i in v], pa.int64(), r"frame_index: must be 0 or more and increase"),
         ("episode_index", lambda v: [None, *v[1:]], pa.int64(), r"episode_index: the rows are of another episode"),
+        ("episode_index", lambda v: [[0, 0]] * 8, pa.list_(pa.int64()), r"episode_index: 2 numbers in a row; write"),
+        ("frame_index", lambda v: [[i, i] for i in v], pa.list_(pa.int64()), r"frame_index: 2 numbers in a row; write"),
+        ("task_index", lambda v: [[0, 0]] * 8, pa.list_(pa.int64()), r"task_index: 2 numbers in a row; write one"),
         ("episode_index", lambda v: ["0"] * 8, pa.string(), r"episode_index: holds string, no numbers"),
     ],
 )

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from polymath.data.formats import known
+from polymath.data.formats.known import Format
 from polymath.data.formats.lerobot.writer import LeRobotWriter
 from polymath.data.formats.webdataset.writer import WebDatasetWriter
+from polymath.data.loading.prepared import is_prepared
 from polymath.data.looking import contact_sheet
 from polymath.data.looking.contact_sheet import MARGIN, TILE, write_contact_sheet
 from polymath.data.looking.inspection import open_source, summarise
 from polymath.data.looking.sample import spaced
-from polymath.errors import DataError
+from polymath.errors import ConfigError, DataError
 from polymath.types import Embodiment, Episode, ImageText
 
 RED, BLUE = (200, 10, 10), (10, 10, 200)
@@ -85,6 +88,30 @@ def test_other_paths_are_refused(tmp_path: Path, name: str, message: str) -> Non
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=f"{name}: {message}"):
         open_source(tmp_path / name)
+
+
+def test_a_directory_that_vanishes_while_it_is_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def vanished(path: Path) -> bool:
+        raise FileNotFoundError(2, "No such file or directory", str(path / "gone"))
+
+    monkeypatch.setattr(known, "FORMATS", (Format("searching", "pairs", vanished, vanished, "*"),))
+    with pytest.raises(DataError, match=r"cannot be searched for a known format \(.*gone: No such file.*\); name the"):
+        open_source(tmp_path)
+
+
+def test_a_name_too_long_for_a_file(tmp_path: Path) -> None:
+    for name in (str(tmp_path / ("a" * 300)), f"lerobot:{tmp_path}/{'a' * 300}"):
+        with pytest.raises(DataError, match=r"a: cannot be opened \(File name too long\); correct the path"):
+            open_source(name)
+        assert not is_prepared(name)
+
+
+@pytest.mark.parametrize("name", ["sheet.jpg", "sheet", "sheet.png.pdf"])
+def test_a_sheet_of_another_suffix_is_refused(pairs: Path, tmp_path: Path, name: str) -> None:
+    """It would be a PNG under the name of something else."""
+    with pytest.raises(ConfigError, match=rf"--sheet .*{name}: the sheet is a PNG; give a name that ends in \.png"):
+        write_contact_sheet(open_source(pairs), tmp_path / name)
+    assert not (tmp_path / name).exists()
 
 
 def test_sheet_of_episodes_shows_each_episodes_pictures(episodes: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from polymath.data.formats import calvin, jsonl, parquet_pairs
 from polymath.data.formats.lerobot.reader import LeRobotEpisodes
 from polymath.data.formats.webdataset.reader import WebDatasetPairs, has_shards
 from polymath.data.interface import EpisodeSet
-from polymath.errors import ConfigError
+from polymath.errors import ConfigError, DataError
 
 GROUP = "polymath.formats"
 # What a reader of each kind has, see `data.interface`.
@@ -99,10 +99,19 @@ def format_named(name: str) -> Format | None:
 
 
 def format_at(path: Path) -> Format | None:
-    """The first that recognises the files there; plug-ins are asked after all of ours."""
-    for known in FORMATS:
-        if known.found_at(path):
-            return known
+    """The first that recognises the files there; plug-ins are asked after all of ours.
+
+    Raises DataError if a directory that is searched cannot be read, or vanishes meanwhile.
+    """
+    try:
+        for known in FORMATS:
+            if known.found_at(path):
+                return known
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be searched for a known format ({error.filename or path}: {error.strerror or error}); "
+            "name the format, as in hdf5:PLACE, or a directory that holds one data set alone"
+        ) from None
     for name in plugins.entries(GROUP):
         try:
             added = format_named(name)

@@ -8,6 +8,7 @@ lerobot:episodes?episodes=0-99&slot=3         options of every set of episodes, 
 webdataset:gs://bucket/shards                 a URL that fsspec opens
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,10 +71,14 @@ def parse(name: str | Path) -> Location:
     prefix, colon, rest = place.partition(":")
     is_url = rest.startswith("//")
     named = format_named(prefix) if colon and not is_url else None
-    if colon and named is None and not is_url and not Path(place).exists():
+    if colon and named is None and not is_url and not os.path.exists(place):
         raise ConfigError(f"{text}: no format {prefix!r}; choose from {', '.join(all_names())}")
     path = locate(rest if named else place)
-    if not path.exists():
+    try:
+        is_there = path.exists()
+    except OSError as error:  # a name that is too long, a directory above it that cannot be entered
+        raise DataError(f"{path}: cannot be opened ({error.strerror or error}); correct the path") from None
+    if not is_there:
         raise DataError(f"{path}: no such file or directory")
     chosen = named or format_at(path)
     if chosen is None:

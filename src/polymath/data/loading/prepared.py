@@ -1,6 +1,7 @@
 """A prepared set to train from: its folders, what they hold, and what they were prepared for."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +61,7 @@ def is_prepared(name: str | Path) -> bool:
     if text.startswith("prepared:"):
         return True
     path = locate(place_and_query(text)[0])
-    return is_local(path) and any((place / SUMMARY).is_file() for place in (path, path.parent))
+    return is_local(path) and any(os.path.isfile(place / SUMMARY) for place in (path, path.parent))
 
 
 def open_set(name: str | Path) -> PreparedSet:

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from polymath.data.interface import EpisodeSet, PairSet, episode_name
 from polymath.data.looking.kinds import as_pairs, is_episodes
 from polymath.data.looking.sample import spaced
-from polymath.errors import DataError
+from polymath.errors import ConfigError, DataError
 from polymath.files import atomic_write
 
 TILE = 160
@@ -29,10 +29,20 @@ INK, PAPER = (30, 30, 30), (255, 255, 255)
 
 
 def write_contact_sheet(source: Any, out: Path, rows: int = 8, columns: int = 8) -> None:
-    """Write the sheet of at most `rows` x `columns` pictures, evenly spaced over the data set, to the PNG `out`."""
+    """Write the sheet of at most `rows` x `columns` pictures, evenly spaced over the data set, to the PNG `out`.
+
+    Raises ConfigError if its name has another suffix.
+    """
+    check_png(out)
     sheet = _episodes(source, rows, columns) if is_episodes(source) else _pairs(as_pairs(source), rows, columns)
     with atomic_write(Path(out)) as temporary:
         sheet.save(temporary, format="PNG")
+
+
+def check_png(out: Path) -> None:
+    """Raise ConfigError unless the name ends in .png, whatever the case."""
+    if Path(out).suffix.lower() != ".png":
+        raise ConfigError(f"--sheet {out}: the sheet is a PNG; give a name that ends in .png")
 
 
 def _episodes(source: EpisodeSet, rows: int, columns: int) -> Image.Image:

@@ -38,9 +38,9 @@ def prepare(
 
     `workers` processes share the units on this machine; they change the speed, never the data.
 
-    Raises ConfigError if a source is named twice, if `out` belongs to another plan, cannot be written, lies in a source or is being written by
-    another preparation, or if a source changed since the preparation began; DataError with a table if too many rows
-    are bad.
+    Raises ConfigError if a source is named twice, `out` belongs to another plan, cannot be written, lies in a source
+    or is being written by another preparation, or if a source changed since the preparation began; DataError with a
+    table if too many rows are bad.
     """
     if not names:
         raise ConfigError("prepare: name at least one source")

@@ -68,7 +68,7 @@ class RowFile:
         needed |= dict.fromkeys(["frame_index"] if "frame_index" in info.features else [])
         self._table, self.pictures = open_data_file(path, list(needed), pictures)
         self._numbers: dict[str, np.ndarray | None] = {}
-        self.episode_index = self._column("episode_index", slice(None), f"{path}, episode_index").ravel()
+        self.episode_index = self._single("episode_index", slice(None), f"{path}, episode_index")
         numbered = self.episode_index[np.isfinite(self.episode_index)]  # a row without a number is its episode's fault
         episodes, counts = np.unique(numbered.astype(np.int64), return_counts=True)
         self._counts = dict(zip(episodes.tolist(), counts.tolist(), strict=True))
@@ -120,7 +120,7 @@ class RowFile:
         actions = self._vectors(self._keys.action, part, where, self._robot.action_dim)
         numbers = None
         if "frame_index" in self._table.column_names:
-            numbers = self._column("frame_index", part, f"{where}, frame_index").ravel()
+            numbers = self._single("frame_index", part, f"{where}, frame_index")
             if not np.isfinite(numbers).all():
                 raise DataError(f"{where}, frame_index: null in a row; number the rows from 0 on", "nan")
             if numbers[0] < 0 or (np.diff(numbers) <= 0).any():
@@ -146,6 +146,13 @@ class RowFile:
             return to_numpy(self._table[name].slice(part.start or 0, len(range(*part.indices(self._table.num_rows)))))
         except ValueError as error:
             raise DataError(f"{where}: {error}; write the column again", "width") from None
+
+    def _single(self, name: str, part: slice, where: str) -> np.ndarray:
+        """[T]. Raises DataError for several numbers in a row."""
+        column = self._column(name, part, where)
+        if column.shape[1] != 1:
+            raise DataError(f"{where}: {column.shape[1]} numbers in a row; write one", "width")
+        return column[:, 0]
 
     def _vectors(self, columns: tuple[str, ...], part: slice, where: str, width: int) -> Float[np.ndarray, "T D"]:
         """The columns end to end, as float32. What does not fit into float32 becomes infinite, and is refused."""
@@ -188,9 +195,9 @@ class RowFile:
             kind = kind.value_type
         if pa.types.is_string(kind) or pa.types.is_large_string(kind):
             values = self._table[name].slice(part.start, part.stop - part.start).to_pylist()
-            tasks: set[Any] = {_single(value, f"{where}, {name}") for value in values}
+            tasks: set[Any] = {_text(value, f"{where}, {name}") for value in values}
         else:
-            numbers = self._column(name, part, f"{where}, {name}").ravel()
+            numbers = self._single(name, part, f"{where}, {name}")
             if not np.isfinite(numbers).all():
                 raise DataError(f"{where}, {name}: null in a row; write the task into every row", "instruction")
             if (numbers != np.floor(numbers)).any():
@@ -208,7 +215,7 @@ class RowFile:
         return instructions.text(int(task), where)
 
 
-def _single(value: str | list[str | None] | None, where: str) -> str | None:
+def _text(value: str | list[str | None] | None, where: str) -> str | None:
     """The text of a row; of a list the one that stands there."""
     if not isinstance(value, list):
         return value
