@@ -246,3 +246,38 @@ def test_pictures_without_a_pixel(tmp_path: Path, value: Any) -> None:
     source = open_source(f"{path}?instruction=lift", on_bad=quarantine.add)
     assert [episode_name(source, i) for i in range(len(source))] == ["demo_1"]
     assert [(bad.row, bad.kind) for bad in quarantine.rows] == [("demo_0", "schema")]
+
+
+def aloha(path: Path, *cameras: str) -> Path:
+    with h5py.File(path, "w") as file:
+        file.attrs["task"] = "open the cap"
+        file["action"] = np.zeros((3, 14))
+        file["observations/qpos"] = np.zeros((3, 14))
+        for camera in cameras:
+            file[f"observations/images/{camera}"] = np.full((3, 16, 16, 3), 7, np.uint8)
+    return path
+
+
+def test_aloha_files_of_one_stem_are_called_by_their_whole_name(tmp_path: Path) -> None:
+    for name in ("episode_0.h5", "episode_0.hdf5", "episode_1.hdf5"):
+        aloha(tmp_path / name, "cam_high")
+    source = open_source(f"hdf5:{tmp_path}")
+    assert [episode_name(source, i) for i in range(3)] == ["episode_0.h5", "episode_0.hdf5", "episode_1"]
+    assert len(open_source(f"hdf5:{tmp_path}?episodes=episode_0.h5")) == 1
+
+
+def test_a_camera_that_only_later_demonstrations_have_is_noted(tmp_path: Path) -> None:
+    note = "camera {!r} is left out: {} has it, but not the first episode; to take it, put the episodes that have it "
+    path = robomimic(tmp_path / "a.hdf5", "demo_0", "demo_1", "demo_2")
+    assert open_source(f"{path}?instruction=lift").notes == ()
+    for name in ("demo_1", "demo_2"):
+        replaced(path, f"data/{name}/obs/side_image", np.full((3, 16, 16, 3), 7, np.uint8))
+        replaced(path, f"data/{name}/obs/depth", np.zeros((3, 16, 16, 1), np.float32))
+    (only,) = open_source(f"{path}?instruction=lift").notes
+    assert only.startswith(note.format("side_image", "demo_1"))
+
+    (tmp_path / "aloha").mkdir()
+    aloha(tmp_path / "aloha" / "episode_0.hdf5", "cam_high")
+    aloha(tmp_path / "aloha" / "episode_1.hdf5", "cam_high", "cam_low")
+    (only,) = open_source(tmp_path / "aloha").notes
+    assert only.startswith(note.format("cam_low", "episode_1"))

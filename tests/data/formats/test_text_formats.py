@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import sys
 import tarfile
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.data.formats.test_bad_robot_sets import aloha
 
 from polymath.data.files.images import encode_png
 from polymath.data.files.parquet import _unreadable
@@ -21,6 +23,7 @@ from polymath.data.formats.opening import open_source, parse
 from polymath.data.formats.parquet_pairs import ParquetPairs
 from polymath.data.formats.webdataset.writer import WebDatasetWriter
 from polymath.data.interface import row_name
+from polymath.data.looking.inspection import summarise
 from polymath.errors import ConfigError, DataError
 from polymath.types import ImageText
 
@@ -176,3 +179,36 @@ def test_rows_are_called_by_their_own_place_though_others_were_left_out(tmp_path
 
 def test_a_parquet_error_of_two_lines_is_one() -> None:
     assert "(one two)" in _unreadable(Path("a.parquet"), "one\ntwo\n")[0]
+
+
+def test_files_in_subfolders_are_noted(tmp_path: Path) -> None:
+    """Only those of the top level are read; pictures below documents are no such files, nor is what is hidden."""
+    top, memory = tmp_path / "docs", fsspec.filesystem("memory")
+    top.mkdir()
+    line = json.dumps({"parts": [{"text": "stop"}]})
+    for name in ("a.jsonl", "more/b.jsonl", "more/deeper/c.jsonl", ".git/d.jsonl", "pictures/1.png"):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text(line)
+        memory.pipe(f"/subfolders/{name}", line.encode())
+    source = open_source(top)
+    (note,) = source.notes
+    assert note.startswith(f"2 files (.jsonl) in {top / 'more'} and 1 more subfolders not read; name each folder as a")
+    assert summarise(source)["warnings"][0] == note
+    assert open_source(top / "a.jsonl").notes == open_source(top / "more" / "deeper").notes == ()
+    (note,) = open_source("jsonl:memory://subfolders").notes
+    assert note.startswith("1 file (.jsonl) in memory://subfolders/more not read")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("shard-000000.tar", "webdataset"), ("a.hdf5", "hdf5")])
+def test_shards_and_demonstrations_in_subfolders_are_noted(tmp_path: Path, name: str, kind: str) -> None:
+    if kind == "webdataset":
+        with WebDatasetWriter(tmp_path / "written", 4) as writer:
+            writer.add(ImageText(grey(1), "one"))
+        (tmp_path / "written" / name).rename(tmp_path / name)
+    else:
+        aloha(tmp_path / name, "cam_high")
+    assert open_source(tmp_path).notes == ()
+    (tmp_path / "part-2").mkdir()
+    shutil.copy(tmp_path / name, tmp_path / "part-2" / name)
+    (note,) = open_source(f"{kind}:{tmp_path}").notes
+    assert f"in {tmp_path / 'part-2'} not read" in note

@@ -5,7 +5,8 @@ so that nothing is downloaded as a whole; `readable` is for libraries that want 
 """
 
 import os
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -62,3 +63,33 @@ def read_range(path: Path, offset: int, size: int) -> bytes:
     with path.open("rb") as file:
         file.seek(offset)
         return file.read(size)
+
+
+def unread_subfolders(path: Path, suffixes: Sequence[str]) -> tuple[str, ...]:
+    """A note if files of these suffixes lie in folders below `path`, of which a reader takes the top level alone.
+
+    A local directory is searched to its leaves, a URL one level deep: each level costs requests.
+    """
+    if not path.is_dir():
+        return ()
+    counts: Counter[str] = Counter()
+    if is_local(path):
+        for folder, folders, names in os.walk(path):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            counts[os.path.relpath(folder, path)] = sum(_is_of(name, suffixes) for name in names)
+        counts.pop(".", None)
+    else:
+        counts.update(file.parent.name for file in without_hidden(path.glob("[!.]*/*")) if _is_of(file.name, suffixes))
+    holding = sorted(folder for folder, count in counts.items() if count)
+    if not holding:
+        return ()
+    others = f" and {len(holding) - 1} more subfolders" if len(holding) > 1 else ""
+    number = sum(counts.values())
+    return (
+        f"{number} {'file' if number == 1 else 'files'} ({suffixes[0]}) in {path / holding[0]}{others} not read; name "
+        "each folder as a data set of its own, or move its files up",
+    )
+
+
+def _is_of(name: str, suffixes: Sequence[str]) -> bool:
+    return not name.startswith(".") and name.lower().endswith(tuple(suffixes))

@@ -1,6 +1,8 @@
 """Reading HDF5 with errors that name file, group and field: vectors, sentences, and which arrays are pictures."""
 
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -92,3 +94,25 @@ def not_pictures(data: Any) -> str | None:
     if len(shape) == 4 and (shape[3] != 3 or 0 in shape[1:]):
         return f"a picture is {shape[1:]}, not (height, width, 3)"
     return None if len(shape) in (2, 4) else f"its shape is {shape}"
+
+
+def colour_pictures(arrays: Mapping[str, Any]) -> list[str]:
+    """The names of the arrays that hold colour pictures."""
+    return [name for name, data in arrays.items() if not_pictures(data) is None]
+
+
+def problem_sentence(data: Any, where: str) -> str:
+    """LIBERO's sentence for the whole file."""
+    text = sentence(getattr(data, "attrs", {}).get("problem_info"), f"{where}, problem_info")
+    try:
+        info = json.loads(text or "{}")
+    except ValueError as error:
+        raise DataError(f"{where}, problem_info: not valid JSON ({error}); copy the file again", "schema") from None
+    if not isinstance(info, dict):
+        raise DataError(f"{where}, problem_info: {text[:80]!r} is no JSON object; copy the file again", "schema")
+    return sentence(info.get("language_instruction"), f"{where}, problem_info")
+
+
+def numerically(name: str) -> list[Any]:
+    """demo_2 before demo_10; names without numbers in the order of the alphabet."""
+    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in re.split(r"(\d+)", name)]

@@ -11,7 +11,7 @@ import json
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from polymath.data.files.paths import without_hidden
+from polymath.data.files.paths import unread_subfolders, without_hidden
 from polymath.data.files.quarantine import OnBad, refuse
 from polymath.data.formats.captions import is_text
 from polymath.errors import DataError
@@ -21,11 +21,12 @@ from polymath.types import Interleaved
 class JsonlDocuments:
     """The documents of one *.jsonl, or of all in a directory, as `interface.InterleavedSet`.
 
-    Raises DataError naming file and line; with another `on_bad` such lines are reported and left out.
+    `notes` name subfolders, which are not read. Raises DataError naming file and line; with another `on_bad` such
+    lines are reported and left out.
     """
 
     def __init__(self, path: Path, on_bad: OnBad = refuse) -> None:
-        self.path, self.name = path, str(path)
+        self.path, self.name, self.notes = path, str(path), unread_subfolders(path, (".jsonl",))
         self._lines: list[tuple[Path, int, int, int]] = []  # file, number of the line, its first byte, its length
         files = [path] if path.suffix == ".jsonl" else without_hidden(sorted(path.glob("*.jsonl")))
         if not files:

@@ -59,8 +59,8 @@ def summarise(
         summary = summarise_pairs(source, quarantine)
     bad = {"bad": quarantine.counts()} if quarantine.rows else {}
     missing = quarantine.counts().get("instruction", 0)
-    notes = [f"instruction or caption missing in {missing} rows"] if missing else []
-    return {**summary, **bad, "warnings": [*notes, *summary["warnings"]]}
+    gaps = [f"instruction or caption missing in {missing} rows"] if missing else []
+    return {**summary, **bad, "warnings": [*getattr(source, "notes", ()), *gaps, *summary["warnings"]]}
 
 
 @dataclass(frozen=True)

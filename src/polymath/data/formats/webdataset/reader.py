@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from polymath.data.files.images import decode
-from polymath.data.files.paths import locate, without_hidden
+from polymath.data.files.paths import locate, unread_subfolders, without_hidden
 from polymath.data.files.quarantine import OnBad, refuse
 from polymath.data.formats.captions import NAMES, caption
 from polymath.data.formats.webdataset.tar import Member, members
@@ -27,11 +27,12 @@ class WebDatasetPairs:
     when the set is opened, pictures when asked for; methods may be called from threads. Raises DataError naming shard
     and key for a truncated or compressed shard, a sample without picture or text or with a member twice, a key that
     comes again later, a damaged picture; with another `on_bad` such samples, and what follows a damage, are reported
-    and left out.
+    and left out. `notes` name subfolders, which are not read.
     """
 
     def __init__(self, path: Path, on_bad: OnBad = refuse) -> None:
         self.path, self.name = locate(path), str(path)
+        self.notes = unread_subfolders(self.path, SUFFIXES)
         shards = shards_of(self.path)
         if not shards:
             raise DataError(f"{path}: holds no *.tar; point to a directory of WebDataset shards")
