@@ -46,11 +46,11 @@ def prepare(
         raise ConfigError("prepare: name at least one source")
     if workers < 1:
         raise ConfigError(f"--workers {workers}: must be 1 or more processes; leave it out for one a core")
-    sources.check_once(names)
     engine.start(where)
     units.forget()
     out = Path(out).absolute()
     sources.check_apart(out, names)
+    sources.check_once(names)
     with sources.sole_use(out):
         if (out / "prepared.json").is_file():
             plan.same(out, names, layout, settings, tokenizer)
