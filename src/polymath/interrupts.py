@@ -5,6 +5,7 @@ exception and continues; so the signal is remembered too, and long work checks f
 """
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +18,13 @@ _arrived: list[int] = []
 
 @contextmanager
 def remembered_interrupts() -> Iterator[None]:
-    """In this block both signals raise KeyboardInterrupt and are remembered; one that was ignored stays ignored."""
+    """In this block both signals raise KeyboardInterrupt and are remembered; one that was ignored stays ignored.
+
+    One whose exception is lost in a callback is not reported there: `check_interrupted` answers it.
+    """
     _arrived.clear()
+    report = sys.unraisablehook
+    sys.unraisablehook = lambda lost: None if isinstance(lost.exc_value, KeyboardInterrupt) else report(lost)
     former = {number: signal.getsignal(number) for number in SIGNALS}
     for number, handler in former.items():
         if handler != signal.SIG_IGN:
@@ -26,6 +32,7 @@ def remembered_interrupts() -> Iterator[None]:
     try:
         yield
     finally:
+        sys.unraisablehook = report
         for number, handler in former.items():
             signal.signal(number, handler)
 

@@ -63,6 +63,8 @@ def test_a_verb_without_its_extra(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.delenv("POLYMATH_DEBUG", raising=False)
+    for name in [name for name in sys.modules if name.startswith("polymath.data.formats.rlds")]:
+        monkeypatch.delitem(sys.modules, name)  # an earlier test may have imported it with the package
     monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
     for name, place in places.items():
         command = [argument.replace(name, place) for argument in command]

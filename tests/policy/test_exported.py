@@ -154,7 +154,7 @@ def test_a_directory_that_does_not_fit(exported: Path, tmp_path: Path) -> None:
     settings = json.loads((broken / "config.json").read_text())
     settings["recipe"]["model"]["decoder"]["mlp"] = 128
     (broken / "config.json").write_text(json.dumps(settings))
-    with pytest.raises(CheckpointError, match=r"blocks.down \[256, 96\] cannot become decoder.blocks.down \[128"):
+    with pytest.raises(CheckpointError, match=r"blocks.down \[3, 256, 96\] cannot become decoder.blocks.down \[128"):
         read(broken)
     (broken / "config.json").write_text(json.dumps({**settings, "model_type": "llama"}))
     with pytest.raises(ConfigError, match="model_type is 'llama'"):
