@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 import struct
 from collections.abc import Callable
 from dataclasses import replace
@@ -152,10 +153,14 @@ def test_all_bad_and_all_alike(tokenizer_file: Path, tmp_path: Path, monkeypatch
         prepare([str(place)], tokenizer_file, LAYOUT, tmp_path / "all", replace(SETTINGS, max_bad_share=1.0))
 
 
-def test_the_same_source_twice_counts_its_bad_rows_once_each(
+def test_two_sources_of_one_content_count_their_bad_rows_once_each(
     sources: list[str], tokenizer_file: Path, tmp_path: Path
 ) -> None:
-    summary = prepare([sources[0]] * 2, tokenizer_file, LAYOUT, tmp_path / "out", SETTINGS)["sources"]
+    """A copy under another folder; one name given twice is refused, see test_places.py."""
+    kind, _, place = sources[0].rpartition(":")
+    copy = shutil.copytree(place, tmp_path / "copy" / Path(place).name)
+    names = [sources[0], f"{kind}:{copy}" if kind else str(copy)]
+    summary = prepare(names, tokenizer_file, LAYOUT, tmp_path / "out", SETTINGS)["sources"]
     assert [facts["bad"] for facts in summary.values()] == [2, 2]
     assert len(pq.read_table(tmp_path / "out" / "quarantine.parquet")) == 4
 
