@@ -31,7 +31,8 @@ def test_every_line_says_renderer_and_policy(path):
     rows = [json.loads(line) for line in path.read_text().splitlines()[1:]]
     assert rows[0] == {
         "task": "push", "split": "seen", "seed": 7, "success": True, "steps": 31, "seconds": 2.5,
-        "instruction": "push it", "renderer": "raycast", "policy": "polymath-v",
+        "instruction": "push it", "score": 1.0, "measures": {},
+        "renderer": "raycast", "policy": "polymath-v",
     }  # fmt: skip
     assert len(rows) == 2
 

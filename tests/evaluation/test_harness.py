@@ -89,5 +89,5 @@ def test_what_does_not_fit(evaluate, arguments, message) -> None:
 
 
 def test_a_worker_of_another_version_of_the_protocol(evaluate) -> None:
-    with pytest.raises(WorkerError, match="speaks version 2 of the protocol, this evaluator speaks 1"):
+    with pytest.raises(WorkerError, match="speaks version 3 of the protocol, this evaluator speaks 2"):
         evaluate(fault="old")

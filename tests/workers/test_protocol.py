@@ -7,6 +7,7 @@ import pytest
 
 from polymath_worker import Observation, wire
 from polymath_worker.protocol import (
+    VERSION,
     Act,
     Close,
     Failure,
@@ -26,7 +27,7 @@ OBSERVATION = Observation(
 )
 STATE = State(1, OBSERVATION, steps=4, success=False, done=False, frames=np.zeros((0, 4, 4, 3), np.uint8))
 MESSAGES = [
-    Hello(1, "metaworld", "raycast", 64, ["corner"], ["push-v3"], 60, 20.0, 2),
+    Hello(VERSION, "metaworld", "raycast", 64, ["corner"], ["push-v3"], 60, 20.0, 2),
     Reset(0, "push-v3", "seen", 7),
     Act(1, np.zeros((4, 4), np.float32)),
     STATE,

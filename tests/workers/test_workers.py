@@ -63,7 +63,7 @@ def test_printing_in_the_simulator_does_not_touch_the_stream(point_worker):
         ("raise", r"worker 0 \(point_worker\) failed at a control step:\n(.|\n)*ValueError: the simulator is unhappy"),
         ("hang", r"worker 0 \(point_worker\) has not answered a control step for 3 s"),
         ("garbage", r"worker 0 \(point_worker\) (died|sent something that is no frame)"),
-        ("old", r"speaks version 2 of the protocol, this evaluator speaks 1"),
+        ("old", r"speaks version 3 of the protocol, this evaluator speaks 2; .* `polymath setup point`"),
     ],
 )
 def test_a_misbehaving_worker_is_named_and_ended(point_worker, fault, problem):

@@ -1,7 +1,6 @@
 """`polymath eval`, `polymath compare`."""
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +53,8 @@ def evaluate(
         renderer: That of the training data, or see the next option.
         allow_mixed_renderers: Let the pictures be drawn otherwise than in the training data.
         option: Further settings of the benchmark, as name=value.
-        python: The interpreter of the simulator's own environment; this one if left out.
+        python: The interpreter of the simulator's own environment; left out, $POLYMATH_<NAME>_PYTHON, then
+            what `polymath setup` made; of a benchmark that needs none, this one.
         workers: Simulator processes; they change the speed, never the results.
         json: Print one JSON object, split -> policy -> result, instead of the table.
     """
@@ -76,7 +76,7 @@ def evaluate(
         renderer=renderer or "",
         options=_options(option),
         workers=workers,
-        python=sys.executable if python is None else str(python),
+        python="" if python is None else str(python),
     )
     chosen.complete(plan)  # mistakes are named before the weights are read
     candidate = find_candidate(policy, chosen, name, int8)

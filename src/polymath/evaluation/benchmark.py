@@ -8,6 +8,7 @@
 Another package offers one through the entry point group `polymath.benchmarks`; `polymath eval NAME` then runs it.
 """
 
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -16,7 +17,9 @@ from dataclasses import dataclass, field, replace
 from polymath.errors import ConfigError, did_you_mean
 from polymath.evaluation.rollout import EpisodeKey
 from polymath.types import Embodiment
+from polymath.workers.interpreter import simulator_python, variable
 from polymath.workers.process import WorkerCommand
+from polymath.workers.setup import Setup
 
 FILE_NAME = re.compile(r"\w[\w.-]*")
 
@@ -33,7 +36,7 @@ class Plan:
     seed            which block of held-out seeds
     image_size      pixels of a picture's side
     options         further options of the benchmark, by name
-    python          the interpreter that has the simulator
+    python          the interpreter that has the simulator; the benchmark's own if empty
     """
 
     tasks: tuple[str, ...] = ()
@@ -47,7 +50,17 @@ class Plan:
     options: Mapping[str, str] = field(default_factory=dict)
     workers: int = 2
     slots: int = 8
-    python: str = sys.executable
+    python: str = ""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A result that others published, such as numbers = {"average length": 3.2}; `source` is its citation."""
+
+    method: str
+    setting: str
+    numbers: Mapping[str, float]
+    source: str
 
 
 @dataclass(frozen=True)
@@ -61,6 +74,12 @@ class Benchmark:
     cameras          all that can be rendered; those of the embodiment if empty
     renderers        names, the usual one first
     options          further options of `polymath eval NAME --option`, with their defaults
+    groups           name -> tasks; a group's name stands for its tasks in a plan
+    levels           the score counts 0 to `levels` (subtasks of a chain); 1: success or not
+    protocol         name and version of the rules, part of a result's identity
+    published        results of others on this benchmark
+    setup            how `polymath setup NAME` makes the simulator's environment; None: it shares our interpreter
+    demonstrable     tasks that the simulator's expert can demonstrate
     extra            the extra of this distribution that brings the simulator's packages, if one does
     simulator        a module that must be there, if the simulator shares our interpreter
     """
@@ -77,12 +96,19 @@ class Benchmark:
     episodes: int = 10
     seeds_per_block: int = 1000
     options: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    levels: int = 1
+    protocol: str = ""
+    published: tuple[Published, ...] = ()
+    setup: Setup | None = None
+    demonstrable: tuple[str, ...] = ()
     extra: str = ""
     simulator: str = ""
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a description that cannot be run, or with names that cannot name files."""
-        for kind, names in (("name", [self.name]), ("task", self.tasks), ("split", self.splits)):
+        kinds = (("name", [self.name]), ("task", self.tasks), ("split", self.splits), ("group", self.groups))
+        for kind, names in kinds:
             for name in names:
                 if not FILE_NAME.fullmatch(name):
                     raise ConfigError(f"benchmark {self.name!r}: {kind} {name!r} names files; use letters, digits, ._-")
@@ -95,10 +121,18 @@ class Benchmark:
                 "set seeds and seeds_per_block"
             )
 
+        for group, tasks in self.groups.items():
+            if not tasks or group in self.tasks or not set(tasks) <= set(self.tasks):
+                raise ConfigError(
+                    f"benchmark {self.name!r}: group {group!r} must have another name than any task and hold tasks only"
+                )
+        if self.levels < 1 or not set(self.demonstrable) <= set(self.tasks):
+            raise ConfigError(f"benchmark {self.name!r}: levels must be at least 1 and demonstrable hold tasks only")
+
     def complete(self, plan: Plan) -> Plan:
         """The plan with this benchmark's choices where it leaves them open. Raises ConfigError for impossible ones."""
         known = self.cameras or self.embodiment.cameras
-        self._check("task", plan.tasks, self.tasks)
+        self._check("task", plan.tasks, (*self.tasks, *self.groups))
         self._check("split", plan.splits, tuple(self.splits))
         self._check("camera", plan.cameras, known)
         self._check("renderer", (plan.renderer,) if plan.renderer else (), self.renderers)
@@ -110,7 +144,9 @@ class Benchmark:
                 raise ConfigError(f"{name} {value!r}: choose a whole number of at least {max(least, name != 'seed')}")
         complete = replace(
             plan,
-            tasks=tuple(dict.fromkeys(plan.tasks or self.tasks)),
+            tasks=tuple(
+                dict.fromkeys(task for name in plan.tasks or self.tasks for task in self.groups.get(name, (name,)))
+            ),
             splits=tuple(dict.fromkeys(plan.splits or self.splits)),
             episodes=plan.episodes or self.episodes,
             renderer=plan.renderer or self.renderers[0],
@@ -125,6 +161,14 @@ class Benchmark:
                 f"task and split, and a seed from 0 to {blocks - 1}"
             )
         return complete
+
+    def interpreter(self, plan: Plan) -> str:
+        """The plan's, else the one that has the simulator. Raises ConfigError with the command that makes it."""
+        if plan.python:
+            return plan.python
+        if self.setup is None and variable(self.name) not in os.environ:
+            return sys.executable
+        return simulator_python(self.setup.name if self.setup else self.name)
 
     def episode_keys(self, plan: Plan) -> list[EpisodeKey]:
         """All episodes of the plan, split by split and task by task. Raises ConfigError as `complete` does."""

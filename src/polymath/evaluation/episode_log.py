@@ -2,7 +2,8 @@
 
     {"identity": {"benchmark": "metaworld", "policy": "polymath-v", "renderer": "raycast", …}}
     {"task": "button-left", "split": "seen", "seed": 900001, "success": true, "steps": 31, "seconds": 2.1,
-     "instruction": "press the left button", "renderer": "raycast", "policy": "polymath-v"}
+     "instruction": "press the left button", "score": 1.0, "measures": {}, "renderer": "raycast",
+     "policy": "polymath-v"}
     …
 
 The file belongs to one identity. A line cut short by a crash is dropped on reopening, and its episode run again.
@@ -59,7 +60,7 @@ class EpisodeLog:
     def append(self, result: EpisodeResult) -> None:
         """Add one episode; it is on disk when this returns."""
         row = result.key._asdict() | {"success": result.success, "steps": result.steps, "seconds": result.seconds}
-        row |= {"instruction": result.instruction}
+        row |= {"instruction": result.instruction, "score": result.score, "measures": result.measures}
         row |= {"renderer": self.identity.renderer, "policy": self.identity.policy}
         with disk_errors(self.path), self.path.open("a") as file:
             file.write(json.dumps(row) + "\n")
@@ -89,7 +90,8 @@ def _result(path: Path, number: int, line: str) -> EpisodeResult:
     try:
         key = EpisodeKey(str(row["task"]), str(row["split"]), int(row["seed"]))
         success, steps, seconds = bool(row["success"]), int(row["steps"]), float(row["seconds"])
-        return EpisodeResult(key, success, steps, seconds, str(row["instruction"]))
+        score, measures = float(row.get("score", success)), dict(row.get("measures", {}))
+        return EpisodeResult(key, success, steps, seconds, str(row["instruction"]), score, measures)
     except KeyError as error:
         raise DataError(f"{path}, line {number}: field {error} is missing; remove the line to run it again") from None
 

@@ -7,6 +7,8 @@ OUT/videos/POLICY/TASK.mp4        the first episode of each task on the benchmar
 
 import importlib.util
 import logging
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +49,7 @@ def run_benchmark(
     _check_simulator(benchmark, plan)
     if Path(out).exists() and not Path(out).is_dir():
         raise ConfigError(f"{out}: is a file; name a directory for the results")
-    command = benchmark.worker(plan)
+    command = benchmark.worker(replace(plan, python=benchmark.interpreter(plan)))
     if not isinstance(command, WorkerCommand):
         raise ConfigError(f"benchmark {benchmark.name}: worker gave a {type(command).__name__}, not a WorkerCommand")
     with WorkerPool(command, plan.workers) as pool:
@@ -88,7 +90,7 @@ def _identity(candidate: Candidate, plan: Plan, hello: Hello) -> Identity:
 
 def _check_simulator(benchmark: Benchmark, plan: Plan) -> None:
     """Raise ConfigError naming the extra if the simulator's modules are not installed in our own environment."""
-    if not benchmark.simulator or plan.python != Plan().python:
+    if not benchmark.simulator or benchmark.interpreter(plan) != sys.executable:
         return
     if benchmark.extra in extras.MODULES:
         extras.require(benchmark.extra, f"benchmark {benchmark.name}")

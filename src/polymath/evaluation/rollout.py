@@ -11,6 +11,7 @@ on timing, provided that the policy's answer to an observation does not depend o
 does depend on the size of a batch, so the policy is always asked about exactly BATCH observations, the last repeated.
 """
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -49,13 +50,23 @@ class EpisodeKey(NamedTuple):
 
 @dataclass(frozen=True)
 class EpisodeResult:
-    """How one episode went: control steps taken, and wall seconds from reset to end (others ran beside it)."""
+    """How one episode went: control steps taken, and wall seconds from reset to end (others ran beside it).
+
+    `score` is what the benchmark counts, such as subtasks solved; float(success) if it is left out (NaN). `measures`
+    are the benchmark's named numbers beside it.
+    """
 
     key: EpisodeKey
     success: bool
     steps: int
     seconds: float
     instruction: str
+    score: float = math.nan
+    measures: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.score):
+            object.__setattr__(self, "score", float(self.success))
 
 
 @dataclass
@@ -107,7 +118,15 @@ def run_episodes(
 
 def _finish(episode: _Running, state: State, on_episode: OnEpisode) -> None:
     seconds = time.monotonic() - episode.started
-    result = EpisodeResult(episode.key, state.success, state.steps, round(seconds, 3), state.observation.instruction)
+    result = EpisodeResult(
+        key=episode.key,
+        success=state.success,
+        steps=state.steps,
+        seconds=round(seconds, 3),
+        instruction=state.observation.instruction,
+        score=state.score,
+        measures=state.measures,
+    )
     on_episode(result, np.concatenate(episode.frames))
 
 

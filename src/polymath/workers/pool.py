@@ -7,14 +7,29 @@ and no pipe fills up.
 import queue
 import time
 from types import TracebackType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+from jaxtyping import Float
 
 from polymath.workers.process import Inbox, WorkerCommand, WorkerError, WorkerProcess
-from polymath_worker.protocol import VERSION, Act, Failure, Hello, Reply, Reset, State
+from polymath_worker.protocol import (
+    VERSION,
+    Act,
+    Demonstrate,
+    Demonstration,
+    Failure,
+    Hello,
+    Reply,
+    Reset,
+    State,
+    VersionError,
+    no_initial_state,
+)
 
 __all__ = ["Place", "WorkerCommand", "WorkerError", "WorkerPool"]
+
+Answer = TypeVar("Answer", State, Demonstration)
 
 
 class Place(NamedTuple):
@@ -55,20 +70,41 @@ class WorkerPool:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._end(kill=kind is not None)
 
-    def reset(self, place: Place, task: str, split: str, seed: int, record: bool = False) -> None:
-        """Ask for an episode to begin; its first State comes out of `receive`."""
-        request = Reset(place.slot, task, split, seed, record)
+    def reset(
+        self,
+        place: Place,
+        task: str,
+        split: str,
+        seed: int,
+        record: bool = False,
+        initial: Float[np.ndarray, " n"] | None = None,
+    ) -> None:
+        """Ask for an episode to begin, at the start state `initial` if one is given; `receive` has its first State."""
+        start = no_initial_state() if initial is None else np.asarray(initial, np.float64)
+        request = Reset(place.slot, task, split, seed, record, start)
         self._workers[place.worker].send(request, place.slot, f"reset to {task}, {split}, seed {seed}")
 
     def act(self, place: Place, actions: np.ndarray) -> None:
         """Ask for actions [K, A] to be executed; the State afterwards comes out of `receive`."""
         self._workers[place.worker].send(Act(place.slot, actions), place.slot, "a control step")
 
+    def demonstrate(self, place: Place, task: str, split: str, seed: int, noise: float = 0.0) -> None:
+        """Ask the simulator's expert for an episode; it comes out of `receive_demonstrations`."""
+        purpose = f"a demonstration of {task}, {split}, seed {seed}"
+        self._workers[place.worker].send(Demonstrate(place.slot, task, split, seed, noise), place.slot, purpose)
+
     def receive(self) -> list[tuple[Place, State]]:
-        """Wait for a reply; return it and all others that have arrived."""
-        arrived = [self._next_state()]
+        """Wait for the answer to a reset or to actions; return it and all others that have arrived."""
+        return self._receive(State)
+
+    def receive_demonstrations(self) -> list[tuple[Place, Demonstration]]:
+        """Wait for a demonstration; return it and all others that have arrived."""
+        return self._receive(Demonstration)
+
+    def _receive(self, kind: type[Answer]) -> list[tuple[Place, Answer]]:
+        arrived = [self._next_answer(kind)]
         while not self._inbox.empty():
-            arrived.append(self._next_state())
+            arrived.append(self._next_answer(kind))
         return arrived
 
     def _greet(self) -> Hello:
@@ -79,8 +115,6 @@ class WorkerPool:
             worker = self._workers[index]
             if not isinstance(message, Hello):
                 raise worker.error(f"began with {type(message).__name__}, expected Hello")
-            if message.version != VERSION:
-                raise worker.error(f"speaks version {message.version} of the protocol, this evaluator speaks {VERSION}")
             if hello not in (None, message):
                 raise worker.error(f"says it is {message}, another worker says {hello}")
             silent.discard(index)
@@ -88,8 +122,8 @@ class WorkerPool:
         assert hello is not None
         return hello
 
-    def _next_state(self) -> tuple[Place, State]:
-        pending = [(*worker.pending[slot], i) for i, worker in enumerate(self._workers) for slot in worker.pending]
+    def _next_answer(self, kind: type[Answer]) -> tuple[Place, Answer]:
+        pending = [(since, name, i) for i, each in enumerate(self._workers) for since, name in each.pending.values()]
         if not pending:
             raise RuntimeError("receive: no request is pending")
         since, purpose, oldest = min(pending)
@@ -99,7 +133,7 @@ class WorkerPool:
         if isinstance(message, Failure):
             purpose = worker.pending[message.slot][1] if message.slot in worker.pending else "a request"
             raise worker.error(f"failed at {purpose}:\n{message.text}")
-        if not isinstance(message, State) or worker.pending.pop(message.slot, None) is None:
+        if not isinstance(message, kind) or worker.pending.pop(message.slot, None) is None:
             raise worker.error(f"sent {type(message).__name__} without a request")
         return Place(index, message.slot), message
 
@@ -108,6 +142,11 @@ class WorkerPool:
             index, message = self._inbox.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
             raise self._workers[suspect].error(late) from None
+        if isinstance(message, VersionError):
+            raise self._workers[index].error(
+                f"speaks version {message.version} of the protocol, this evaluator speaks {VERSION}; make the "
+                f"simulator's environment anew with `polymath setup {message.benchmark or 'NAME'}`"
+            )
         if isinstance(message, Exception):
             raise self._workers[index].ended(f"sent something that is no frame: {message}") from message
         if message is None:

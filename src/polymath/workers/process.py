@@ -11,7 +11,15 @@ import time
 from dataclasses import dataclass
 
 from polymath.errors import PolymathError
-from polymath_worker.protocol import Close, Reply, Request, read_message, write_message
+from polymath_worker.protocol import (
+    VERSION,
+    VERSION_VARIABLE,
+    Close,
+    Reply,
+    Request,
+    read_message,
+    write_message,
+)
 
 _TAIL_BYTES = 2000
 
@@ -24,20 +32,29 @@ class WorkerError(PolymathError):
 
 @dataclass(frozen=True)
 class WorkerCommand:
-    """How a worker is started: `python -m module arguments`, with the interpreter of the simulator's environment."""
+    """How a worker is started: `python -m module arguments`, with the interpreter of the simulator's environment.
+
+    `path` are folders that are added to the front of its PYTHONPATH, where `module` is found if it is not installed.
+    """
 
     module: str
     arguments: tuple[str, ...] = ()
     python: str = sys.executable
+    path: tuple[str, ...] = ()
 
     @property
     def argv(self) -> list[str]:
         return [self.python, "-m", self.module, *self.arguments]
 
 
-def _environment() -> dict[str, str]:
-    """Ours, and one setting of glibc: freed blocks of a megabyte and more (old scenes) go back to the system."""
-    return {"MALLOC_MMAP_THRESHOLD_": str(2**20)} | os.environ
+def _environment(path: tuple[str, ...]) -> dict[str, str]:
+    """Ours, the protocol's version, `path` in front of PYTHONPATH, and a setting of glibc.
+
+    Freed blocks of a megabyte and more (old scenes) go back to the system.
+    """
+    environment = {"MALLOC_MMAP_THRESHOLD_": str(2**20)} | os.environ | {VERSION_VARIABLE: str(VERSION)}
+    folders = [*path, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return environment | ({"PYTHONPATH": os.pathsep.join(folders)} if folders else {})
 
 
 class WorkerProcess:
@@ -57,7 +74,7 @@ class WorkerProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
-                env=_environment(),
+                env=_environment(command.path),
                 start_new_session=True,  # Ctrl-C reaches the evaluator alone, which then ends its workers
             )
         except OSError as error:

@@ -4,32 +4,61 @@ stdout carries the protocol's frames, so before a simulator is imported file des
 a library prints ends there, never in a frame.
 """
 
+import dataclasses
 import os
 import sys
 import traceback
 from dataclasses import dataclass, field
-from typing import BinaryIO, Callable, List, Protocol, Sequence, Tuple, Union
+from typing import Any, BinaryIO, Callable, Dict, List, Optional, Protocol, Sequence, Tuple
 
 import numpy as np
 
-from polymath_worker.protocol import Act, Close, Failure, Hello, Observation, Reset, State, read_message, write_message
+from polymath_worker.protocol import (
+    VERSION,
+    VERSION_VARIABLE,
+    Act,
+    Close,
+    Demonstrate,
+    Demonstration,
+    Failure,
+    Hello,
+    Observation,
+    ProtocolError,
+    Reply,
+    Request,
+    Reset,
+    State,
+    read_message,
+    write_message,
+)
 
 
 class Simulator(Protocol):
-    """What a benchmark gives the worker: one simulated scene."""
+    """What a benchmark gives the worker: one simulated scene.
+
+    A simulator may have two more methods:
+
+    - `reset_to(task, initial) -> Observation`: begin at a demonstration's own start state, float64 [n];
+    - `demonstrate(task, split, seed, noise) -> Demonstration`: an episode of its expert, `noise` the standard deviation
+      of what disturbs the executed, not the recorded, actions.
+    """
 
     def reset(self, task_name: str, split: str, seed: int, /) -> Observation:
         """Begin the episode that (task, split, seed) names, always the same one."""
 
     def step(self, action: np.ndarray, /) -> "StepResult":
-        """Execute one action [A] for one control step."""
+        """Execute one action [A] for one control step. Nothing is rendered here."""
 
     def observe(self) -> Observation:
-        """The observation of this moment."""
+        """The observation of this moment, pictures included."""
 
 
 class StepResult(Protocol):
-    """What one control step led to."""
+    """What one control step led to. `Outcome` is one; an object with `success` and `done` alone will do.
+
+    Optional attributes: `score` (float, default float(success)), `part` (int, default 0: the index of the subtask under
+    way), `measures` (name -> float, default none).
+    """
 
     @property
     def success(self) -> bool:
@@ -40,6 +69,22 @@ class StepResult(Protocol):
         """Solved, or out of time."""
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """A StepResult with all that a benchmark can say.
+
+    score     the episode's so far: subtasks solved, or None for float(success)
+    part      the subtask under way; when it changes, the rest of an action chunk is dropped and the policy asked anew
+    measures  named numbers beside the success, such as {"grasped": 1.0}
+    """
+
+    success: bool
+    done: bool
+    score: Optional[float] = None
+    part: int = 0
+    measures: Dict[str, float] = field(default_factory=dict)
+
+
 @dataclass
 class Slot:
     """One simulator and the episode it is in."""
@@ -47,61 +92,118 @@ class Slot:
     simulator: Simulator
     record: bool = False
     steps: int = 0
+    executed: int = 0
     success: bool = False
     done: bool = True
+    score: float = 0.0
+    part: int = 0
+    measures: Dict[str, float] = field(default_factory=dict)
     frames: List[np.ndarray] = field(default_factory=list)
 
     def reset(self, request: Reset) -> Observation:
-        self.record, self.steps, self.success, self.done, self.frames = request.record, 0, False, False, []
-        observation = self.simulator.reset(request.task, request.split, request.seed)
+        self.record, self.steps, self.executed, self.frames = request.record, 0, 0, []
+        self.success, self.done, self.score, self.part, self.measures = False, False, 0.0, 0, {}
+        if request.initial.size:
+            observation = self._method("reset_to", "start states")(request.task, request.initial)
+        else:
+            observation = self.simulator.reset(request.task, request.split, request.seed)
         self._keep(observation)
         return observation
 
     def act(self, actions: np.ndarray) -> Observation:
-        """Execute the actions until they or the episode end."""
+        """Execute the actions until they, the part or the episode end."""
         if self.done:
             raise RuntimeError("act: no episode is under way in this slot; send reset first")
-        observation = None
+        observation, part, self.executed = None, self.part, 0
         for action in actions:
-            result = self.simulator.step(action)
-            self.steps, self.success, self.done = self.steps + 1, bool(result.success), bool(result.done)
+            self._note(self.simulator.step(action))
             observation = self.simulator.observe() if self.record else None
             if observation is not None:
                 self._keep(observation)
-            if self.done:
+            if self.done or self.part != part:
                 break
         return observation or self.simulator.observe()
+
+    def demonstrate(self, request: Demonstrate) -> Demonstration:
+        """The expert's episode. No episode is under way in the slot afterwards."""
+        self.done = True
+        play = self._method("demonstrate", "demonstrations")
+        return dataclasses.replace(play(request.task, request.split, request.seed, request.noise), slot=request.slot)
 
     def state(self, index: int, observation: Observation) -> State:
         first = next(iter(observation.images.values()))
         frames = np.stack(self.frames) if self.frames else np.zeros((0, *first.shape), np.uint8)
         self.frames = []
-        return State(index, observation, self.steps, self.success, self.done, frames)
+        return State(
+            slot=index,
+            observation=observation,
+            steps=self.steps,
+            success=self.success,
+            done=self.done,
+            frames=frames,
+            score=self.score,
+            part=self.part,
+            executed=self.executed,
+            measures=self.measures,
+        )
+
+    def _note(self, result: StepResult) -> None:
+        self.steps, self.executed = self.steps + 1, self.executed + 1
+        self.success, self.done = bool(result.success), bool(result.done)
+        score = getattr(result, "score", None)
+        self.score = float(self.success if score is None else score)
+        self.part = int(getattr(result, "part", 0))
+        self.measures = {str(name): float(value) for name, value in getattr(result, "measures", {}).items()}
 
     def _keep(self, observation: Observation) -> None:
         if self.record:
             self.frames.append(next(iter(observation.images.values())))
 
+    def _method(self, name: str, purpose: str) -> Callable[..., Any]:
+        method = getattr(self.simulator, name, None)
+        if method is None:
+            raise NotImplementedError(f"{type(self.simulator).__name__} has no {purpose}: define {name}")
+        return method
+
 
 def serve(simulators: Sequence[Simulator], hello: Hello, requests: BinaryIO, replies: BinaryIO) -> None:
-    """Answer requests in order until Close or the end of `requests`."""
+    """Answer requests in order until Close or the end of `requests`.
+
+    Raises SystemExit naming the remedy where the evaluator speaks another version of the protocol.
+    """
     slots = [Slot(simulator) for simulator in simulators]
     write_message(replies, hello)
+    _check_version(hello, os.environ.get(VERSION_VARIABLE, str(VERSION)))
     while True:
-        request = read_message(requests)
+        try:
+            request = read_message(requests)
+        except ProtocolError as error:
+            raise SystemExit(f"polymath_worker: no request of version {VERSION} of the protocol: {error}") from error
         if request is None or isinstance(request, Close):
             return
         try:
-            if isinstance(request, Reset):
-                observation = slots[request.slot].reset(request)
-            elif isinstance(request, Act):
-                observation = slots[request.slot].act(request.actions)
-            else:
-                raise TypeError(f"{type(request).__name__} is no request")
-            reply: Union[State, Failure] = slots[request.slot].state(request.slot, observation)
+            reply = _answer(slots, request)  # type: ignore[arg-type]
         except Exception:
             reply = Failure(getattr(request, "slot", -1), traceback.format_exc())
         write_message(replies, reply)
+
+
+def _check_version(hello: Hello, evaluator: str) -> None:
+    if evaluator != str(VERSION):
+        raise SystemExit(
+            f"polymath_worker: speaks version {VERSION} of the protocol, the evaluator version {evaluator}; "
+            f"make the simulator's environment anew with `polymath setup {hello.benchmark}`"
+        )
+
+
+def _answer(slots: Sequence[Slot], request: Request) -> Reply:
+    if isinstance(request, Reset):
+        return slots[request.slot].state(request.slot, slots[request.slot].reset(request))
+    if isinstance(request, Act):
+        return slots[request.slot].state(request.slot, slots[request.slot].act(request.actions))
+    if isinstance(request, Demonstrate):
+        return slots[request.slot].demonstrate(request)
+    raise TypeError(f"{type(request).__name__} is no request")
 
 
 def claim_standard_streams() -> Tuple[BinaryIO, BinaryIO]:

@@ -1,0 +1,45 @@
+"""What a simulator's environment needs, as data; `polymath setup NAME` makes it (see `polymath.workers.environment`).
+
+SETUP = Setup(
+    name="point", python=("3.8", "3.13"), packages=("pybullet==3.2.5",), module="point_worker", path=(SIMULATOR,),
+    checkouts=(Checkout("point_env", "https://…/point_env.git", commit="0123abc…", files=("setup.py",)),),
+)
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A repository that the simulator is installed from.
+
+    name      its folder below the environment, HOME/simulators/NAME/src/<name>, and below the user's `--from PATH`
+    url       where it is cloned from, if the user has none
+    commit    the full hash that is checked out
+    files     that must be there, to tell a wrong folder from the right one
+    install   whether pip installs it (editable); otherwise it is only found through PYTHONPATH
+    """
+
+    name: str
+    url: str
+    commit: str
+    files: tuple[str, ...] = ()
+    install: bool = True
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How a simulator's environment is made.
+
+    name        of the environment's folder and of the benchmark
+    python      the oldest and the newest version that the simulator's packages run on, such as ("3.8", "3.8")
+    packages    requirements that are installed, beside numpy and msgpack
+    checkouts   repositories that are installed after them, in this order
+    imports     modules that must be importable afterwards, in the order in which they are tried
+    """
+
+    name: str
+    python: tuple[str, str]
+    packages: tuple[str, ...] = ()
+    checkouts: tuple[Checkout, ...] = ()
+    imports: tuple[str, ...] = ()
