@@ -17,8 +17,9 @@ from polymath.evaluation.benchmark import Benchmark, Plan
 from polymath.evaluation.candidate import find_candidate
 from polymath.evaluation.harness import run_benchmark
 from polymath.evaluation.results import Entry
-from polymath.evaluation.rollout import Policy as AnyPolicy
 from polymath.policy import Policy
+from polymath.policy.session import Acting
+from polymath.policy.session import Policy as AnyPolicy
 from polymath.presets import preset
 from polymath.training import job
 from polymath.training.datasets import sort_data
@@ -88,7 +89,7 @@ def load_policy(path: str | Path, name: str | None = None) -> Policy:
 
 def evaluate(
     benchmark: Benchmark | str,
-    policy: AnyPolicy | str | Path,
+    policy: AnyPolicy | Acting | str | Path,
     out: str | Path | None = None,
     *,
     name: str | None = None,

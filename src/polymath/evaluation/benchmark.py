@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from polymath.errors import ConfigError, did_you_mean
-from polymath.evaluation.rollout import EpisodeKey
+from polymath.policy.session import EpisodeKey
 from polymath.types import Embodiment
 from polymath.workers.interpreter import simulator_python, variable
 from polymath.workers.process import WorkerCommand

@@ -13,11 +13,11 @@ from polymath import plugins
 from polymath.errors import ConfigError, did_you_mean
 from polymath.evaluation.baselines import RandomPolicy
 from polymath.evaluation.benchmark import Benchmark, Plan
-from polymath.evaluation.rollout import Policy
+from polymath.policy.session import Acting, Policy, with_sessions
 from polymath.types import Embodiment
 
 GROUP = "polymath.policies"
-PolicyFactory = Callable[[Benchmark], Policy]
+PolicyFactory = Callable[[Benchmark], Policy | Acting]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Candidate:
     """
 
     name: str
-    policy: Policy
+    policy: Policy | Acting
     checkpoint: str = ""
     trained_on: str | None = None
     embodiment: Embodiment | None = None
@@ -47,7 +47,7 @@ class Candidate:
         return replace(plan, image_size=plan.image_size or self.image_size, cameras=plan.cameras or self.cameras)
 
 
-def random_policy(benchmark: Benchmark) -> Policy:
+def random_policy(benchmark: Benchmark) -> Acting:
     """Uniform actions for the benchmark's robot, in chunks of four."""
     return RandomPolicy(benchmark.embodiment.action_dim, chunk_length=4)
 
@@ -56,7 +56,7 @@ BUILT_IN: dict[str, PolicyFactory] = {"random": random_policy}
 
 
 def find_candidate(
-    policy: str | Path | Policy, benchmark: Benchmark, name: str | None = None, int8: bool = False
+    policy: str | Path | Policy | Acting, benchmark: Benchmark, name: str | None = None, int8: bool = False
 ) -> Candidate:
     """The candidate behind a run directory, the name of a registered policy, or an object.
 
@@ -79,12 +79,16 @@ def find_candidate(
 
 
 def of_object(policy: Any, name: str | None = None) -> Candidate:
-    """Any object with `name` and `act(observations) -> chunks`. Raises ConfigError naming what it lacks."""
+    """Any object with `name`, and `act(observations) -> chunks` or `open` and `answer` (`polymath.policy.session`).
+
+    Raises ConfigError naming what it lacks.
+    """
     if _is_of_a_run(policy):
         return _of_run_policy(policy, name)
     own_name = getattr(policy, "name", None)
-    if isinstance(policy, type) or not callable(getattr(policy, "act", None)) or not isinstance(name or own_name, str):
-        raise ConfigError(f"policy {policy!r}: a {type(policy).__name__} without name and act(observations) -> chunks")
+    with_sessions(policy)
+    if not isinstance(name or own_name, str):
+        raise ConfigError(f"policy {policy!r}: has no name; give it the attribute name, or choose one for the results")
     return Candidate(name or str(own_name), policy)
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from polymath.errors import ConfigError, DataError, PolymathError
 from polymath.evaluation.episode_log import read_episodes
-from polymath.evaluation.rollout import EpisodeKey
 from polymath.evaluation.statistics import Rate, difference, mcnemar, paired_difference
+from polymath.policy.session import EpisodeKey
 
 
 @dataclass(frozen=True)

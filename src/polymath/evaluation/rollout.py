@@ -6,46 +6,35 @@ wait for an action, the policy answers them in one call; meanwhile the others ar
     workers   ▓▓▓ A ▓▓▓ B ▓▓▓ A ▓▓▓ B        A and B: two sets of episodes
     policy        ▓ A ▓▓▓ B ▓▓▓ A ▓▓▓ B
 
-An episode is a function of (task, split, seed) and of the policy, so results do not depend on the number of workers or
-on timing, provided that the policy's answer to an observation does not depend on what else is in the batch. Rounding
-does depend on the size of a batch, so the policy is always asked about exactly BATCH observations, the last repeated.
+Each episode is a session of the policy: opened at its reset, told what was executed, closed at its end. An episode is a
+function of (task, split, seed) and of the policy, so results do not depend on the number of workers or on timing,
+provided that an answer does not depend on what else is answered with it (see `polymath.policy.session`).
 """
 
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from polymath.errors import PolymathError
+from polymath.policy.session import (
+    BATCH,
+    Acting,
+    EpisodeKey,
+    Policy,
+    Session,
+    Turn,
+    check_answer,
+    name_of,
+    with_sessions,
+)
 from polymath.types import ActionChunk, Observation
 from polymath.workers.pool import Place, WorkerPool
 from polymath_worker.protocol import State
-
-BATCH = 8
-
-
-class Policy(Protocol):
-    """Answers observations with action chunks; see `polymath.policy`."""
-
-    @property
-    def name(self) -> str:
-        """Short name for tables and files."""
-
-    def act(self, observations: Sequence[Observation]) -> Sequence[ActionChunk]:
-        """One action chunk per observation, each independent of the others in the batch."""
-
-
-class EpisodeKey(NamedTuple):
-    """What is run: the same key is the same scene for every policy."""
-
-    task: str
-    split: str
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -71,8 +60,12 @@ class EpisodeResult:
 
 @dataclass
 class _Running:
+    """An episode under way. `actions` were sent to the simulator last."""
+
     key: EpisodeKey
     started: float
+    session: Session
+    actions: Float[np.ndarray, "K A"] | None = None
     frames: list[np.ndarray] = field(default_factory=list)
 
 
@@ -80,7 +73,7 @@ OnEpisode = Callable[[EpisodeResult, UInt8[np.ndarray, "frames height width 3"]]
 
 
 def run_episodes(
-    policy: Policy,
+    policy: Policy | Acting,
     pool: WorkerPool,
     keys: Iterable[EpisodeKey],
     execute: int,
@@ -95,28 +88,39 @@ def run_episodes(
     no action chunk, has fewer than `execute` actions or another width than `action_dim`, or is not finite; WorkerError
     if a worker fails.
     """
+    policy = with_sessions(policy)
     queue, idle = deque(keys), list(reversed(pool.places))
     running: dict[Place, _Running] = {}
-    waiting: dict[Place, Observation] = {}
-    while queue or running:
-        while queue and idle:
-            key, place = queue.popleft(), idle.pop()
-            running[place] = _Running(key, time.monotonic())
-            pool.reset(place, *key, record=record(key))
-        for place, state in pool.receive():
-            running[place].frames.append(state.frames)
-            if state.done:
-                idle.append(place)
-                _finish(running.pop(place), state, on_episode)
-            else:
-                waiting[place] = Observation(**vars(state.observation))
-        while waiting and len(waiting) >= min(BATCH, len(running) // 2) and not (queue and idle):
-            group = [(place, waiting.pop(place)) for place in list(waiting)[:BATCH]]
-            for place, actions in _answer(policy, group, execute, action_dim):
-                pool.act(place, actions)
+    waiting: dict[Place, Turn] = {}
+    try:
+        while queue or running:
+            while queue and idle:
+                key, place = queue.popleft(), idle.pop()
+                running[place] = _Running(key, time.monotonic(), policy.open(key))
+                pool.reset(place, *key, record=record(key))
+            for place, state in pool.receive():
+                running[place].frames.append(state.frames)
+                if state.done:
+                    idle.append(place)
+                    _finish(running.pop(place), state, on_episode)
+                else:
+                    waiting[place] = _turn(running[place], state)
+            while waiting and len(waiting) >= min(BATCH, len(running) // 2) and not (queue and idle):
+                group = {place: waiting.pop(place) for place in list(waiting)[:BATCH]}
+                for place, actions in _answer(policy, group, execute, action_dim):
+                    running[place].actions = actions
+                    pool.act(place, actions)
+    finally:
+        for episode in running.values():
+            episode.session.close()
+
+
+def _turn(episode: _Running, state: State) -> Turn:
+    return Turn(episode.session, Observation(**vars(state.observation)), episode.actions)
 
 
 def _finish(episode: _Running, state: State, on_episode: OnEpisode) -> None:
+    episode.session.close()
     seconds = time.monotonic() - episode.started
     result = EpisodeResult(
         key=episode.key,
@@ -131,16 +135,13 @@ def _finish(episode: _Running, state: State, on_episode: OnEpisode) -> None:
 
 
 def _answer(
-    policy: Policy, waiting: list[tuple[Place, Observation]], execute: int, action_dim: int | None
+    policy: Policy, waiting: dict[Place, Turn], execute: int, action_dim: int | None
 ) -> Iterator[tuple[Place, Float[np.ndarray, "K A"]]]:
-    """Ask about 1 to BATCH observations; what is to be executed in each place."""
-    observations = [observation for _, observation in waiting]
-    answer = policy.act(observations + observations[-1:] * (BATCH - len(observations)))
-    if not isinstance(answer, Sequence) or len(answer) != BATCH:
-        size = len(answer) if isinstance(answer, Sequence) else f"a {type(answer).__name__} instead of a list of"
-        raise PolymathError(f"policy {policy.name}: {size} action chunks for {BATCH} observations; answer each of them")
-    for (place, _), chunk in zip(waiting, answer, strict=False):
-        yield place, _executable(policy.name, chunk, execute, action_dim)
+    """What is to be executed in each place."""
+    name = name_of(policy)
+    answer = check_answer(name, policy.answer(list(waiting.values())), len(waiting))
+    for place, chunk in zip(waiting, answer, strict=True):
+        yield place, _executable(name, chunk, execute, action_dim)
 
 
 def _executable(name: str, chunk: ActionChunk, execute: int, action_dim: int | None) -> Float[np.ndarray, "K A"]:

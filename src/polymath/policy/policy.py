@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from polymath.data.sequences.packing import collate
 from polymath.data.sequences.sequence import Document
 from polymath.model import int8, polymath_v
+from polymath.policy.session import BATCH, EpisodeKey, StatelessSession, Turn, check_sessions
 from polymath.training.checkpoints import load_params
 from polymath.training.run import Run, open_run
 from polymath.types import ActionChunk, Batch, Observation
@@ -58,6 +59,17 @@ class Policy:
                 actions = self._answer([prompts[i] for i in group], length)
                 chunks |= {i: self._transform.chunk(answer) for i, answer in zip(group, actions, strict=True)}
         return [chunks[i] for i in range(len(prompts))]
+
+    def open(self, episode: EpisodeKey | None = None) -> StatelessSession:
+        """A session for one episode."""
+        return StatelessSession(self)
+
+    def answer(self, turns: Sequence[Turn]) -> list[ActionChunk]:
+        """One chunk per turn. Raises DataError as `act` does, and for a session that is closed or not this policy's."""
+        check_sessions(self, turns)
+        observations = [turn.observation for turn in turns]
+        padding = observations[-1:] * (-len(observations) % BATCH)
+        return self.act(observations + padding)[: len(turns)]
 
     def _answer(self, prompts: list[Document], length: int) -> Float[np.ndarray, "n W A"]:
         """Normalised chunks."""
