@@ -1,5 +1,6 @@
 """One simulator worker as a child process: started, spoken to, described when it fails, ended."""
 
+import contextlib
 import os
 import queue
 import signal
@@ -23,7 +24,7 @@ from polymath_worker.protocol import (
 
 _TAIL_BYTES = 2000
 
-Inbox = queue.Queue[tuple[int, Reply | Exception | None]]
+Inbox = queue.Queue[tuple["WorkerProcess", Reply | Exception | None]]
 
 
 class WorkerError(PolymathError):
@@ -58,15 +59,17 @@ def _environment(path: tuple[str, ...]) -> dict[str, str]:
 
 
 class WorkerProcess:
-    """The child process; a thread puts its messages into `inbox` as (index, message), and (index, None) at its end.
+    """The child process; a thread puts (this object, message) into `inbox`, and (this object, None) at its end.
 
     Its stderr goes to a file, whose tail is shown if it fails. `pending` holds, per slot, when the request that has not
-    been answered was sent, and its purpose.
+    been answered was sent, and its purpose; `heard` is when the worker was started or last spoke, `greeted` whether it
+    has said hello.
     """
 
     def __init__(self, index: int, command: WorkerCommand, inbox: Inbox) -> None:
-        self.name = f"worker {index} ({command.module})"
+        self.index, self.name = index, f"worker {index} ({command.module})"
         self.pending: dict[int, tuple[float, str]] = {}
+        self.heard, self.greeted = time.monotonic(), False
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `end`
         try:
             self._process = subprocess.Popen(
@@ -80,16 +83,14 @@ class WorkerProcess:
         except OSError as error:
             self._stderr.close()
             raise WorkerError(f"{self.name}: cannot start {command.python!r}: {error.strerror}") from error
-        self._reader = threading.Thread(target=self._read, args=(index, inbox), name=self.name, daemon=True)
+        self._reader = threading.Thread(target=self._read, args=(inbox,), name=self.name, daemon=True)
         self._reader.start()
 
     def send(self, request: Request, slot: int, purpose: str) -> None:
-        """Send a request about `slot`. Raises WorkerError if the worker is gone."""
+        """Send a request about `slot`. That the worker is gone is told by its end in the inbox."""
         self.pending[slot] = time.monotonic(), purpose
-        try:
+        with contextlib.suppress(BrokenPipeError, ValueError):
             write_message(self._process.stdin, request)  # type: ignore[arg-type]
-        except (BrokenPipeError, ValueError):
-            raise self.ended() from None
 
     def ended(self, otherwise: str = "closed its output but still runs") -> WorkerError:
         """The error for a worker whose output has ended or makes no sense; `otherwise` if the process lives on."""
@@ -108,33 +109,32 @@ class WorkerProcess:
         return WorkerError(f"{self.name} {problem}\n{tail or '(it wrote nothing to stderr)'}")
 
     def kill(self) -> None:
-        """End it at once; `end` still releases everything."""
-        self._process.kill()
+        """End it and all that it has started at once; `end` still releases everything."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # it leads its own session
 
     def ask_to_exit(self) -> None:
         """Tell the worker to exit, which it may have done already."""
-        try:
+        with contextlib.suppress(BrokenPipeError, ValueError):
             write_message(self._process.stdin, Close())  # type: ignore[arg-type]
             self._process.stdin.close()  # type: ignore[union-attr]
-        except (BrokenPipeError, ValueError):
-            pass
 
     def end(self, deadline: float) -> None:
         """Wait for the exit until `time.monotonic()` is `deadline`, then kill; release everything."""
         try:
             self._process.wait(timeout=max(0.01, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self.kill()
             self._process.wait()
         self._reader.join(timeout=5)
         self._process.stdout.close()  # type: ignore[union-attr]
         self._stderr.close()
 
-    def _read(self, index: int, inbox: Inbox) -> None:
+    def _read(self, inbox: Inbox) -> None:
         message: Reply | Exception | None
         try:
             while (message := read_message(self._process.stdout)) is not None:  # type: ignore[arg-type,assignment]
-                inbox.put((index, message))
+                inbox.put((self, message))
         except Exception as error:  # the pool raises it
-            inbox.put((index, error))
-        inbox.put((index, None))
+            inbox.put((self, error))
+        inbox.put((self, None))
