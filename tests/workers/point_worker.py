@@ -1,6 +1,7 @@
 """A worker over a toy simulator that steps in microseconds: a point moves in the unit square towards a target it sees.
 
-`python -m point_worker SLOTS [FAULT]`; a fault makes it misbehave, to test what the evaluator says then.
+`python -m point_worker SLOTS [FAULT [MARKER]]`; a fault makes it misbehave, to test what the evaluator says then. With
+the path MARKER it misbehaves once, at its 20th control step, and leaves a file there.
 """
 
 import ctypes
@@ -8,6 +9,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -34,6 +36,12 @@ class PointSimulator:
         return self.observe()
 
     def step(self, action):
+        global STEPS
+        STEPS += 1
+        if MARKER is not None and (STEPS < 20 or MARKER.exists()):
+            return self.move(action)
+        if MARKER is not None:
+            MARKER.touch()
         if FAULT == "raise":
             raise ValueError("the simulator is unhappy")
         if FAULT == "die":
@@ -45,6 +53,9 @@ class PointSimulator:
             print("a library says hello")
             ctypes.CDLL(None).puts(b"and so does C")
             sys.stdout.flush()
+        return self.move(action)
+
+    def move(self, action):
         self.steps += 1
         self.point = np.clip(self.point + 0.1 * np.clip(action, -1, 1), 0, 1).astype(np.float32)
         success = bool(np.linalg.norm(self.point - self.target) < 0.1)
@@ -59,12 +70,16 @@ class PointSimulator:
 
 if __name__ == "__main__":
     FAULT = sys.argv[2] if len(sys.argv) > 2 else ""
+    MARKER = Path(sys.argv[3]) if len(sys.argv) > 3 else None
+    STEPS = 0
     if FAULT == "garbage":
         print("Welcome to the simulator, version 2, a friendly banner that is no frame")
         sys.exit()
     requests, replies = claim_standard_streams()
     if FAULT == "stuck at start":
         time.sleep(60)
+    if FAULT == "die at start":
+        os._exit(4)
     slots = int(sys.argv[1])
     hello = Hello(VERSION + (FAULT == "old"), "point", "drawn", 16, ["top"], ["a", "b"], MAX_STEPS, 20.0, slots)
     serve([PointSimulator() for _ in range(slots)], hello, requests, replies)

@@ -6,16 +6,20 @@ import numpy as np
 import psutil
 import pytest
 
-from polymath.workers.pool import Place, WorkerCommand, WorkerError, WorkerPool
+from polymath.workers.pool import RESTARTS, Lost, Place, WorkerCommand, WorkerError, WorkerPool
 from polymath_worker.protocol import State
 
 
 def one_episode_step(pool: WorkerPool) -> State:
-    pool.reset(pool.places[0], "a", "seen", 1)
-    pool.receive()
-    pool.act(pool.places[0], np.zeros((2, 2), np.float32))
-    [(place, state)] = pool.receive()
-    assert place == pool.places[0]
+    """The state after two control steps; an episode that is lost with its worker is begun again."""
+    state = None
+    while not isinstance(state, State):
+        pool.reset(pool.places[0], "a", "seen", 1)
+        [(_, begun)] = pool.receive()
+        if isinstance(begun, State):
+            pool.act(pool.places[0], np.zeros((2, 2), np.float32))
+            [(place, state)] = pool.receive()
+            assert place == pool.places[0]
     return state
 
 
@@ -59,9 +63,14 @@ def test_printing_in_the_simulator_does_not_touch_the_stream(point_worker):
 @pytest.mark.parametrize(
     ("fault", "problem"),
     [
-        ("die", r"worker 0 \(point_worker\) died \(exit status 3\) during a control step\nthe simulator fell over"),
+        (
+            "die",
+            r"worker 0 \(point_worker\) died \(exit status 3\) during a control step\nthe simulator fell over\n"
+            r"\(for the second time in the episode a, seen, seed 1\)",
+        ),
         ("raise", r"worker 0 \(point_worker\) failed at a control step:\n(.|\n)*ValueError: the simulator is unhappy"),
         ("hang", r"worker 0 \(point_worker\) has not answered a control step for 3 s"),
+        ("die at start", r"worker 0 \(point_worker\) died \(exit status 4\)"),
         ("garbage", r"worker 0 \(point_worker\) (died|sent something that is no frame)"),
         ("old", r"speaks version 3 of the protocol, this evaluator speaks 2; .* `polymath setup point`"),
     ],
@@ -79,11 +88,37 @@ def test_a_worker_that_says_nothing_at_start_is_given_up(point_worker):
     assert children() == []
 
 
-def test_a_killed_worker_is_reported_with_its_signal(point_worker):
-    with pytest.raises(WorkerError, match="killed by SIGKILL"), WorkerPool(point_worker(), 1) as pool:
+def test_a_killed_worker_is_replaced_three_times_and_its_signal_reported(point_worker, caplog):
+    killed = 0
+    with (
+        pytest.raises(WorkerError, match=r"killed by SIGKILL(.|\n)*started anew 3 times already"),
+        WorkerPool(point_worker(), 1) as pool,
+    ):
+        while True:
+            assert one_episode_step(pool).steps == 2
+            children()[0].kill()
+            killed += 1
+            pool.reset(pool.places[0], "a", "seen", 100 + killed)
+            assert isinstance(pool.receive()[0][1], Lost)
+    assert killed == RESTARTS + 1
+    assert caplog.text.count("it is started anew, and its episodes begin again") == RESTARTS
+
+
+def test_idle_places_of_a_worker_that_died_are_of_use_again(point_worker):
+    with WorkerPool(point_worker(2), 1) as pool:
         children()[0].kill()
         time.sleep(0.1)
-        one_episode_step(pool)
+        for place in pool.places:
+            pool.reset(place, "a", "seen", place.slot)
+        lost = dict(pool.receive())
+        assert set(lost) == set(pool.places)
+        assert all(isinstance(each, Lost) for each in lost.values())
+        for place in pool.places:
+            pool.reset(place, "a", "seen", place.slot)
+        states = {}
+        while len(states) < 2:
+            states |= dict(pool.receive())
+        assert all(isinstance(state, State) for state in states.values())
 
 
 def test_a_worker_ends_when_the_evaluator_vanishes(point_worker):

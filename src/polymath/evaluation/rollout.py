@@ -33,7 +33,7 @@ from polymath.policy.session import (
     with_sessions,
 )
 from polymath.types import ActionChunk, Observation
-from polymath.workers.pool import Place, WorkerPool
+from polymath.workers.pool import Lost, Place, WorkerPool
 from polymath_worker.protocol import State
 
 
@@ -60,11 +60,12 @@ class EpisodeResult:
 
 @dataclass
 class _Running:
-    """An episode under way. `actions` were sent to the simulator last."""
+    """An episode under way. `actions` were sent to the simulator last, in the subtask `part`."""
 
     key: EpisodeKey
     started: float
     session: Session
+    part: int = 0
     actions: Float[np.ndarray, "K A"] | None = None
     frames: list[np.ndarray] = field(default_factory=list)
 
@@ -86,7 +87,7 @@ def run_episodes(
     The first `execute` actions of each chunk are executed before the policy is asked again. `frames` are those of the
     first camera at every control step where `record(key)`, else empty. Raises PolymathError if the policy's answer is
     no action chunk, has fewer than `execute` actions or another width than `action_dim`, or is not finite; WorkerError
-    if a worker fails.
+    if a worker fails too often. An episode that was under way in a worker that failed begins again, in a new session.
     """
     policy = with_sessions(policy)
     queue, idle = deque(keys), list(reversed(pool.places))
@@ -99,6 +100,11 @@ def run_episodes(
                 running[place] = _Running(key, time.monotonic(), policy.open(key))
                 pool.reset(place, *key, record=record(key))
             for place, state in pool.receive():
+                if isinstance(state, Lost):
+                    waiting.pop(place, None)
+                    queue.appendleft(_abandon(running.pop(place)))
+                    idle.append(place)
+                    continue
                 running[place].frames.append(state.frames)
                 if state.done:
                     idle.append(place)
@@ -116,7 +122,17 @@ def run_episodes(
 
 
 def _turn(episode: _Running, state: State) -> Turn:
-    return Turn(episode.session, Observation(**vars(state.observation)), episode.actions)
+    """The session's next turn; where a new subtask begins, the session has forgotten the former one."""
+    executed = None if episode.actions is None else episode.actions[: state.executed]
+    if state.part != episode.part:
+        episode.part, executed = state.part, None
+        episode.session.reset()
+    return Turn(episode.session, Observation(**vars(state.observation)), executed)
+
+
+def _abandon(episode: _Running) -> EpisodeKey:
+    episode.session.close()
+    return episode.key
 
 
 def _finish(episode: _Running, state: State, on_episode: OnEpisode) -> None:

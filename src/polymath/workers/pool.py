@@ -59,9 +59,9 @@ class WorkerPool:
     """`count` workers of one command, for use in a `with` statement.
 
     `hello` is what the workers say they are (all must say the same); `places` are all their simulators, workers first.
-    Raises WorkerError, naming the worker and showing the tail of its stderr, when one fails at a request, speaks another
-    version of the protocol, fails before its first hello (after `start_timeout` seconds at the latest), or has been
-    replaced too often. A worker that leaves a request unanswered and says nothing else for `timeout` seconds is stuck.
+    Raises WorkerError, naming the worker and showing the tail of its stderr, when one fails at a request, speaks
+    another version of the protocol, fails before its first hello (after `start_timeout` seconds at the latest), or has
+    been replaced too often. A worker that has a request and says nothing for `timeout` seconds is stuck.
     """
 
     hello: Hello
