@@ -1,7 +1,4 @@
-"""Success rates with their uncertainty: intervals, differences, paired comparison; closed forms, z a normal quantile.
-
-Everything is for Bernoulli outcomes, successes k of n episodes, p = k/n.
-"""
+"""Success rates: k successes of n episodes, p = k/n; closed forms, z a quantile of the normal distribution."""
 
 import math
 from collections.abc import Iterable
@@ -44,7 +41,7 @@ def wilson(successes: int, episodes: int, level: float = LEVEL) -> tuple[float, 
         raise PolymathError(
             f"wilson: {successes} successes of {episodes} episodes is no proportion; run an episode first"
         )
-    z, p, n = _z(level), successes / episodes, episodes
+    z, p, n = quantile(level), successes / episodes, episodes
     centre, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     low, high = ((centre + sign * half) / (1 + z * z / n) for sign in (-1, 1))
     return (0.0 if successes == 0 else low, 1.0 if successes == episodes else high)
@@ -61,24 +58,27 @@ def difference(a: Rate, b: Rate, level: float = LEVEL) -> tuple[float, float]:
     return low, delta + math.hypot(high_a - a.rate, b.rate - low_b)
 
 
-def paired_difference(only_a: int, only_b: int, pairs: int, level: float = LEVEL) -> tuple[float, float]:
-    """Interval of rate a - rate b over `pairs` episodes run by both, of which `only_a` and `only_b` only one solved.
+def fisher(a: Rate, b: Rate) -> float:
+    """Two-sided p-value that two policies solve equally often, for episodes that are not paired: Fisher's exact test.
 
-    A. Agresti, Y. Min, Statistics in Medicine 24 (2005) 729: Wald's interval after adding 1/2 to all four cells.
+    The sum over all tables with these margins that are no more likely than this one. R. A. Fisher, Journal of the
+    Royal Statistical Society 98 (1935) 39.
     """
-    a, b, n = only_a + 0.5, only_b + 0.5, pairs + 2
-    half = _z(level) * math.sqrt(a + b - (a - b) ** 2 / n) / n
-    return (a - b) / n - half, (a - b) / n + half
+    solved, total = a.successes + b.successes, a.episodes + b.episodes
+
+    def log_share(k: int) -> float:
+        """Logarithm of the hypergeometric probability that `a` has k of the solved episodes."""
+        return _log_choose(a.episodes, k) + _log_choose(b.episodes, solved - k) - _log_choose(total, solved)
+
+    observed = log_share(a.successes) + 1e-7  # equally likely tables differ by rounding
+    tables = range(max(0, solved - b.episodes), min(a.episodes, solved) + 1)
+    return min(1.0, sum(math.exp(share) for share in map(log_share, tables) if share <= observed))
 
 
-def mcnemar(only_a: int, only_b: int) -> float:
-    """Two-sided exact p-value that both solve equally often, given the discordant pairs: a binomial test with p = 1/2.
-
-    Q. McNemar, Psychometrika 12 (1947) 153; 1 where no pair is discordant.
-    """
-    n, k = only_a + only_b, min(only_a, only_b)
-    return min(1.0, 2 * sum(math.comb(n, i) for i in range(k + 1)) / 2**n)
-
-
-def _z(level: float) -> float:
+def quantile(level: float) -> float:
+    """The normal quantile that leaves (1 - level)/2 on either side: 1.96 for 0.95."""
     return NormalDist().inv_cdf(0.5 + level / 2)
+
+
+def _log_choose(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)

@@ -1,13 +1,12 @@
 """Intervals and tests against published tables, statsmodels and scipy."""
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest, fisher_exact
 
 from polymath.errors import PolymathError
-from polymath.evaluation.statistics import Rate, difference, mcnemar, paired_difference, wilson
+from polymath.evaluation.statistics import Rate, difference, fisher, wilson
 
 # The first four: Newcombe, Statistics in Medicine 17 (1998) 857, table I, method 3. All six to 6 digits:
 # statsmodels 0.15.0, proportion_confint(k, n, 0.05, "wilson").
@@ -54,24 +53,14 @@ def test_difference_of_independent_rates(counts):
     assert difference(a, b) == pytest.approx(NEWCOMBE[counts], abs=1e-6)
 
 
-@given(st.integers(0, 60), st.integers(0, 60))
-def test_mcnemar_equals_the_binomial_test_of_scipy(only_a, only_b):
-    expected = binomtest(only_a, only_a + only_b, 0.5).pvalue if only_a + only_b else 1.0
-    assert mcnemar(only_a, only_b) == pytest.approx(expected, rel=1e-9)
+@given(st.integers(1, 30), st.integers(1, 30), st.data())
+def test_fisher_equals_scipy(episodes_a, episodes_b, data):
+    a = Rate(data.draw(st.integers(0, episodes_a)), episodes_a)
+    b = Rate(data.draw(st.integers(0, episodes_b)), episodes_b)
+    table = [[a.successes, a.episodes - a.successes], [b.successes, b.episodes - b.successes]]
+    assert fisher(a, b) == pytest.approx(fisher_exact(table).pvalue, rel=1e-6)
 
 
-def test_paired_difference_of_agrestis_example():
-    # A. Agresti, Categorical Data Analysis (2nd ed. 2002), section 10.1: 1600 people asked twice, 150 changed one way
-    # and 86 the other; the difference of 0.04 has the Wald interval (0.021, 0.059). With n this large the adjustment
-    # of 1/2 in each cell changes no third digit.
-    assert paired_difference(150, 86, 1600) == pytest.approx((0.021, 0.059), abs=5e-4)
-
-
-def test_paired_interval_covers_the_truth_as_often_as_it_says():
-    rng = np.random.Generator(np.random.PCG64(0))
-    cells = [0.45, 0.25, 0.1, 0.2]  # both, only a, only b, none: the true difference is 0.15
-    covered = 0
-    for _, only_a, only_b, _ in rng.multinomial(30, cells, size=2000):
-        low, high = paired_difference(int(only_a), int(only_b), 30)
-        covered += low <= 0.15 <= high
-    assert 0.935 <= covered / 2000 <= 0.975
+def test_fisher_of_the_lady_who_tasted_tea():
+    # R. A. Fisher, The Design of Experiments (1935), chapter II: all cups told apart, 1 in 70 on one side
+    assert fisher(Rate(4, 4), Rate(0, 4)) == pytest.approx(2 / 70)
