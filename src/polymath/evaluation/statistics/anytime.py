@@ -20,20 +20,19 @@ and geometric means), so the means not rejected are an interval around it, found
 The order of the episodes must not depend on their results: see `polymath.evaluation.sequential`.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from jaxtyping import Float
 from scipy.special import logsumexp
 
 from polymath.errors import PolymathError
+from polymath.evaluation.statistics.bootstrap import Scores
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(256)
 _FRACTIONS = (_NODES + 1) / 2  # Gauss-Legendre: exact for products of up to 511 factors, a valid mixture for all
 _LOG_WEIGHTS = np.log(_WEIGHTS / 4)  # 2 for the interval's length, 2 for the two sides
 
 
-def e_value(scores: Sequence[float], mean: float = 0.0, bounds: tuple[float, float] = (-1.0, 1.0)) -> float:
+def e_value(scores: Scores, mean: float = 0.0, bounds: tuple[float, float] = (-1.0, 1.0)) -> float:
     """The capital against "the mean is `mean`" after these scores; 1/alpha or more rejects it at level alpha.
 
     `bounds`: the least and the greatest score that there can be; the defaults are those of the difference of paired
@@ -48,7 +47,7 @@ def e_value(scores: Sequence[float], mean: float = 0.0, bounds: tuple[float, flo
 
 
 def confidence_sequence(
-    scores: Sequence[float], bounds: tuple[float, float] = (0.0, 1.0), alpha: float = 0.05
+    scores: Scores, bounds: tuple[float, float] = (0.0, 1.0), alpha: float = 0.05
 ) -> tuple[float, float]:
     """Interval of the mean that is right after every episode at once with probability at least 1 - alpha.
 
@@ -81,9 +80,7 @@ def _log_capital(distinct: Float[np.ndarray, " k"], counts: Float[np.ndarray, " 
     return float(logsumexp(np.concatenate([_LOG_WEIGHTS + rising, _LOG_WEIGHTS + falling])))
 
 
-def _scaled(
-    scores: Sequence[float], bounds: tuple[float, float]
-) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+def _scaled(scores: Scores, bounds: tuple[float, float]) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
     """The distinct scores, brought to [0, 1], and how often each occurs."""
     values, (low, high) = np.asarray(scores, np.float64), bounds
     if values.ndim != 1 or not values.size or not ((values >= low) & (values <= high)).all():

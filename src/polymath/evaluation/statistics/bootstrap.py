@@ -14,12 +14,13 @@ from scipy.special import ndtr, ndtri
 from polymath.errors import PolymathError
 from polymath.evaluation.statistics.rates import LEVEL, wilson
 
+Scores = Sequence[float] | Float[np.ndarray, " n"]
 RESAMPLES = 10_000
 _AT_ONCE = 2**24
 
 
 def bootstrap_mean(
-    values: Sequence[float], seed: int = 0, bounds: tuple[float, float] | None = None, level: float = LEVEL
+    values: Scores, seed: int = 0, bounds: tuple[float, float] | None = None, level: float = LEVEL
 ) -> tuple[float, float]:
     """BCa interval of the mean of `values` from 10,000 resamples; a function of the values (in any order) and the seed.
 
@@ -44,7 +45,7 @@ def bootstrap_mean(
     return float(low), float(high)
 
 
-def _checked(values: Sequence[float]) -> Float[np.ndarray, " n"]:
+def _checked(values: Scores) -> Float[np.ndarray, " n"]:
     scores = np.asarray(values, np.float64)
     if scores.ndim != 1 or not scores.size:
         raise PolymathError(f"bootstrap: scores of shape {list(scores.shape)}; run an episode first")

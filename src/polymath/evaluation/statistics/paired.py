@@ -4,13 +4,12 @@
 """
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import bdtr, gammaln
 
-from polymath.evaluation.statistics.bootstrap import bootstrap_mean
+from polymath.evaluation.statistics.bootstrap import Scores, bootstrap_mean
 from polymath.evaluation.statistics.rates import LEVEL, quantile
 
 RESAMPLES = 10_000
@@ -39,7 +38,7 @@ def paired_difference(only_a: int, only_b: int, pairs: int, level: float = LEVEL
 
 
 def paired_mean(
-    a: Sequence[float], b: Sequence[float], seed: int = 0, limit: float | None = None, level: float = LEVEL
+    a: Scores, b: Scores, seed: int = 0, limit: float | None = None, level: float = LEVEL
 ) -> tuple[float, float]:
     """BCa interval of mean a - mean b over pairs of scores: whole pairs are resampled.
 
@@ -48,7 +47,7 @@ def paired_mean(
     return bootstrap_mean(np.subtract(a, b), seed, None if limit is None else (-limit, limit), level)
 
 
-def permutation_test(a: Sequence[float], b: Sequence[float], seed: int = 0) -> float:
+def permutation_test(a: Scores, b: Scores, seed: int = 0) -> float:
     """Two-sided p-value that swapping the two scores of any pair changes nothing, for the sum of the differences.
 
     R. A. Fisher, The Design of Experiments (1935), section 21. Exact for whole scores, where it sums over all swaps by
@@ -91,5 +90,5 @@ def _sampled(differences: Float[np.ndarray, " n"], observed: float, seed: int) -
     extreme = 0
     for start in range(0, RESAMPLES, rows):
         signs = rng.integers(0, 2, (min(rows, RESAMPLES - start), len(differences)), np.int8) * 2 - 1
-        extreme += np.count_nonzero(np.abs(signs @ differences) >= observed * (1 - 1e-9))
+        extreme += int(np.count_nonzero(np.abs(signs @ differences) >= observed * (1 - 1e-9)))
     return (extreme + 1) / (RESAMPLES + 1)
