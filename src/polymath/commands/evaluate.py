@@ -87,7 +87,9 @@ def evaluate(
         print_json({split: {name: configs.to_dict(entry) for name, entry in row.items()} for split, row in own.items()})
     else:
         _print_results(own)
-        print(f"\n{out / 'results.json'}")
+        for entry in next(iter(own.values()), {}).values():
+            print(f"\nidentity {entry.hash} (protocol {entry.identity.protocol_hash})")
+        print(out / "results.json")
 
 
 def _positive(episodes: int | None, usual: int) -> int:
@@ -106,7 +108,13 @@ def _options(assignments: tuple[str, ...]) -> dict[str, str]:
     return options
 
 
-def compare(a: Positional[Path], b: Positional[Path], allow_mixed_renderers: bool = False, json: bool = False) -> None:
+def compare(
+    a: Positional[Path],
+    b: Positional[Path],
+    allow_mixed_renderers: bool = False,
+    allow: tuple[str, ...] = (),
+    json: bool = False,
+) -> None:
     """Is one evaluation better than another? Paired over the episodes that both ran: A minus B, split by split.
 
     Example: polymath compare run/evaluation/episodes/run.jsonl run/evaluation/episodes/random.jsonl
@@ -115,12 +123,13 @@ def compare(a: Positional[Path], b: Positional[Path], allow_mixed_renderers: boo
         a: An episode log (OUT/episodes/POLICY.jsonl), or a directory that holds a single one.
         b: Another one of the same benchmark.
         allow_mixed_renderers: Compare results whose pictures were drawn by different renderers.
+        allow: Fields of the identity, such as image_size or cameras, in which the two may differ.
         json: Print one JSON list instead of the table.
     """
     from polymath import config
     from polymath.evaluation.comparison import compare_runs
 
-    comparisons = compare_runs(a, b, allow_mixed_renderers)
+    comparisons = compare_runs(a, b, allow_mixed_renderers, allow)
     if json:
         print_json([config.to_dict(row) | {"difference": row.difference} for row in comparisons])
         return

@@ -4,17 +4,23 @@ Another package registers a policy through the entry point group `polymath.polic
 `Benchmark` and returns the policy, so that it can be made for the benchmark's robot.
 """
 
+import hashlib
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from polymath import plugins
+from polymath import config, plugins
 from polymath.errors import ConfigError, did_you_mean
 from polymath.evaluation.baselines import RandomPolicy
 from polymath.evaluation.benchmark import Benchmark, Plan
 from polymath.policy.session import Acting, Policy, with_sessions
-from polymath.types import Embodiment
+from polymath.types import Conventions, Embodiment
+
+if TYPE_CHECKING:
+    from polymath.training.run import Run
 
 GROUP = "polymath.policies"
 PolicyFactory = Callable[[Benchmark], Policy | Acting]
@@ -24,6 +30,7 @@ PolicyFactory = Callable[[Benchmark], Policy | Acting]
 class Candidate:
     """`name` stands in results and file names, `checkpoint` says which weights the policy has.
 
+    `weights` is a hash of what those weights and their statistics contain, `decode` how actions come out of the model.
     `trained_on` is the identity of the renderer of its training data, `embodiment` the robot that it drives; None where
     the policy does not say. `image_size` and `cameras` are those of its training; 0 and () leave them to the benchmark.
     """
@@ -35,16 +42,38 @@ class Candidate:
     embodiment: Embodiment | None = None
     image_size: int = 0
     cameras: tuple[str, ...] = ()
+    weights: str = ""
+    decode: str = ""
 
     def completed(self, plan: Plan, benchmark: Benchmark) -> Plan:
-        """The plan with the pictures that this policy was trained on. Raises ConfigError if it drives another robot."""
-        robot = self.embodiment
-        if robot is not None and robot.name != benchmark.embodiment.name:
-            raise ConfigError(
-                f"policy {self.name} drives robot {robot.name!r}, but benchmark {benchmark.name} has "
-                f"{benchmark.embodiment.name!r}; evaluate it on a benchmark of its own robot"
-            )
+        """The plan with the pictures that this policy was trained on.
+
+        Raises ConfigError, with both sides, if it drives another robot or reads the robot's numbers otherwise.
+        """
+        if self.embodiment is not None:
+            _check_robot(self.name, self.embodiment, benchmark)
         return replace(plan, image_size=plan.image_size or self.image_size, cameras=plan.cameras or self.cameras)
+
+
+def _check_robot(policy: str, trained: Embodiment, benchmark: Benchmark) -> None:
+    robot = benchmark.embodiment
+    if trained.name != robot.name:
+        raise ConfigError(
+            f"policy {policy} drives robot {trained.name!r}, but benchmark {benchmark.name} has {robot.name!r}; "
+            "evaluate it on a benchmark of its own robot"
+        )
+    checked = ["state_names", "action_names", "gripper_dims", "control_hz"]
+    if trained.conventions is None or robot.conventions is None:
+        checked += ["state_space", "action_space"]  # all that they say about units and frames
+    else:
+        checked += [f"conventions.{each.name}" for each in fields(Conventions) if each.name != "roles"]
+    for name in checked:
+        theirs, ours = (attrgetter(name)(each) for each in (trained, robot))
+        if theirs != ours:
+            raise ConfigError(
+                f"policy {policy}: was trained with {name} {theirs!r} of robot {robot.name}, but benchmark "
+                f"{benchmark.name} has {ours!r}; train on demonstrations of this convention"
+            )
 
 
 def random_policy(benchmark: Benchmark) -> Acting:
@@ -100,7 +129,8 @@ def of_run(path: Path, name: str | None = None, int8: bool = False) -> Candidate
     if not int8:
         return _of_run_policy(loaded, None)
     candidate = _of_run_policy(loaded.in_int8(), None)
-    return replace(candidate, checkpoint=f"{candidate.checkpoint}/int8")
+    weights = candidate.weights and f"{candidate.weights}/int8"
+    return replace(candidate, checkpoint=f"{candidate.checkpoint}/int8", weights=weights)
 
 
 def _is_of_a_run(policy: Any) -> bool:
@@ -113,14 +143,30 @@ def _is_of_a_run(policy: Any) -> bool:
 
 
 def _of_run_policy(policy: Any, name: str | None) -> Candidate:
+    from polymath.training.checkpoints import latest_step
+
     run = policy.run
-    step = max((int(path.name) for path in run.checkpoints("robot").iterdir() if path.name.isdigit()), default=0)
+    step = latest_step(run.checkpoints("robot"))
     return Candidate(
         name=name or policy.name,
         policy=policy,
-        checkpoint=f"{run.path.resolve().name}/robot/{step}",
+        checkpoint=f"{run.path.resolve().name}/robot/{step or 0}",
         trained_on=run.data.renderer,
         embodiment=run.embodiment,
         image_size=run.recipe.layout.image_size,
         cameras=run.embodiment.cameras,
+        weights="" if step is None else _content(run),
     )
+
+
+def _content(run: "Run") -> str:
+    """16 hexadecimal digits of the weights and of all that turns observations into their input and back."""
+    from polymath.training.checkpoints import weights_digest
+
+    parts: list[Any] = [weights_digest(run.checkpoints("robot"))]
+    if not parts[0]:  # a checkpoint without checksums
+        return ""
+    recipe = run.recipe
+    parts += [config.to_dict(part) for part in (run.statistics, run.embodiment, recipe.layout, recipe.ablation)]
+    text = json.dumps(parts, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -1,11 +1,12 @@
 """Which of two policies is better: on the same episodes where both ran them, else on their rates."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from polymath.errors import ConfigError, DataError, PolymathError
+from polymath.errors import DataError, PolymathError
 from polymath.evaluation.episode_log import read_episodes
+from polymath.evaluation.identity import check_comparable
 from polymath.evaluation.statistics import Rate, difference, mcnemar, paired_difference
 from polymath.policy.session import EpisodeKey
 
@@ -41,17 +42,17 @@ def compare(a: Mapping[EpisodeKey, bool], b: Mapping[EpisodeKey, bool]) -> list[
     return [_compare_split(split, a, b) for split in splits]
 
 
-def compare_runs(a: Path, b: Path, allow_mixed_renderers: bool = False) -> list[Comparison]:
+def compare_runs(
+    a: Path, b: Path, allow_mixed_renderers: bool = False, allow: Collection[str] = ()
+) -> list[Comparison]:
     """Compare two evaluations: episode logs, or directories whose episodes/ holds one log.
 
-    Raises ConfigError naming the field in which they cannot be compared (benchmark, time limit, and the renderer unless
-    `allow_mixed_renderers`), DataError if a log is missing or cannot be read.
+    Raises ConfigError naming the field of their identities, but the policy's own, in which they differ (unless `allow`
+    names it, or it is the renderer and `allow_mixed_renderers`), DataError if a log is missing or cannot be read.
     """
     (first, left), (second, right) = (read_episodes(_episode_log(Path(side))) for side in (a, b))
-    for field in ("benchmark", "max_steps", "renderer"):
-        ours, theirs = getattr(first, field), getattr(second, field)
-        if ours != theirs and not (field == "renderer" and allow_mixed_renderers):
-            raise ConfigError(f"compare: {field} is {ours!r} in {a} and {theirs!r} in {b}; evaluate both alike")
+    allowed = (*allow, "renderer") if allow_mixed_renderers else tuple(allow)
+    check_comparable(first, second, (str(a), str(b)), allowed)
     outcomes = [{key: result.success for key, result in side.items()} for side in (left, right)]
     return compare(*outcomes)
 

@@ -1,6 +1,6 @@
 """The episodes of one policy on one benchmark, one JSON line each, written as they end; reading it back resumes.
 
-    {"identity": {"benchmark": "metaworld", "policy": "polymath-v", "renderer": "raycast", …}}
+    {"identity": {"benchmark": "metaworld", "policy": "polymath-v", "renderer": "raycast", …}, "hash": "3f2a9c0b7d51"}
     {"task": "button-left", "split": "seen", "seed": 900001, "success": true, "steps": 31, "seconds": 2.1,
      "instruction": "press the left button", "score": 1.0, "measures": {}, "renderer": "raycast",
      "policy": "polymath-v"}
@@ -12,33 +12,14 @@ The file belongs to one identity. A line cut short by a crash is dropped on reop
 import dataclasses
 import json
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from polymath import config
 from polymath.errors import ConfigError, DataError
+from polymath.evaluation.identity import Identity
 from polymath.evaluation.rollout import EpisodeKey, EpisodeResult
 from polymath.files import atomic_write, disk_errors
-
-
-@dataclass(frozen=True)
-class Identity:
-    """All that makes two episodes of one key comparable: what is run, on what pictures, by which policy.
-
-    `checkpoint` says which weights the policy has (run directory's name, phase and step; empty if it has none);
-    `options` are further settings of the benchmark.
-    """
-
-    benchmark: str
-    policy: str
-    checkpoint: str
-    renderer: str
-    image_size: int
-    cameras: tuple[str, ...]
-    execute: int
-    max_steps: int
-    options: dict[str, str] = field(default_factory=dict)
 
 
 class EpisodeLog:
@@ -52,7 +33,8 @@ class EpisodeLog:
         self.path, self.identity = Path(path), identity
         if not self.path.exists():
             with atomic_write(self.path) as temporary:
-                temporary.write_text(json.dumps({"identity": config.to_dict(identity)}) + "\n")
+                header = {"identity": config.to_dict(identity), "hash": identity.hash}
+                temporary.write_text(json.dumps(header) + "\n")
         recorded, self.results = read_episodes(self.path)
         _check_same(self.path, recorded, identity)
         _drop_cut_line(self.path)

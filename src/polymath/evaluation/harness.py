@@ -17,7 +17,8 @@ from polymath import extras
 from polymath.errors import ConfigError
 from polymath.evaluation.benchmark import FILE_NAME, Benchmark, Plan
 from polymath.evaluation.candidate import Candidate
-from polymath.evaluation.episode_log import EpisodeLog, Identity
+from polymath.evaluation.episode_log import EpisodeLog
+from polymath.evaluation.identity import Identity, describe_robot
 from polymath.evaluation.results import Results, summarise, update_results
 from polymath.evaluation.rollout import EpisodeKey, EpisodeResult, run_episodes
 from polymath.evaluation.video import upscale, write_mp4
@@ -59,7 +60,9 @@ def run_benchmark(
                 f"policy {candidate.name}: trained on pictures of {candidate.trained_on!r}, but this evaluation "
                 f"renders with {pool.hello.renderer!r}; choose the training renderer, or allow mixing explicitly"
             )
-        log = EpisodeLog(Path(out) / "episodes" / f"{candidate.name}.jsonl", _identity(candidate, plan, pool.hello))
+        log = EpisodeLog(
+            Path(out) / "episodes" / f"{candidate.name}.jsonl", _identity(benchmark, candidate, plan, pool.hello)
+        )
         missing = [key for key in keys if key not in log.results]
         if len(missing) < len(keys) and not candidate.checkpoint:
             _log.warning(
@@ -74,7 +77,7 @@ def run_benchmark(
     return update_results(Path(out) / "results.json", entries, allow_mixed_renderers)
 
 
-def _identity(candidate: Candidate, plan: Plan, hello: Hello) -> Identity:
+def _identity(benchmark: Benchmark, candidate: Candidate, plan: Plan, hello: Hello) -> Identity:
     return Identity(
         benchmark=hello.benchmark,
         policy=candidate.name,
@@ -85,6 +88,11 @@ def _identity(candidate: Candidate, plan: Plan, hello: Hello) -> Identity:
         execute=plan.execute,
         max_steps=hello.max_steps,
         options=dict(plan.options),
+        protocol=benchmark.protocol,
+        simulator=dict(hello.identity),
+        robot=describe_robot(benchmark.embodiment),
+        decode=candidate.decode,
+        weights=candidate.weights,
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from polymath import config
 from polymath.errors import ConfigError
-from polymath.evaluation.episode_log import Identity
+from polymath.evaluation.identity import Identity, differences
 from polymath.evaluation.rollout import EpisodeResult
 from polymath.evaluation.statistics import Rate
 from polymath.files import atomic_write, one_at_a_time
@@ -31,7 +31,10 @@ class TaskRate:
 
 @dataclass(frozen=True)
 class Entry:
-    """One policy on one split: pooled over tasks, and task by task; `seeds` are those of its episodes, sorted."""
+    """One policy on one split: pooled over tasks, and task by task; `seeds` are those of its episodes, sorted.
+
+    `hash` is the identity's.
+    """
 
     successes: int
     episodes: int
@@ -40,8 +43,10 @@ class Entry:
     per_task: dict[str, TaskRate]
     seeds: tuple[int, ...]
     identity: Identity
+    hash: str = ""
 
 
+_MAY_DIFFER = ("image_size", "cameras")  # each policy sees the pictures that it was trained on
 Results = dict[str, dict[str, Entry]]
 
 
@@ -70,13 +75,12 @@ def load_results(path: Path) -> Results:
 def update_results(path: Path, entries: dict[str, Entry], allow_mixed_renderers: bool = False) -> Results:
     """Put one policy's entries into results.json, replacing its former ones; return the whole.
 
-    Evaluations that end at the same time wait for each other. Raises ConfigError if the file holds pictures of another
-    renderer, unless `allow_mixed_renderers`.
+    Evaluations that end at the same time wait for each other. Raises ConfigError if the file holds results of another
+    benchmark, protocol, simulator, robot or, unless `allow_mixed_renderers`, renderer.
     """
     with one_at_a_time(Path(path).parent):
         results = load_results(path)
-        if not allow_mixed_renderers:
-            _check_renderers(path, results, entries)
+        _check_alike(path, results, entries, (*_MAY_DIFFER, "renderer") if allow_mixed_renderers else _MAY_DIFFER)
         for split, entry in entries.items():
             results.setdefault(split, {})[entry.identity.policy] = entry
         plain = {s: {name: config.to_dict(entry) for name, entry in row.items()} for s, row in results.items()}
@@ -85,14 +89,17 @@ def update_results(path: Path, entries: dict[str, Entry], allow_mixed_renderers:
     return results
 
 
-def _check_renderers(path: Path, results: Results, entries: dict[str, Entry]) -> None:
+def _check_alike(path: Path, results: Results, entries: dict[str, Entry], allowed: tuple[str, ...]) -> None:
     for split, entry in entries.items():
         for name, other in results.get(split, {}).items():
-            if other.identity.renderer != entry.identity.renderer:
-                raise ConfigError(
-                    f"{path}: {split}.{name}.identity.renderer is {other.identity.renderer!r}, this evaluation used "
-                    f"{entry.identity.renderer!r}; evaluate all policies with one renderer, or allow mixing explicitly"
-                )
+            for field in differences(other.identity, entry.identity):
+                theirs, ours = getattr(other.identity, field), getattr(entry.identity, field)
+                if name != entry.identity.policy and field not in allowed:
+                    remedy = "evaluate all policies with one renderer, or allow mixing explicitly"
+                    raise ConfigError(
+                        f"{path}: {split}.{name}.identity.{field} is {theirs!r}, this evaluation used {ours!r}; "
+                        f"{remedy if field == 'renderer' else 'evaluate into another directory'}"
+                    )
 
 
 def _entry(identity: Identity, episodes: list[EpisodeResult]) -> Entry:
@@ -102,4 +109,4 @@ def _entry(identity: Identity, episodes: list[EpisodeResult]) -> Entry:
         rate = Rate.of(episode.success for episode in episodes if episode.key.task == task)
         per_task[task] = TaskRate(rate.successes, rate.episodes, rate.rate, rate.interval)
     seeds = tuple(sorted({episode.key.seed for episode in episodes}))
-    return Entry(total.successes, total.episodes, total.rate, total.interval, per_task, seeds, identity)
+    return Entry(total.successes, total.episodes, total.rate, total.interval, per_task, seeds, identity, identity.hash)

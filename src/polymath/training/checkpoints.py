@@ -7,6 +7,7 @@ Orbax finds files that are missing or cut off, but not a changed byte in a chunk
 up (modulo 2^32, on the devices, in any order and on any mesh) when it is saved and again when it is restored.
 """
 
+import hashlib
 import json
 import math
 import shutil
@@ -159,6 +160,18 @@ def load_params(
     newest_step(directory)
     state = restore(directory, abstract_state(model, config, partitioner))
     return optimizer.merge(state.trainable, state.frozen, polymath_v.specs(model))
+
+
+def weights_digest(directory: Path) -> str:
+    """A hash of the newest checkpoint's weights, from their stored checksums; empty in one of an older version.
+
+    Optimizer state and the division into trainable and frozen weights do not count. Raises CheckpointError if there is
+    no checkpoint.
+    """
+    stored = _stored_sums(Path(directory) / str(newest_step(directory)))
+    parts = [name.partition(".") for name in stored]
+    weights = {name: stored[f"{group}.{name}"] for group, _, name in parts if group in ("trainable", "frozen")}
+    return hashlib.sha256(json.dumps(weights, sort_keys=True).encode()).hexdigest() if weights else ""
 
 
 def checksums(state: State) -> dict[str, str]:

@@ -34,6 +34,7 @@ BENCHMARK = Benchmark(
     worker=worker_command,
     cameras=CAMERA_NAMES,
     renderers=RENDERERS,
+    protocol="metaworld, held-out layouts 1",
     extra="sim",
     simulator="metaworld",
 )
