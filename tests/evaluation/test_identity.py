@@ -81,9 +81,8 @@ def write(path: Path, identity: Identity) -> Path:
 def test_logs_of_older_versions_are_read_and_compared(tmp_path: Path) -> None:
     old = write(tmp_path / "old.jsonl", IDENTITY)
     header, *rows = (json.loads(line) for line in old.read_text().splitlines())
-    assert header["hash"] == IDENTITY.hash
-    header.pop("hash")
-    for field in ("protocol", "simulator", "robot", "decode", "weights"):
+    assert header["identity"]["hash"] == IDENTITY.hash
+    for field in ("hash", "protocol_hash", "protocol", "simulator", "robot", "decode", "weights"):
         header["identity"].pop(field)
     for row in rows:
         row.pop("score")

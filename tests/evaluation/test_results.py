@@ -33,6 +33,25 @@ def test_summary_counts_by_split_and_task():
     assert seen.interval == pytest.approx((0.187617, 0.812383), abs=1e-6)
 
 
+def test_scores_and_measures_are_summed_up_and_read_back(tmp_path):
+    key = EpisodeKey("chain", "D", 0)
+    chains = [(0, {}), (1, {"grasped": 1.0}), (1, {"grasped": 0.0}), (5, {"grasped": 1.0}), (3, {})]
+    results = [
+        EpisodeResult(key._replace(seed=i), score == 5, 360, 9.0, "do it", float(score), measures)
+        for i, (score, measures) in enumerate(chains)
+    ]
+    entry = summarise(IDENTITY, results, levels=5)["D"]
+    assert [rate.successes for rate in entry.levels] == [4, 2, 2, 1, 1]
+    assert entry.score.mean == sum(rate.rate for rate in entry.levels) == 2.0  # CALVIN's average length
+    assert entry.score.interval[0] < 2.0 < entry.score.interval[1]
+    assert (entry.measures["grasped"].mean, entry.measures["grasped"].episodes) == (pytest.approx(2 / 3), 3)
+    path = tmp_path / "results.json"
+    update_results(path, {"D": entry})
+    assert load_results(path)["D"]["polymath-v"] == entry
+    [plain] = summarise(IDENTITY, results).values()
+    assert (plain.score, plain.levels) == (None, ())
+
+
 def test_policies_are_merged_and_replaced(tmp_path):
     path = tmp_path / "results.json"
     update_results(path, summarise(IDENTITY, episodes("seen", {"push": [1, 0]})))
@@ -66,6 +85,15 @@ def test_another_renderer_is_refused_unless_asked_for(tmp_path):
         update_results(path, egl)
     assert path.read_bytes() == before
     assert set(update_results(path, egl, allow_mixed_renderers=True)["seen"]) == {"polymath-v", "random"}
+
+
+@pytest.mark.parametrize(("field", "value"), [("max_steps", 60), ("protocol", "2"), ("options", {"a": "b"})])
+def test_another_protocol_is_refused(tmp_path, field, value):
+    path, first = tmp_path / "results.json", dataclasses.replace(IDENTITY, protocol="1")
+    update_results(path, summarise(first, episodes("seen", {"push": [1]})))
+    other = dataclasses.replace(first, policy="random", **{field: value})
+    with pytest.raises(ConfigError, match=f"identity.{field} is .*evaluate into another directory"):
+        update_results(path, summarise(other, episodes("seen", {"push": [1]})))
 
 
 @pytest.mark.parametrize(

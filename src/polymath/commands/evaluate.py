@@ -11,7 +11,7 @@ from polymath.errors import ConfigError
 
 if TYPE_CHECKING:
     from polymath.evaluation.comparison import Comparison
-    from polymath.evaluation.results import Results
+    from polymath.evaluation.results import Mean, Results
 
 
 def evaluate(
@@ -58,11 +58,11 @@ def evaluate(
         workers: Simulator processes; they change the speed, never the results.
         json: Print one JSON object, split -> policy -> result, instead of the table.
     """
-    from polymath import config as configs
     from polymath.benchmarks.registry import benchmark as find_benchmark
     from polymath.evaluation.benchmark import Plan
     from polymath.evaluation.candidate import find_candidate
     from polymath.evaluation.harness import run_benchmark
+    from polymath.evaluation.results import as_json
 
     chosen = find_benchmark(benchmark)
     if out is None and not Path(policy).is_dir():
@@ -84,11 +84,11 @@ def evaluate(
     results = run_benchmark(chosen, candidate, out, plan, allow_mixed_renderers)
     own = {split: {candidate.name: row[candidate.name]} for split, row in results.items() if candidate.name in row}
     if json:
-        print_json({split: {name: configs.to_dict(entry) for name, entry in row.items()} for split, row in own.items()})
+        print_json({split: {name: as_json(entry) for name, entry in row.items()} for split, row in own.items()})
     else:
         _print_results(own)
         for entry in next(iter(own.values()), {}).values():
-            print(f"\nidentity {entry.hash} (protocol {entry.identity.protocol_hash})")
+            print(f"\nidentity {entry.identity.hash} (protocol {entry.identity.protocol_hash})")
         print(out / "results.json")
 
 
@@ -152,12 +152,24 @@ def _row(comparison: "Comparison") -> list[object]:
 
 
 def _print_results(results: "Results") -> None:
-    rows = [
-        [split, name, entry.successes, entry.episodes, _percent(entry.rate), _range(entry.interval)]
-        for split, entries in results.items()
-        for name, entry in entries.items()
-    ]
-    print_table(["split", "policy", "successes", "episodes", "rate", "95 % interval"], rows)
+    """One table of success rates; where scores or measures are counted, one of each below it."""
+    entries = [(split, name, entry) for split, row in results.items() for name, entry in row.items()]
+    rates = [[s, n, e.successes, e.episodes, _percent(e.rate), _range(e.interval)] for s, n, e in entries]
+    print_table(["split", "policy", "successes", "episodes", "rate", "95 % interval"], rates)
+    if scored := [(split, name, entry) for split, name, entry in entries if entry.score]:
+        levels = [f"≥ {k + 1}" for k in range(max(len(entry.levels) for _, _, entry in scored))]
+        print()
+        print_table(
+            ["split", "policy", *levels, "mean score", "95 % interval"],
+            [[s, n, *(_percent(each.rate) for each in e.levels), *_mean(e.score)] for s, n, e in scored if e.score],
+        )
+    if measured := [[s, n, m, *_mean(mean)] for s, n, e in entries for m, mean in e.measures.items()]:
+        print()
+        print_table(["split", "policy", "measure", "mean", "95 % interval"], measured)
+
+
+def _mean(mean: "Mean") -> list[str]:
+    return [f"{mean.mean:.2f}", f"{mean.interval[0]:.2f} to {mean.interval[1]:.2f}"]
 
 
 def _percent(rate: float) -> str:

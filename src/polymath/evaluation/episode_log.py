@@ -1,6 +1,6 @@
 """The episodes of one policy on one benchmark, one JSON line each, written as they end; reading it back resumes.
 
-    {"identity": {"benchmark": "metaworld", "policy": "polymath-v", "renderer": "raycast", …}, "hash": "3f2a9c0b7d51"}
+    {"identity": {"benchmark": "metaworld", "policy": "polymath-v", "renderer": "raycast", …, "hash": "3f2a9c0b7d51"}}
     {"task": "button-left", "split": "seen", "seed": 900001, "success": true, "steps": 31, "seconds": 2.1,
      "instruction": "press the left button", "score": 1.0, "measures": {}, "renderer": "raycast",
      "policy": "polymath-v"}
@@ -33,8 +33,7 @@ class EpisodeLog:
         self.path, self.identity = Path(path), identity
         if not self.path.exists():
             with atomic_write(self.path) as temporary:
-                header = {"identity": config.to_dict(identity), "hash": identity.hash}
-                temporary.write_text(json.dumps(header) + "\n")
+                temporary.write_text(json.dumps({"identity": identity.as_json()}) + "\n")
         recorded, self.results = read_episodes(self.path)
         _check_same(self.path, recorded, identity)
         _drop_cut_line(self.path)

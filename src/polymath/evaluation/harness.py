@@ -73,7 +73,7 @@ def run_benchmark(
             )
         if missing:
             _run(benchmark, candidate, pool, missing, plan, log, Path(out) / "videos" / candidate.name)
-    entries = summarise(log.identity, [log.results[key] for key in keys])
+    entries = summarise(log.identity, [log.results[key] for key in keys], benchmark.levels)
     return update_results(Path(out) / "results.json", entries, allow_mixed_renderers)
 
 

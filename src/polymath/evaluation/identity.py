@@ -9,8 +9,9 @@ executed before it is asked again.
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 from polymath import config
 from polymath.errors import ConfigError
@@ -48,6 +49,15 @@ class Identity:
     robot: str = ""
     decode: str = ""
     weights: str = ""
+
+    @classmethod
+    def upgrade(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The fields of `as_json`; the hashes beside them follow from the fields. Called by `config.from_dict`."""
+        return {name: value for name, value in values.items() if name not in ("hash", "protocol_hash")}
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields, and the two hashes, as plain JSON values."""
+        return config.to_dict(self) | {"hash": self.hash, "protocol_hash": self.protocol_hash}
 
     @property
     def hash(self) -> str:

@@ -1,21 +1,28 @@
 """results.json: split -> policy or baseline -> rate, interval, per-task rates, seeds and what was run.
 
 {"seen": {"polymath-v": {"successes": 71, "episodes": 96, "rate": 0.74, "interval": [0.64, 0.82],
-                         "per_task": {"button-left": {…}}, "seeds": [900000, …], "identity": {…}},
+                         "per_task": {"button-left": {…}}, "seeds": [900000, …],
+                         "identity": {…, "hash": "3f2a9c0b7d51"}},
           "random": {…}},
  "novel_objects": {…}}
+
+A benchmark that counts more than success (CALVIN: subtasks solved in a row) adds "score", the mean with a bootstrap
+interval, and "levels", the rates of score >= 1, 2, …; one with named numbers adds "measures".
 """
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from polymath import config
 from polymath.errors import ConfigError
 from polymath.evaluation.identity import Identity, differences
 from polymath.evaluation.rollout import EpisodeResult
-from polymath.evaluation.statistics import Rate
+from polymath.evaluation.statistics import Rate, bootstrap_mean
 from polymath.files import atomic_write, one_at_a_time
 
 
@@ -30,10 +37,21 @@ class TaskRate:
 
 
 @dataclass(frozen=True)
+class Mean:
+    """The mean of a number over `episodes`, with its BCa bootstrap interval at 95 %."""
+
+    mean: float
+    episodes: int
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Entry:
     """One policy on one split: pooled over tasks, and task by task; `seeds` are those of its episodes, sorted.
 
-    `hash` is the identity's.
+    score     the mean score, where the benchmark counts more than success
+    levels    the rates of score >= 1, 2, … there
+    measures  the mean of each of the benchmark's named numbers, over the episodes that have it
     """
 
     successes: int
@@ -43,19 +61,25 @@ class Entry:
     per_task: dict[str, TaskRate]
     seeds: tuple[int, ...]
     identity: Identity
-    hash: str = ""
+    score: Mean | None = None
+    levels: tuple[TaskRate, ...] = ()
+    measures: dict[str, Mean] = field(default_factory=dict)
 
 
+_COUNTED = ("score", "levels", "measures")
 _MAY_DIFFER = ("image_size", "cameras")  # each policy sees the pictures that it was trained on
 Results = dict[str, dict[str, Entry]]
 
 
-def summarise(identity: Identity, episodes: Iterable[EpisodeResult]) -> dict[str, Entry]:
-    """One entry per split that occurs in `episodes`, in order of first occurrence."""
+def summarise(identity: Identity, episodes: Iterable[EpisodeResult], levels: int = 1) -> dict[str, Entry]:
+    """One entry per split that occurs in `episodes`, in order of first occurrence.
+
+    `levels` is the highest score, as of `polymath.evaluation.benchmark.Benchmark`.
+    """
     by_split: dict[str, list[EpisodeResult]] = {}
     for episode in episodes:
         by_split.setdefault(episode.key.split, []).append(episode)
-    return {split: _entry(identity, of_split) for split, of_split in by_split.items()}
+    return {split: _entry(identity, of_split, levels) for split, of_split in by_split.items()}
 
 
 def load_results(path: Path) -> Results:
@@ -83,7 +107,7 @@ def update_results(path: Path, entries: dict[str, Entry], allow_mixed_renderers:
         _check_alike(path, results, entries, (*_MAY_DIFFER, "renderer") if allow_mixed_renderers else _MAY_DIFFER)
         for split, entry in entries.items():
             results.setdefault(split, {})[entry.identity.policy] = entry
-        plain = {s: {name: config.to_dict(entry) for name, entry in row.items()} for s, row in results.items()}
+        plain = {s: {name: as_json(entry) for name, entry in row.items()} for s, row in results.items()}
         with atomic_write(Path(path)) as temporary:
             temporary.write_text(json.dumps(plain, indent=2) + "\n")
     return results
@@ -92,21 +116,46 @@ def update_results(path: Path, entries: dict[str, Entry], allow_mixed_renderers:
 def _check_alike(path: Path, results: Results, entries: dict[str, Entry], allowed: tuple[str, ...]) -> None:
     for split, entry in entries.items():
         for name, other in results.get(split, {}).items():
-            for field in differences(other.identity, entry.identity):
-                theirs, ours = getattr(other.identity, field), getattr(entry.identity, field)
-                if name != entry.identity.policy and field not in allowed:
+            for part in differences(other.identity, entry.identity):
+                theirs, ours = getattr(other.identity, part), getattr(entry.identity, part)
+                if name != entry.identity.policy and part not in allowed:
                     remedy = "evaluate all policies with one renderer, or allow mixing explicitly"
                     raise ConfigError(
-                        f"{path}: {split}.{name}.identity.{field} is {theirs!r}, this evaluation used {ours!r}; "
-                        f"{remedy if field == 'renderer' else 'evaluate into another directory'}"
+                        f"{path}: {split}.{name}.identity.{part} is {theirs!r}, this evaluation used {ours!r}; "
+                        f"{remedy if part == 'renderer' else 'evaluate into another directory'}"
                     )
 
 
-def _entry(identity: Identity, episodes: list[EpisodeResult]) -> Entry:
-    total = Rate.of(episode.success for episode in episodes)
-    per_task = {}
-    for task in dict.fromkeys(episode.key.task for episode in episodes):
-        rate = Rate.of(episode.success for episode in episodes if episode.key.task == task)
-        per_task[task] = TaskRate(rate.successes, rate.episodes, rate.rate, rate.interval)
-    seeds = tuple(sorted({episode.key.seed for episode in episodes}))
-    return Entry(total.successes, total.episodes, total.rate, total.interval, per_task, seeds, identity, identity.hash)
+def as_json(entry: Entry) -> dict[str, Any]:
+    """An entry as plain JSON values, its identity with the hashes; what the benchmark does not count is left out."""
+    counted = {name: value for name, value in config.to_dict(entry).items() if value or name not in _COUNTED}
+    return counted | {"identity": entry.identity.as_json()}
+
+
+def _entry(identity: Identity, episodes: list[EpisodeResult], levels: int) -> Entry:
+    total = _rate(episode.success for episode in episodes)
+    tasks = dict.fromkeys(episode.key.task for episode in episodes)
+    names = dict.fromkeys(name for episode in episodes for name in episode.measures)
+    scores = [episode.score for episode in episodes]
+    return Entry(
+        successes=total.successes,
+        episodes=total.episodes,
+        rate=total.rate,
+        interval=total.interval,
+        per_task={task: _rate(e.success for e in episodes if e.key.task == task) for task in tasks},
+        seeds=tuple(sorted({episode.key.seed for episode in episodes})),
+        identity=identity,
+        score=_mean(scores, levels) if levels > 1 else None,
+        levels=tuple(_rate(score >= k for score in scores) for k in range(1, levels + 1)) if levels > 1 else (),
+        measures={name: _mean([e.measures[name] for e in episodes if name in e.measures]) for name in names},
+    )
+
+
+def _rate(outcomes: Iterable[bool]) -> TaskRate:
+    rate = Rate.of(outcomes)
+    return TaskRate(rate.successes, rate.episodes, rate.rate, rate.interval)
+
+
+def _mean(values: Sequence[float], highest: float | None = None) -> Mean:
+    bounds = None if highest is None else (0.0, float(highest))
+    return Mean(float(np.mean(values)), len(values), bootstrap_mean(values, bounds=bounds))
