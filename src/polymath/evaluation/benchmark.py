@@ -30,7 +30,7 @@ class Plan:
 
     An empty tuple, an empty text and 0 stand for the benchmark's own choice; `complete` fills them in.
 
-    tasks, splits   names of the benchmark's; all of them if empty
+    tasks, splits   names of the benchmark's; its standard ones if empty, which are all of most benchmarks
     episodes        for each task and split
     execute         actions of each chunk that are executed before the policy is asked again
     seed            which block of held-out seeds
@@ -80,6 +80,8 @@ class Benchmark:
     published        results of others on this benchmark
     setup            how `polymath setup NAME` makes the simulator's environment; None: it shares our interpreter
     demonstrable     tasks that the simulator's expert can demonstrate
+    standard_tasks   those of a plan that names no task, such as the official protocol's; all if empty
+    standard_splits  likewise
     extra            the extra of this distribution that brings the simulator's packages, if one does
     simulator        a module that must be there, if the simulator shares our interpreter
     """
@@ -102,6 +104,8 @@ class Benchmark:
     published: tuple[Published, ...] = ()
     setup: Setup | None = None
     demonstrable: tuple[str, ...] = ()
+    standard_tasks: tuple[str, ...] = ()
+    standard_splits: tuple[str, ...] = ()
     extra: str = ""
     simulator: str = ""
 
@@ -126,6 +130,8 @@ class Benchmark:
                 raise ConfigError(
                     f"benchmark {self.name!r}: group {group!r} must have another name than any task and hold tasks only"
                 )
+        self._check("task", self.standard_tasks, self.tasks)
+        self._check("split", self.standard_splits, tuple(self.splits))
         if self.levels < 1 or not set(self.demonstrable) <= set(self.tasks):
             raise ConfigError(f"benchmark {self.name!r}: levels must be at least 1 and demonstrable hold tasks only")
 
@@ -142,12 +148,11 @@ class Benchmark:
             value = getattr(plan, name)
             if type(value) is not int or value < least:
                 raise ConfigError(f"{name} {value!r}: choose a whole number of at least {max(least, name != 'seed')}")
+        tasks = plan.tasks or self.standard_tasks or self.tasks
         complete = replace(
             plan,
-            tasks=tuple(
-                dict.fromkeys(task for name in plan.tasks or self.tasks for task in self.groups.get(name, (name,)))
-            ),
-            splits=tuple(dict.fromkeys(plan.splits or self.splits)),
+            tasks=tuple(dict.fromkeys(task for name in tasks for task in self.groups.get(name, (name,)))),
+            splits=tuple(dict.fromkeys(plan.splits or self.standard_splits or self.splits)),
             episodes=plan.episodes or self.episodes,
             renderer=plan.renderer or self.renderers[0],
             image_size=plan.image_size or self.image_size,

@@ -67,27 +67,41 @@ def _subtasks() -> Iterator[tuple[str, list[Change]]]:
         yield from _lifts(colour)
     put_down = {colour: {colour: "grasped"} for colour in COLOURS}
     # into the cabinet, a block goes onto the shelf that is named as the door's position
-    yield "place_in_slider", [
-        _change({**put_down[c], "slider": door}, {c: f"slider_{door}", "grasped": 0}, 1)
-        for c, door in product(COLOURS, ("right", "left"))
-    ]
-    yield "place_in_drawer", [
-        _change({**put_down[c], "drawer": "open"}, {c: "drawer", "grasped": 0}, 1) for c in COLOURS
-    ]
+    yield (
+        "place_in_slider",
+        [
+            _change({**put_down[c], "slider": door}, {c: f"slider_{door}", "grasped": 0}, 1)
+            for c, door in product(COLOURS, ("right", "left"))
+        ],
+    )
+    yield (
+        "place_in_drawer",
+        [_change({**put_down[c], "drawer": "open"}, {c: "drawer", "grasped": 0}, 1) for c in COLOURS],
+    )
     pairs = list(permutations(COLOURS, 2))
-    yield "stack_block", [
-        _change({top: "grasped", bottom: "table"}, {top: "stacked_top", bottom: "stacked_bottom", "grasped": 0}, 1)
-        for top, bottom in pairs
-    ]
-    yield "unstack_block", [
-        _change({top: "stacked_top", bottom: "stacked_bottom"}, {top: "table", bottom: "table"}) for top, bottom in pairs
-    ]
+    yield (
+        "stack_block",
+        [
+            _change({top: "grasped", bottom: "table"}, {top: "stacked_top", bottom: "stacked_bottom", "grasped": 0}, 1)
+            for top, bottom in pairs
+        ],
+    )
+    yield (
+        "unstack_block",
+        [
+            _change({top: "stacked_top", bottom: "stacked_bottom"}, {top: "table", bottom: "table"})
+            for top, bottom in pairs
+        ],
+    )
     yield from _switched("lightbulb", "turn_off_lightbulb", "turn_on_lightbulb", 0, 1)
     yield from _switched("led", "turn_off_led", "turn_on_led", 0, 1)
-    yield "push_into_drawer", [
-        _change({c: "table", **{o: SHELVES for o in COLOURS if o != c}, "drawer": "open"}, {c: "drawer"})
-        for c in COLOURS
-    ]
+    yield (
+        "push_into_drawer",
+        [
+            _change({c: "table", **{o: SHELVES for o in COLOURS if o != c}, "drawer": "open"}, {c: "drawer"})
+            for c in COLOURS
+        ],
+    )
 
 
 SUBTASKS: dict[str, list[Change]] = dict(_subtasks())

@@ -1,9 +1,11 @@
-"""The user's checkout of the official `calvin_env`: where it is, which commit it is, its configuration composed.
+"""The user's checkout of the official `calvin_env`: where it is, which version it is, its configuration composed.
 
 The official evaluation reads the composed configuration from the data set (`.hydra/merged_config.yaml`, 166 GB beside
 it). The checkout's own `conf` holds the same values, so no data set is needed.
 """
 
+import hashlib
+import importlib.util
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,51 +15,61 @@ from . import standins
 SCENES = ("A", "B", "C", "D")
 CAMERAS = {"rgb_static": "static", "rgb_gripper": "gripper"}
 ROBOT = "panda_longer_finger"
-COMMIT = "797142c588c21e76717268b7b430958dbd13bf48"
+VERSIONS = {"af01fc986b9c7a72": "797142c"}
+"""Hash of a checkout -> its commit."""
+PACKAGES = ("pybullet", "scipy", "hydra", "omegaconf")
 PLACES = (".", "calvin_env", "calvin/calvin_env")
 
 
 class CheckoutError(Exception):
-    """There is no usable checkout of calvin_env; the message says what to do."""
+    """There is no usable checkout of calvin_env, or a package is missing; the message says what to do."""
+
+
+def check_packages() -> None:
+    """Raises CheckoutError naming the interpreter and what it lacks."""
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise CheckoutError(
+            f"{sys.executable} has no {', '.join(missing)}; make the simulator's environment with "
+            "`polymath setup calvin`, or name an interpreter that has it with --python"
+        )
+
+
+def installed() -> Path:
+    """Where `polymath setup calvin` puts the checkout; where there is none, the one that pip installed as editable."""
+    made = Path(sys.prefix) / "src" / "calvin_env"
+    package = None if made.is_dir() else importlib.util.find_spec("calvin_env")
+    if package is None or package.origin is None:
+        return made
+    return Path(package.origin).resolve().parents[1]
 
 
 def find(place: Path) -> Path:
     """The checkout of calvin_env in `place`: itself, or beside or inside a checkout of calvin.
 
-    Raises CheckoutError where there is none, or one without its submodule or its pictures and meshes.
+    Raises CheckoutError where there is none, or one without its configuration or its meshes.
     """
     for relative in PLACES:
         root = place / relative
         if (root / "calvin_env" / "envs" / "play_table_env.py").is_file():
             for needed in ("conf/scene", "data/franka_panda"):
                 if not (root / needed).is_dir():
-                    raise CheckoutError("{}: has no {}; clone it again, whole".format(root, needed))
+                    raise CheckoutError(f"{root}: has no {needed}; clone it again, whole")
             return root.resolve()
     raise CheckoutError(
-        "{}: no checkout of calvin_env there; give the directory that holds calvin_env, or run "
-        "`git submodule update --init calvin_env` in the checkout of calvin".format(place)
+        f"{place}: no checkout of calvin_env there; make the simulator's environment with `polymath setup calvin`, or "
+        "`polymath setup calvin --from PATH` with a directory that holds a checkout of calvin_env"
     )
 
 
-def commit(root: Path) -> str:
-    """The commit of a checkout, read from its .git; "unknown" for a copy without one."""
-    git = root / ".git"
-    if git.is_file():  # a submodule or a worktree
-        text = git.read_text().strip()
-        git = root / text[len("gitdir: ") :] if text.startswith("gitdir: ") else git
-    head = git / "HEAD"
-    if not head.is_file():
-        stamp = root / "COMMIT"
-        return stamp.read_text().strip() if stamp.is_file() else "unknown"
-    text = head.read_text().strip()
-    if not text.startswith("ref: "):
-        return text
-    name = text[len("ref: ") :]
-    if (git / name).is_file():
-        return (git / name).read_text().strip()
-    packed = git / "packed-refs"
-    lines = packed.read_text().splitlines() if packed.is_file() else []
-    return next((line.split()[0] for line in lines if line.endswith(" " + name)), "unknown")
+def version(root: Path) -> str:
+    """The known version of a checkout, or a hash of its code, configuration and models: it may have been changed."""
+    digest = hashlib.sha256()
+    for folder, ending in (("calvin_env", "py"), ("conf", "yaml"), ("data", "urdf")):
+        for path in sorted((root / folder).rglob("*." + ending)):
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    text = digest.hexdigest()[:16]
+    return VERSIONS.get(text, "sha256 " + text)
 
 
 def use(root: Path) -> None:
@@ -75,11 +87,9 @@ def configuration(root: Path, scene: str, egl: bool) -> Any:
         {
             "data_path": str(root / "data"),
             "use_vr": False,
-            "cameras": {
-                name: OmegaConf.load(conf / "cameras/cameras" / (name + ".yaml")) for name in CAMERAS.values()
-            },
+            "cameras": {name: OmegaConf.load(conf / "cameras/cameras" / (name + ".yaml")) for name in CAMERAS.values()},
             "robot": _with_defaults(conf / "robot" / (ROBOT + ".yaml")),
-            "scene": OmegaConf.load(conf / "scene" / "calvin_scene_{}.yaml".format(scene)),
+            "scene": OmegaConf.load(conf / "scene" / f"calvin_scene_{scene}.yaml"),
             "env": OmegaConf.merge(OmegaConf.load(conf / "env/play_table_env.yaml"), {"use_egl": egl}),
         }
     )

@@ -1,4 +1,4 @@
-"""Whether pybullet can draw with OpenGL here; tried in a process of its own, since its plug-in ends the whole process."""
+"""Whether pybullet can draw with OpenGL here; tried in a process of its own, since its plug-in may end the process."""
 
 import subprocess
 import sys
@@ -27,5 +27,7 @@ def check() -> None:
         lines = trial.stdout.decode(errors="replace").strip().splitlines()
         raise RendererError(
             "renderer egl: OpenGL without a display does not work here ({}); install EGL (Debian: libegl1 and "
-            "libgl1-mesa-dri), or choose --renderer tiny, whose pictures differ".format(lines[-1] if lines else "no message")
+            "libgl1-mesa-dri), or choose --renderer tiny, whose pictures differ".format(
+                lines[-1] if lines else "no message"
+            )
         )

@@ -5,9 +5,9 @@ Symbolic state (Mees et al. 2022, `calvin_agent.evaluation.utils.get_env_state_f
     led, lightbulb     0 or 1                       slider     right or left        drawer   closed or open
     red, blue, pink    table, slider_right or slider_left (the two shelves behind the sliding door)
 
-scene_obs, float64 [24]: the joints of slider, drawer, button and switch (m, m, m, rad), lightbulb and led (0 or 1), then
+scene_obs, float64 [24]: joints of slider, drawer, button and switch (m, m, m, rad), lightbulb and led (0 or 1), then
 x y z (m) and roll pitch yaw (rad) of each block in the order of the scene's file. The official function writes red,
-blue, pink, which is the order of scene D; here the order of the scene at hand is kept, so that every block stands where
+blue, pink, which is the order of scene D; here it is the order of the scene at hand, so that each block stands where
 the symbolic state has it.
 """
 
@@ -62,7 +62,7 @@ class Symbolic(NamedTuple):
 
     def seed(self) -> int:
         """The seed of the table slots and yaws: FNV-1 of the text that Python prints for the official dict's values."""
-        return fnv1_32("dict_values({})".format([*self, 0]))
+        return fnv1_32(f"dict_values({[*self, 0]})")
 
 
 def fnv1_32(text: str) -> int:
@@ -85,7 +85,7 @@ def scene_obs(state: Symbolic, order: Sequence[str] = BLOCKS, scene: str = "D") 
     """The scene at the beginning of a chain, float64 [24]; `order` is that of the scene's movable objects."""
     layout = LAYOUTS[scene]
     random = np.random.RandomState(state.seed())
-    slots = [np.array(slot) + [layout.table, 0, 0] for slot in TABLE_SLOTS]
+    slots = [np.array([x + layout.table, y, z]) for x, y, z in TABLE_SLOTS]
     random.shuffle(slots)
     shelves = {"slider_left": [LEFT_X + layout.shelf, *SHELF_YZ], "slider_right": [RIGHT_X + layout.shelf, *SHELF_YZ]}
     on_table = {"red": slots[0], "blue": slots[1 if state.red == "table" else 0], "pink": slots[1]}

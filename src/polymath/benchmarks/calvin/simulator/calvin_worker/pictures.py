@@ -1,7 +1,7 @@
 """Resizing as the data set's reader does it, bit for bit: Pillow's BILINEAR, which is aware of areas, in numpy.
 
-A policy must see in evaluation what it saw in training, and the simulator's interpreter need not have Pillow. Each output
-pixel is the mean of the input under a triangle that is as wide as the reduction (source: `Resample.c` of Pillow).
+A policy must see in evaluation what it saw in training, and the simulator's interpreter need not have Pillow. Each
+output pixel is the mean of the input under a triangle as wide as the reduction (source: `Resample.c` of Pillow).
 """
 
 from typing import List, NamedTuple

@@ -1,7 +1,7 @@
 """One CALVIN scene in pybullet: the official environment, loaded anew for every episode.
 
 A second `reset` of the official environment in one process does not give the same physics as the first: contacts are
-warm-started from the episode before, and the robot keeps the last gripper command. So `begin` empties the simulation and
+warm-started from the episode before, and the robot keeps the last gripper command. So `load` empties the simulation and
 loads robot and scene again (0.05 CPU-seconds), after which an episode is bit for bit that of a fresh process.
 
 Pictures are drawn by `pictures` alone; the official `step` would draw both cameras at each of 30 steps a second.
@@ -26,39 +26,37 @@ class World:
 
     def __init__(self, root: Path, renderer: str, cameras: Sequence[str]) -> None:
         checkout.use(root)
-        import hydra
         from calvin_env.envs import play_table_env
+        from hydra.utils import instantiate
 
-        play_table_env.get_git_commit_hash = lambda path: checkout.commit(root)
+        self._instantiate = instantiate
+        play_table_env.get_git_commit_hash = lambda path: checkout.version(root)
         self._root, self._scene = root, "D"
         self._configuration = checkout.configuration(root, self._scene, renderer == "egl")
-        self.env = hydra.utils.instantiate(
-            self._configuration.env, show_gui=False, use_vr=False, use_scene_info=True
-        )
+        self.env = self._instantiate(self._configuration.env, show_gui=False, use_vr=False, use_scene_info=True)
         self.env.get_camera_obs = lambda: ({}, {})
-        self.oracle = hydra.utils.instantiate(checkout.task_rules(root))
+        self.oracle = self._instantiate(checkout.task_rules(root))
         by_name = {"rgb_" + camera.name: camera for camera in self.env.cameras}
         self._cameras = {name: by_name[name] for name in cameras}
         self.pictures()  # the first picture that OpenGL draws differs from later ones of the same scene
 
-    def begin(self, scene: str, robot_obs: np.ndarray, scene_obs: np.ndarray) -> None:
-        """Load `scene` and put robot (float64 [15]) and furniture and blocks (float64 [24]) into place."""
+    def load(self, scene: str) -> None:
+        """Empty the simulation and load `scene` (A, B, C or D), so that nothing of earlier episodes is left."""
         env = self.env
         if scene != self._scene:
-            import hydra
-
             self._configuration.scene = checkout.configuration(self._root, scene, False).scene
-            env.scene = hydra.utils.instantiate(
-                self._configuration.scene, p=env.p, cid=env.cid, np_random=env.np_random
-            )
+            env.scene = self._instantiate(self._configuration.scene, p=env.p, cid=env.cid, np_random=env.np_random)
             self._scene = scene
         robot_uid = env.robot.robot_uid
         env.scene.np_random, _ = standins.np_random(0)
         env.load()
         if env.robot.robot_uid != robot_uid:  # the cameras hold it
-            raise RuntimeError("pybullet numbered the robot {}, before {}".format(env.robot.robot_uid, robot_uid))
+            raise RuntimeError(f"pybullet numbered the robot {env.robot.robot_uid}, before {robot_uid}")
         env.robot.gripper_action = 1
-        env.reset(robot_obs=robot_obs, scene_obs=scene_obs)
+
+    def place(self, robot_obs: np.ndarray, scene_obs: np.ndarray) -> None:
+        """Put robot (float64 [15]), furniture and blocks (float64 [24]) into place, after `load`."""
+        self.env.reset(robot_obs=robot_obs, scene_obs=scene_obs)
 
     def step(self, action: np.ndarray) -> Dict[str, Any]:
         """One control step (1/30 s) of a relative action [7]; the info that the success rules read."""
@@ -93,7 +91,7 @@ def official_action(action: np.ndarray) -> np.ndarray:
     Above 0 the gripper opens (1), otherwise it closes (-1). Nothing is clipped, as in the official loop.
     """
     if action.shape != (ACTION_DIM,):
-        raise ValueError("an action of shape {}, CALVIN takes {} numbers".format(list(action.shape), ACTION_DIM))
+        raise ValueError(f"an action of shape {list(action.shape)}, CALVIN takes {ACTION_DIM} numbers")
     official = action.astype(np.float64)
     official[-1] = 1.0 if official[-1] > 0 else -1.0
     return official
