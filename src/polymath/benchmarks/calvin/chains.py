@@ -11,7 +11,7 @@ import functools
 import json
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -64,7 +64,10 @@ def chains_per_state(total: int = CHAINS) -> list[int]:
     return [total // states + (i < total % states) for i in range(states)]
 
 
-def shuffled(chains: list[Chain]) -> list[Chain]:
+Item = TypeVar("Item")
+
+
+def shuffled(chains: list[Item]) -> list[Item]:
     """In the order of the evaluation: shuffled by numpy's generator of 2011 with seed 0."""
     order = np.arange(len(chains))
     np.random.RandomState(0).shuffle(order)

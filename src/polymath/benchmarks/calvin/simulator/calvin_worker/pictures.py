@@ -19,12 +19,13 @@ class _Filter(NamedTuple):
 
 
 def fit(image: np.ndarray, size: int) -> np.ndarray:
-    """uint8 [height, width, 3] -> uint8 [size, size, 3]; size 0, or its own size, leaves the picture as it is."""
-    if size == 0 or image.shape[:2] == (size, size):
+    """uint8 [side, side, 3] -> uint8 [size, size, 3]; size 0, or its own size, leaves the picture as it is.
+
+    Rows come first, then columns, as in Pillow for squares; of other pictures Pillow 13 may begin with the columns.
+    """
+    if size in (0, len(image)):
         return image
-    rows = _along_width(image, size) if image.shape[1] != size else image
-    if image.shape[0] == size:
-        return rows
+    rows = _along_width(image, size)
     return np.ascontiguousarray(_along_width(rows.transpose(1, 0, 2), size).transpose(1, 0, 2))
 
 
