@@ -13,7 +13,8 @@ IDENTITY = Identity("metaworld", "a", "", "mujoco-3.3.0/ray", 64, ("front",), 2,
 
 
 def outcomes(split, seeds, solved):
-    return {EpisodeKey("push", split, seed): seed in solved for seed in seeds}
+    keys = [EpisodeKey("push", split, seed) for seed in seeds]
+    return {key: EpisodeResult(key, key.seed in solved, 20, 1.0, "push it") for key in keys}
 
 
 def test_only_common_episodes_count_in_a_paired_comparison():
