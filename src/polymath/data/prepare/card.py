@@ -3,21 +3,18 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from jaxtyping import Int
 
-from polymath import config
+from polymath import config, pages
 from polymath.data.prepare.plan import Plan
 from polymath.data.prepare.samples import samples
 from polymath.data.prepare.tally import Tally
 from polymath.data.robots.clipping import clipping_report
 from polymath.data.robots.statistics import Statistics
-from polymath.files import atomic_write
 from polymath.types import Embodiment
 
 BARS = 24
@@ -26,16 +23,12 @@ SUMMED = ("rows", "kept", "dropped", "bad", "documents", "records", "tokens")
 
 def write(out: Path, plan: Plan, tallies: Sequence[Tally], sources: dict[str, Any]) -> None:
     """Write OUT/card.html, which loads nothing from elsewhere. `tallies`: of every source of the plan."""
-    template = resources.files("polymath.data.prepare").joinpath("card.html.j2").read_text()
     sections = [_section(out, plan, number, tally, sources) for number, tally in enumerate(tallies)]
     total: dict[str, float] = {name: sum(facts[name] for facts in sources.values()) for name in SUMMED}
     total["fill"] = total["tokens"] / max(1, total["records"] * plan.layout.length)
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True)
-    page = environment.from_string(template).render(
-        sections=sections, total=total, layout=plan.layout, settings=_settings(plan)
-    )
-    with atomic_write(out / "card.html") as temporary:
-        temporary.write_text(page)
+    template = pages.environment(Path(__file__).parent).get_template("card.html.j2")
+    page = template.render(sections=sections, total=total, layout=plan.layout, settings=_settings(plan))
+    pages.write(page, out / "card.html")
 
 
 def _section(out: Path, plan: Plan, number: int, tally: Tally, sources: dict[str, Any]) -> dict[str, Any]:

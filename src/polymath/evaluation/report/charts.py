@@ -43,14 +43,32 @@ class LineChart:
     note: str
 
 
-def interval_mark(rate: float, low: float, high: float, colour: int) -> Markup:
-    """A dot at `rate` with its interval [low, high] on a track from 0 to 100 %."""
+def interval_mark(rate: float, low: float, high: float, colour: int, spoken: str = "") -> Markup:
+    """A dot at `rate` with its interval [low, high] on a track from 0 to 1; `spoken` if it is no rate in per cent."""
     ends = (percent(low), percent(high))
-    marks = [line("grid", (f"{x}%", f"{x}%"), ("0", "100%")) for x in (0, 25, 50, 75, 100)]
-    marks.append(line("interval", ends, ("50%", "50%")))
+    marks = [*_grid(), line("interval", ends, ("50%", "50%"))]
     marks += [line("interval", (end, end), ("30%", "70%")) for end in ends]
     marks.append(element("circle", cx=percent(rate), cy="50%", r="5"))
-    return picture(f"track series-{colour}", f"{rate:.0%}, interval {low:.0%} to {high:.0%}", marks)
+    return picture(f"track series-{colour}", spoken or f"{rate:.0%}, interval {low:.0%} to {high:.0%}", marks)
+
+
+def point_mark(share: float, colour: int, spoken: str) -> Markup:
+    """A ring at `share` of a track from 0 to 1: a number whose interval is not known."""
+    marks = [*_grid(), element("circle", class_="ring", cx=percent(share), cy="50%", r="5")]
+    return picture(f"track series-{colour}", spoken, marks)
+
+
+def difference_mark(value: float, low: float, high: float, colour: int, spoken: str) -> Markup:
+    """A dot at `value` with its interval [low, high] on a track from -1 to 1, with a line at 0."""
+    at, start, end = (percent((1 + x) / 2) for x in (value, max(-1.0, low), min(1.0, high)))
+    marks = [*_grid(), line("zero", ("50%", "50%"), ("0", "100%")), line("interval", (start, end), ("50%", "50%"))]
+    marks += [line("interval", (x, x), ("30%", "70%")) for x in (start, end)]
+    marks.append(element("circle", cx=at, cy="50%", r="5"))
+    return picture(f"track series-{colour}", spoken, marks)
+
+
+def _grid() -> list[Markup]:
+    return [line("grid", (f"{x}%", f"{x}%"), ("0", "100%")) for x in (0, 25, 50, 75, 100)]
 
 
 def line_chart(title: str, series: Sequence[Series]) -> LineChart:

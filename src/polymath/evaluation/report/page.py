@@ -2,23 +2,20 @@
 
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 
+from polymath import pages
 from polymath.errors import DataError
 from polymath.evaluation.report import sections
 from polymath.evaluation.report.data import ReportData
 from polymath.evaluation.report.pictures import mp4_uri
-from polymath.files import atomic_write
 
 _HERE = Path(__file__).parent
 
 
 def write_report(data: ReportData, path: Path) -> None:
     """Write the page to `path`, whole or not at all."""
-    page = render_report(data)
-    with atomic_write(Path(path)) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    pages.write(render_report(data), path)
 
 
 def render_report(data: ReportData) -> str:
@@ -26,27 +23,24 @@ def render_report(data: ReportData) -> str:
     identities = [policies[data.policy].identity for policies in data.results.values() if data.policy in policies]
     if not identities:
         raise DataError(f"report: the results hold no policy {data.policy!r}; evaluate it first")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     colours = sections.colours(data)
-    return environment.get_template("report.html.j2").render(
-        data=data,
-        style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),
-        identity=identities[0],
-        summary=sections.summary(data),
-        same_scenes=sections.same_scenes(data),
-        cards=sections.cards(data),
-        splits=[sections.split(data, name, colours) for name in data.results],
-        videos=[{**vars(video), "uri": mp4_uri(video.path)} for video in data.videos],
-        attention=[sections.attention(picture) for picture in data.attention],
-        runs=[{"name": c.run, "colour": colours[c.run]} for c in data.curves],
-        phases=sections.phases(data.curves, colours),
-        parameters=sections.parameters(data.parameters),
-        stages=sections.stages(data.stages, data.whole),
-        facts=sections.facts(data, identities[0]),
+    return (
+        pages.environment(_HERE)
+        .get_template("report.html.j2")
+        .render(
+            data=data,
+            style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),
+            identity=identities[0],
+            summary=sections.summary(data),
+            same_scenes=sections.same_scenes(data),
+            cards=sections.cards(data),
+            splits=[sections.split(data, name, colours) for name in data.results],
+            videos=[{**vars(video), "uri": mp4_uri(video.path)} for video in data.videos],
+            attention=[sections.attention(picture) for picture in data.attention],
+            runs=[{"name": c.run, "colour": colours[c.run]} for c in data.curves],
+            phases=sections.phases(data.curves, colours),
+            parameters=sections.parameters(data.parameters),
+            stages=sections.stages(data.stages, data.whole),
+            facts=sections.facts(data, identities[0]),
+        )
     )

@@ -29,6 +29,7 @@ from polymath.evaluation.statistics.bootstrap import Scores
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(256)
 _FRACTIONS = (_NODES + 1) / 2  # Gauss-Legendre: exact for products of up to 511 factors, a valid mixture for all
+_LARGEST = 709.0
 _LOG_WEIGHTS = np.log(_WEIGHTS / 4)  # 2 for the interval's length, 2 for the two sides
 
 
@@ -36,14 +37,13 @@ def e_value(scores: Scores, mean: float = 0.0, bounds: tuple[float, float] = (-1
     """The capital against "the mean is `mean`" after these scores; 1/alpha or more rejects it at level alpha.
 
     `bounds`: the least and the greatest score that there can be; the defaults are those of the difference of paired
-    successes. Infinite where a float holds no more. Raises PolymathError if a score or the mean lies outside.
+    successes. At most e^709, what a float holds. Raises PolymathError if a score or the mean lies outside.
     """
     distinct, counts = _scaled(scores, bounds)
     m = (mean - bounds[0]) / (bounds[1] - bounds[0])
     if not 0 < m < 1:
         raise PolymathError(f"e-value: mean {mean} is not between the bounds {bounds}")
-    with np.errstate(over="ignore"):
-        return float(np.exp(_log_capital(distinct, counts, m)))
+    return float(np.exp(min(_log_capital(distinct, counts, m), _LARGEST)))
 
 
 def confidence_sequence(
