@@ -1,4 +1,4 @@
-"""`polymath eval`, `polymath compare`."""
+"""`polymath eval`."""
 
 import os
 from pathlib import Path
@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
-from polymath.commands.output import print_json, print_table
+from polymath.commands.output import percent, percent_range, print_json, print_table
 from polymath.errors import ConfigError
 
 if TYPE_CHECKING:
-    from polymath.evaluation.comparison import Comparison
     from polymath.evaluation.results import Mean, Results
 
 
@@ -108,60 +107,17 @@ def _options(assignments: tuple[str, ...]) -> dict[str, str]:
     return options
 
 
-def compare(
-    a: Positional[Path],
-    b: Positional[Path],
-    allow_mixed_renderers: bool = False,
-    allow: tuple[str, ...] = (),
-    json: bool = False,
-) -> None:
-    """Is one evaluation better than another? Paired over the episodes that both ran: A minus B, split by split.
-
-    Example: polymath compare run/evaluation/episodes/run.jsonl run/evaluation/episodes/random.jsonl
-
-    Args:
-        a: An episode log (OUT/episodes/POLICY.jsonl), or a directory that holds a single one.
-        b: Another one of the same benchmark.
-        allow_mixed_renderers: Compare results whose pictures were drawn by different renderers.
-        allow: Fields of the identity, such as image_size or cameras, in which the two may differ.
-        json: Print one JSON list instead of the table.
-    """
-    from polymath import config
-    from polymath.evaluation.comparison import compare_runs
-
-    comparisons = compare_runs(a, b, allow_mixed_renderers, allow)
-    if json:
-        print_json([config.to_dict(row) | {"difference": row.difference} for row in comparisons])
-        return
-    header = ["split", "A", "B", "A - B", "95 % interval", "pairs", "only A", "only B", "p"]
-    print_table(header, [_row(comparison) for comparison in comparisons])
-
-
-def _row(comparison: "Comparison") -> list[object]:
-    rates = [_percent(rate) for rate in (comparison.a.rate, comparison.b.rate, comparison.difference)]
-    p_value = "unpaired" if comparison.p_value is None else f"{comparison.p_value:.2g}"
-    return [
-        comparison.split,
-        *rates,
-        _range(comparison.interval),
-        comparison.pairs,
-        comparison.only_a,
-        comparison.only_b,
-        p_value,
-    ]
-
-
 def _print_results(results: "Results") -> None:
     """One table of success rates; where scores or measures are counted, one of each below it."""
     entries = [(split, name, entry) for split, row in results.items() for name, entry in row.items()]
-    rates = [[s, n, e.successes, e.episodes, _percent(e.rate), _range(e.interval)] for s, n, e in entries]
+    rates = [[s, n, e.successes, e.episodes, percent(e.rate), percent_range(e.interval)] for s, n, e in entries]
     print_table(["split", "policy", "successes", "episodes", "rate", "95 % interval"], rates)
     if scored := [(split, name, entry) for split, name, entry in entries if entry.score]:
         levels = [f"≥ {k + 1}" for k in range(max(len(entry.levels) for _, _, entry in scored))]
         print()
         print_table(
             ["split", "policy", *levels, "mean score", "95 % interval"],
-            [[s, n, *(_percent(each.rate) for each in e.levels), *_mean(e.score)] for s, n, e in scored if e.score],
+            [[s, n, *(percent(each.rate) for each in e.levels), *_mean(e.score)] for s, n, e in scored if e.score],
         )
     if measured := [[s, n, m, *_mean(mean)] for s, n, e in entries for m, mean in e.measures.items()]:
         print()
@@ -170,11 +126,3 @@ def _print_results(results: "Results") -> None:
 
 def _mean(mean: "Mean") -> list[str]:
     return [f"{mean.mean:.2f}", f"{mean.interval[0]:.2f} to {mean.interval[1]:.2f}"]
-
-
-def _percent(rate: float) -> str:
-    return f"{100 * rate:.0f} %"
-
-
-def _range(interval: tuple[float, float]) -> str:
-    return f"{100 * interval[0]:.0f} to {100 * interval[1]:.0f} %"

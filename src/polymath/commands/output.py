@@ -74,3 +74,13 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def percent(rate: float) -> str:
+    """A share of the whole without decimals."""
+    return f"{100 * rate:.0f} %"
+
+
+def percent_range(interval: tuple[float, float]) -> str:
+    """An interval of shares of the whole."""
+    return f"{100 * interval[0]:.0f} to {100 * interval[1]:.0f} %"

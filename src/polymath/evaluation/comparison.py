@@ -1,6 +1,7 @@
 """Which of two policies is better: on the same episodes where both ran them, else on their rates."""
 
 import math
+import statistics
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from polymath.evaluation.statistics import (
     paired_episodes,
     paired_mean,
     permutation_test,
+    score_episodes,
 )
 from polymath.policy.session import EpisodeKey
 
@@ -51,7 +53,7 @@ class Comparison:
 
     `to_separate`: the episodes (pairs, or of each policy) with which a difference of the observed size is found in four
     of five comparisons at the 5 % level; None where there is no difference. `score`: None if scores are just successes;
-    otherwise the e-value is that of the scores.
+    otherwise the e-value is that of the scores, and so is `to_separate` of pairs.
     """
 
     split: str
@@ -111,9 +113,11 @@ def _paired(split: str, a: Episodes, b: Episodes, common: Sequence[EpisodeKey], 
     only_a = sum(a[key].success and not b[key].success for key in common)
     only_b = sum(b[key].success and not a[key].success for key in common)
     scores_a, scores_b = ([side[key].score for key in common] for side in (a, b))
-    score = None
+    differences = [x - y for x, y in zip(scores_a, scores_b, strict=True)]
+    score, to_separate = None, paired_episodes(only_a / len(common), only_b / len(common))
     if _beyond_success(a, b):
         interval = paired_mean(scores_a, scores_b, limit=levels)
+        to_separate = score_episodes(math.fsum(differences) / len(common), statistics.pstdev(differences))
         score = ScoreComparison(*_means(scores_a, scores_b), interval, permutation_test(scores_a, scores_b))
     return Comparison(
         split=split,
@@ -124,8 +128,8 @@ def _paired(split: str, a: Episodes, b: Episodes, common: Sequence[EpisodeKey], 
         only_b=only_b,
         interval=paired_difference(only_a, only_b, len(common)),
         p_value=mcnemar(only_a, only_b),
-        e_value=e_value([x - y for x, y in zip(scores_a, scores_b, strict=True)], 0, (-levels, levels)),
-        to_separate=paired_episodes(only_a / len(common), only_b / len(common)),
+        e_value=e_value(differences, 0, (-levels, levels)),
+        to_separate=to_separate,
         score=score,
     )
 

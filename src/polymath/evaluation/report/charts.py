@@ -43,18 +43,21 @@ class LineChart:
     note: str
 
 
-def interval_mark(rate: float, low: float, high: float, colour: int, spoken: str = "") -> Markup:
-    """A dot at `rate` with its interval [low, high] on a track from 0 to 1; `spoken` if it is no rate in per cent."""
+def interval_mark(rate: float, low: float, high: float, colour: int, spoken: str = "", parts: int = 4) -> Markup:
+    """A dot at `rate` with its interval [low, high] on a track from 0 to 1, divided by grid lines into `parts`.
+
+    `spoken` is what a screen reader says if it is no rate in per cent.
+    """
     ends = (percent(low), percent(high))
-    marks = [*_grid(), line("interval", ends, ("50%", "50%"))]
+    marks = [*_grid(parts), line("interval", ends, ("50%", "50%"))]
     marks += [line("interval", (end, end), ("30%", "70%")) for end in ends]
     marks.append(element("circle", cx=percent(rate), cy="50%", r="5"))
     return picture(f"track series-{colour}", spoken or f"{rate:.0%}, interval {low:.0%} to {high:.0%}", marks)
 
 
-def point_mark(share: float, colour: int, spoken: str) -> Markup:
+def point_mark(share: float, colour: int, spoken: str, parts: int = 4) -> Markup:
     """A ring at `share` of a track from 0 to 1: a number whose interval is not known."""
-    marks = [*_grid(), element("circle", class_="ring", cx=percent(share), cy="50%", r="5")]
+    marks = [*_grid(parts), element("circle", class_="ring", cx=percent(share), cy="50%", r="5")]
     return picture(f"track series-{colour}", spoken, marks)
 
 
@@ -67,8 +70,8 @@ def difference_mark(value: float, low: float, high: float, colour: int, spoken: 
     return picture(f"track series-{colour}", spoken, marks)
 
 
-def _grid() -> list[Markup]:
-    return [line("grid", (f"{x}%", f"{x}%"), ("0", "100%")) for x in (0, 25, 50, 75, 100)]
+def _grid(parts: int = 4) -> list[Markup]:
+    return [line("grid", (at, at), ("0", "100%")) for at in (percent(i / parts) for i in range(parts + 1))]
 
 
 def line_chart(title: str, series: Sequence[Series]) -> LineChart:

@@ -46,16 +46,13 @@ def render_leaderboard(
 def _board(board: Board, levels: int, titles: Mapping[str, tuple[str, str]], published: Sequence[Published]) -> Cells:
     scored = any(standing.score is not None for standing in board.standings)
     title, description = titles.get(board.split, (board.split.replace("_", " "), ""))
-    columns = ["Rate", "95 % interval", "Successes", "Episodes"]
-    if scored:
-        columns += ["Mean score", "95 % interval"]
+    columns = ["Mean score" if scored else "Rate", "95 % interval", "Successes", "Episodes"]
     columns += [f"≥ {k}" for k in range(1, levels + 1)] if levels > 1 else []
+    scores = f"Mean score, of 0 to {levels}; BCa bootstrap intervals."
     return {
         "title": title,
         "description": description,
-        "measure": f"Mean score, of 0 to {levels}; BCa bootstrap intervals."
-        if scored
-        else "Success rate; Wilson intervals.",
+        "measure": scores if scored else "Success rate; Wilson intervals.",
         "columns": columns,
         "rows": [_row(standing, levels, scored) for standing in board.standings],
         "published": others.average_lengths(published, levels) if scored and levels > 1 else [],
@@ -67,20 +64,23 @@ def _board(board: Board, levels: int, titles: Mapping[str, tuple[str, str]], pub
 
 
 def _axis(top: int, scored: bool) -> list[Tick]:
-    return [Tick(x, f"{top * x / 100:.3g}" if scored else f"{x} %") for x in (0, 25, 50, 75, 100)]
+    if scored:
+        return [Tick(100 * k / top, str(k)) for k in range(top + 1)]
+    return [Tick(x, f"{x} %") for x in (0, 25, 50, 75, 100)]
 
 
 def _row(standing: Standing, levels: int, scored: bool) -> Cells:
     rate, score, limits = standing.rate, standing.score, standing.score_interval
-    cells = [percent(rate.rate), interval(*rate.interval), f"{rate.successes:,}", f"{rate.episodes:,}"]
     if score is None or limits is None:
         score, limits = rate.rate, rate.interval
     if scored:
         value, spread = f"{score:.2f}", f"{limits[0]:.2f}–{limits[1]:.2f}"
-        cells += [value, spread]
-        mark = interval_mark(*(x / levels for x in (score, *limits)), 0, f"{value}, interval {spread}")
+        low, high = limits[0] / levels, limits[1] / levels
+        mark = interval_mark(score / levels, low, high, 0, f"{value}, interval {spread}", parts=levels)
     else:
-        value, spread, mark = cells[0], cells[1], interval_mark(rate.rate, *rate.interval, 0)
+        value, spread = percent(rate.rate), interval(*rate.interval)
+        mark = interval_mark(rate.rate, *rate.interval, 0)
+    cells = [value, spread, f"{rate.successes:,}", f"{rate.episodes:,}"]
     cells += [percent(reached.rate) for reached in standing.reached]
     return {
         "name": standing.policy,

@@ -27,16 +27,10 @@ def table(published: Sequence[Published]) -> dict[str, Any] | None:
 def average_lengths(published: Sequence[Published], levels: int) -> list[dict[str, Any]]:
     """Chart rows of those that give the average length of a chain of `levels` subtasks, the longest first."""
     rows = sorted((r for r in published if AVERAGE_LENGTH in r.numbers), key=lambda r: -r.numbers[AVERAGE_LENGTH])
-    return [
-        {
-            "name": row.method,
-            "setting": row.setting,
-            "value": f"{row.numbers[AVERAGE_LENGTH]:.2f}",
-            "mark": point_mark(
-                row.numbers[AVERAGE_LENGTH] / levels,
-                3,
-                f"{row.numbers[AVERAGE_LENGTH]:.2f}, published for {row.setting}",
-            ),
-        }
-        for row in rows
-    ]
+    return [_average_length(row, levels) for row in rows]
+
+
+def _average_length(row: Published, levels: int) -> dict[str, Any]:
+    value = row.numbers[AVERAGE_LENGTH]
+    mark = point_mark(value / levels, colour=3, spoken=f"{value:.2f}, published for {row.setting}", parts=levels)
+    return {"name": row.method, "setting": row.setting, "value": f"{value:.2f}", "mark": mark}

@@ -12,7 +12,7 @@ from polymath.evaluation.statistics.anytime import confidence_sequence, e_value
 from polymath.evaluation.statistics.bootstrap import bootstrap_mean
 from polymath.evaluation.statistics.multiple import holm, letters
 from polymath.evaluation.statistics.paired import mcnemar, paired_difference, paired_mean, permutation_test
-from polymath.evaluation.statistics.power import independent_episodes, paired_episodes, power_of_pairs
+from polymath.evaluation.statistics.power import independent_episodes, paired_episodes, power_of_pairs, score_episodes
 from polymath.evaluation.statistics.rates import LEVEL, Rate, difference, fisher, wilson
 
 __all__ = [
@@ -32,5 +32,6 @@ __all__ = [
     "paired_mean",
     "permutation_test",
     "power_of_pairs",
+    "score_episodes",
     "wilson",
 ]
