@@ -13,7 +13,7 @@ from tyro.extras import SubcommandApp
 
 import polymath
 from polymath import extras
-from polymath.commands import compare, data, demo, evaluate, models, plan, record, runs, tokenizer
+from polymath.commands import compare, data, demo, evaluate, models, plan, record, runs, setup, tokenizer
 from polymath.commands.output import print_json
 from polymath.errors import PolymathError
 from polymath.interrupts import remembered_interrupts
@@ -37,6 +37,7 @@ app.command(
 app.command(tokenizer.app, name="tokenizer", help="Byte-level BPE: train, stats, encode.")
 app.command(data.app, name="data", help="What is in a data set.")
 app.command(runs.train)
+app.command(setup.setup)
 app.command(name="eval")(evaluate.evaluate)
 app.command(compare.compare)
 app.command(models.export)

@@ -21,6 +21,19 @@ def benchmark(name: str) -> Benchmark:
     return match
 
 
+def to_set_up(name: str) -> Benchmark:
+    """The benchmark whose simulator's environment `polymath setup NAME` makes; recipes may have further names.
+
+    Raises ConfigError as `benchmark` does, and for a benchmark that shares our environment.
+    """
+    aliases = {alias: each for each in BUILT_IN.values() if each.setup for alias in each.setup.aliases}
+    chosen = aliases.get(name) or benchmark(name)
+    if chosen.setup is None:
+        extra = f": pip install 'polymath-v[{chosen.extra}]'" if chosen.extra else ""
+        raise ConfigError(f"benchmark {name}: its simulator needs no environment of its own{extra}")
+    return chosen
+
+
 def names() -> list[str]:
     """Of all benchmarks; the plug-ins among them are not loaded."""
     return sorted({*BUILT_IN, *plugins.entries(GROUP)})
