@@ -32,6 +32,7 @@ VERBS = [
     ["tokenizer", "encode"],
     ["tokenizer", "stats"],
     ["tokenizer", "train"],
+    ["setup"],
     ["train"],
 ]
 
