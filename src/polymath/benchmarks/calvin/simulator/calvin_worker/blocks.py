@@ -1,0 +1,174 @@
+"""Scripted experts of the tasks with blocks: lift, rotate, push, place, stack."""
+
+from typing import Tuple
+
+import numpy as np
+
+from .motion import (
+    CLOSED,
+    LANE,
+    OPEN,
+    TRAVEL_HEIGHT,
+    YAW,
+    Motion,
+    close_fingers,
+    follow,
+    go,
+    hold,
+    nearest_turn,
+    travel,
+)
+from .scene_state import DRAWER, PLANK, TABLE, State
+
+LEAN = 0.0
+"""Pitch of the tool over the plank."""
+ABOVE = 0.09
+FINGER = 0.004
+"""Height of the tool over a block's centre when it is grasped: the fingertips end 0.02 m lower."""
+QUARTER = np.pi / 2
+
+
+def lift(state: State, colour: str) -> Motion:
+    """Grasp the block across its shorter edge and lift it."""
+    state = yield from grasp(state, colour)
+    up = state.tcp + np.array([0.0, 0.0, 0.1])
+    return (yield from go(state, up, CLOSED, float(state.target_euler[2]), state.target_euler[1]))
+
+
+def grasp(state: State, colour: str, towards: float = 0.0) -> Motion:
+    """Close the fingers on the block; `towards` is the turn that will follow, for which room is left."""
+    link = state.blocks[colour].rests_on
+    yaw = grasp_yaw(state, colour, YAW - towards / 2)
+    state = yield from over(state, state.blocks[colour].position + np.array([0.0, 0.0, ABOVE]), link, OPEN, yaw)
+    grip = state.blocks[colour].position + np.array([0.0, 0.0, FINGER])
+    state = yield from go(state, grip, OPEN, yaw, _lean(link), tolerance=0.005)
+    return (yield from close_fingers(state))
+
+
+def over(state: State, position: np.ndarray, link: str, gripper: float, yaw: float) -> Motion:
+    """Travel to `position` above a block on `link`; over the plank the tool comes in from the front."""
+    if link != PLANK:
+        return (yield from travel(state, position, gripper, yaw))
+    height = max(float(position[2]), 0.59)
+    state = yield from travel(state, np.array([position[0], LANE, height]), gripper, yaw)
+    state = yield from go(state, np.array([position[0], position[1], height]), gripper, yaw, _lean(link), tolerance=0.02)
+    return (yield from go(state, position, gripper, yaw, _lean(link), tolerance=0.015))
+
+
+def rotate(state: State, colour: str, angle: float) -> Motion:
+    """Grasp the block and turn it by `angle` on the table; positive is counter-clockwise, seen from above."""
+    state = yield from grasp(state, colour, angle)
+    return (yield from go(state, state.tcp, CLOSED, float(state.target_euler[2]) + angle, limit=60))
+
+
+def push(state: State, colour: str, direction: float) -> Motion:
+    """Push the block along x by more than 0.1 m, `direction` +1 to the right or -1 to the left."""
+    block = state.blocks[colour]
+    half = _half_extent(state, colour, np.array([1.0, 0.0]))
+    start = block.position + np.array([-direction * (half + 0.035), 0.0, 0.0])
+    start[2] = block.position[2] + FINGER
+    state = yield from travel(state, start + np.array([0.0, 0.0, ABOVE]), CLOSED)
+    state = yield from go(state, start, CLOSED)
+    return (yield from follow(state, np.array([0.015 * direction, 0.0, 0.0]), CLOSED, 40))
+
+
+def push_into_drawer(state: State, colour: str) -> Motion:
+    """Push the block over the table's front edge."""
+    block = state.blocks[colour]
+    half = _half_extent(state, colour, np.array([0.0, 1.0]))
+    start = block.position + np.array([0.0, half + 0.04, FINGER])
+    state = yield from travel(state, start + np.array([0.0, 0.0, ABOVE]), CLOSED)
+    state = yield from go(state, start, CLOSED)
+    for _ in range(40):
+        if state.blocks[colour].position[2] < 0.42:
+            break
+        aside = np.clip(state.blocks[colour].position[0] - state.tcp[0], -0.004, 0.004)
+        state = yield from follow(state, np.array([aside, -0.012, 0.0]), CLOSED, 1)
+    return (yield from go(state, state.tcp + np.array([0.0, 0.08, 0.02]), CLOSED))
+
+
+def place_in_slider(state: State) -> Motion:
+    """Put the held block on the part of the plank that the door leaves open."""
+    x = state.places.plank[0] + (-0.14 if state.slider < 0.14 else 0.15)
+    state = yield from _carry(state, np.array([x, 0.085]), PLANK, 0.465)
+    return (yield from _release(state))
+
+
+def place_in_drawer(state: State) -> Motion:
+    """Put the held block into the open drawer."""
+    place = _free_drawer_place(state)
+    state = yield from _carry(state, place, DRAWER, 0.40)
+    return (yield from _release(state))
+
+
+def stack(state: State) -> Motion:
+    """Put the held block on the block that lies freest on the table."""
+    below = _stack_base(state)
+    block = state.blocks[below]
+    yaw = grasp_yaw(state, below, YAW)
+    top = block.position[2] + block.footprint()[3] / 2
+    state = yield from _carry(state, block.position[:2], TABLE, top + 0.024, yaw)
+    return (yield from _release(state))
+
+
+def unstack(state: State) -> Motion:
+    """Lift the upper block off the lower one and put it beside."""
+    for colour, block in state.blocks.items():
+        carries = any(other in block.touches for other in state.blocks)
+        if carries and not block.rests_on:
+            return (yield from lift(state, colour))
+    return state
+
+
+def grasp_yaw(state: State, colour: str, near: float) -> float:
+    """The tool's yaw with the fingers across the shorter edge, closest to `near`; a cube has twice as many."""
+    yaw, longer, shorter, _ = state.blocks[colour].footprint()
+    period = QUARTER if longer - shorter < 1e-3 else np.pi
+    return nearest_turn(yaw, period, near)
+
+
+def _carry(state: State, place: np.ndarray, link: str, height: float, yaw: float = YAW) -> Motion:
+    """Bring the held block over `place` [2] and lower it until its centre is at `height`."""
+    held = state.held
+    aside = state.blocks[held].position - state.tcp if held else np.zeros(3)
+    goal = np.array([place[0], place[1], height]) - aside
+    state = yield from over(state, goal + np.array([0.0, 0.0, ABOVE]), link, CLOSED, yaw)
+    return (yield from go(state, goal, CLOSED, yaw, _lean(link), limit=30))
+
+
+def _release(state: State) -> Motion:
+    state = yield from hold(state, OPEN, 8)
+    up = np.array([state.tcp[0], state.tcp[1], max(state.tcp[2] + ABOVE, TRAVEL_HEIGHT)])
+    state = yield from go(state, up, OPEN, float(state.target_euler[2]), state.target_euler[1])
+    return (yield from hold(state, OPEN, 10))
+
+
+def _free_drawer_place(state: State) -> np.ndarray:
+    """The place in the opened drawer that is farthest from blocks in it, [2]."""
+    middle = state.places.drawer[0]
+    depth = -0.17 - state.drawer / 2
+    inside = [block.position[0] for block in state.blocks.values() if block.position[2] < 0.42]
+    choices = middle + np.array([0.0, -0.08, 0.08])
+    return np.array([max(choices, key=lambda x: min([abs(x - other) for other in inside], default=1.0)), depth])
+
+
+def _stack_base(state: State) -> str:
+    others = [colour for colour, block in state.blocks.items() if colour != state.held and block.rests_on == TABLE]
+    if not others:
+        others = [colour for colour in state.blocks if colour != state.held]
+    return max(others, key=lambda colour: state.blocks[colour].edges.sum())
+
+
+def _half_extent(state: State, colour: str, axis: np.ndarray) -> float:
+    """Half of the block's extent along the horizontal `axis` [2]."""
+    yaw, longer, shorter, _ = state.blocks[colour].footprint()
+    along = np.array([np.cos(yaw), np.sin(yaw)])
+    across = np.array([-np.sin(yaw), np.cos(yaw)])
+    return float(abs(along @ axis) * longer + abs(across @ axis) * shorter) / 2
+
+
+def _lean(link: str) -> float:
+    return LEAN if link == PLANK else 0.0
+
+
+Place = Tuple[float, float]
