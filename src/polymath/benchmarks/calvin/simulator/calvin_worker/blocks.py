@@ -18,18 +18,27 @@ from .motion import (
     nearest_turn,
     travel,
 )
+from .furniture import move_slider
 from .scene_state import DRAWER, PLANK, TABLE, State
 
-LEAN = 0.0
-"""Pitch of the tool over the plank."""
+LEAN = -0.5
+"""Pitch of the tool over the plank, about that of the cabinet's front."""
 ABOVE = 0.09
 FINGER = 0.004
 """Height of the tool over a block's centre when it is grasped: the fingertips end 0.02 m lower."""
 QUARTER = np.pi / 2
+ASIDE = 0.014
+"""How far off the middle of a block the open fingers, 0.08 m apart, may come down around it."""
+HAND = 0.105
+"""Half the hand's width along the fingers' motion, with a margin."""
+DOOR_MIDDLE = 0.14
+"""Half the slider door's width; its link's origin is at the left edge."""
 
 
 def lift(state: State, colour: str) -> Motion:
     """Grasp the block across its shorter edge and lift it."""
+    if state.blocks[colour].rests_on == PLANK:
+        state = yield from open_cabinet(state, float(state.blocks[colour].position[0]))
     state = yield from grasp(state, colour)
     up = state.tcp + np.array([0.0, 0.0, 0.1])
     return (yield from go(state, up, CLOSED, float(state.target_euler[2]), state.target_euler[1]))
@@ -39,10 +48,31 @@ def grasp(state: State, colour: str, towards: float = 0.0) -> Motion:
     """Close the fingers on the block; `towards` is the turn that will follow, for which room is left."""
     link = state.blocks[colour].rests_on
     yaw = grasp_yaw(state, colour, YAW - towards / 2)
-    state = yield from over(state, state.blocks[colour].position + np.array([0.0, 0.0, ABOVE]), link, OPEN, yaw)
     grip = state.blocks[colour].position + np.array([0.0, 0.0, FINGER])
+    if link == PLANK:
+        lowest, highest = hand_range(state, float(grip[0]))
+        grip[0] += np.clip(np.clip(grip[0], lowest, highest) - grip[0], -ASIDE, ASIDE)
+        grip[2] += 0.005
+    state = yield from over(state, grip + np.array([0.0, 0.0, ABOVE]), link, OPEN, yaw)
     state = yield from go(state, grip, OPEN, yaw, _lean(link), tolerance=0.005)
     return (yield from close_fingers(state))
+
+
+def open_cabinet(state: State, x: float) -> Motion:
+    """Push the door out of the hand's way to `x` over the plank, if it stands there."""
+    lowest, highest = hand_range(state, x)
+    if lowest - ASIDE <= x <= highest + ASIDE:
+        return state
+    edge = state.places.slider[0] + DOOR_MIDDLE - state.slider
+    return (yield from move_slider(state, 1.0 if x > edge else -1.0, 12))
+
+
+def hand_range(state: State, x: float) -> Tuple[float, float]:
+    """The least and the largest x at which the hand, 0.2 m wide, fits into the cabinet beside the door."""
+    door = state.places.slider[0] - state.slider
+    if x < door + DOOR_MIDDLE:
+        return state.places.plank[0] - 0.26 + HAND, door - HAND
+    return door + 2 * DOOR_MIDDLE + HAND, state.places.plank[0] + 0.26 - HAND
 
 
 def over(state: State, position: np.ndarray, link: str, gripper: float, yaw: float) -> Motion:
@@ -89,7 +119,9 @@ def push_into_drawer(state: State, colour: str) -> Motion:
 
 def place_in_slider(state: State) -> Motion:
     """Put the held block on the part of the plank that the door leaves open."""
-    x = state.places.plank[0] + (-0.14 if state.slider < 0.14 else 0.15)
+    left = hand_range(state, state.places.plank[0] - 0.2)
+    right = hand_range(state, state.places.plank[0] + 0.2)
+    x = np.mean(left if left[1] - left[0] > right[1] - right[0] else right)
     state = yield from _carry(state, np.array([x, 0.085]), PLANK, 0.465)
     return (yield from _release(state))
 

@@ -5,7 +5,7 @@ Offsets are those of handle meshes from their links' origins, the same in all fo
 
 import numpy as np
 
-from .motion import CLOSED, OPEN, TRAVEL_HEIGHT, Motion, follow, go, hold, retreat, travel
+from .motion import CLOSED, LANE, OPEN, TRAVEL_HEIGHT, Motion, follow, go, hold, retreat, travel
 from .scene_state import SWITCH_AXIS, State
 
 SLIDER_HANDLE = np.array([0.14, -0.105, -0.012])
@@ -14,15 +14,16 @@ DRAWER_HANDLE = np.array([0.0, -0.25, 0.06])
 """From the drawer's origin to the middle of its bar, 0.19 m wide, 0.023 m thick and 0.055 m in front of the drawer."""
 SWITCH_BAR = np.array([0.0, -0.04, 0.032])
 """From the switch's origin to the middle of its bar, 0.12 m wide."""
+SWITCH_LEAN = -0.7
 BUTTON_TOP = np.array([0.0, 0.0, 0.025])
 
 
-def move_slider(state: State, direction: float) -> Motion:
+def move_slider(state: State, direction: float, steps: int = 30) -> Motion:
     """Push the door by its handle, `direction` +1 to the left (the joint grows, x falls) or -1 to the right."""
     handle = state.places.slider + SLIDER_HANDLE - np.array([state.slider, 0.0, 0.0])
     state = yield from travel(state, handle + np.array([0.0, -0.05, 0.04]), OPEN)
     state = yield from go(state, handle, OPEN)
-    return (yield from follow(state, np.array([-0.02 * direction, 0.0, 0.0]), OPEN, 30))
+    return (yield from follow(state, np.array([-0.02 * direction, 0.0, 0.0]), OPEN, steps))
 
 
 def open_drawer(state: State) -> Motion:
@@ -53,13 +54,12 @@ def turn_on_lightbulb(state: State) -> Motion:
 
 
 def turn_off_lightbulb(state: State) -> Motion:
-    """Push the bar down along its rail from above."""
-    bar = state.places.switch + SWITCH_BAR + state.switch * SWITCH_AXIS
-    state = yield from retreat(state, CLOSED)
-    above = bar + 0.05 * SWITCH_AXIS + np.array([0.0, 0.0, 0.02])
-    state = yield from go(state, np.array([above[0], state.tcp[1], above[2]]), CLOSED, tolerance=0.02)
-    state = yield from go(state, above, CLOSED, tolerance=0.015)
-    return (yield from follow(state, -0.02 * SWITCH_AXIS, CLOSED, 20))
+    """Push the bar down along its rail from above; the tool leans, since the arm hardly reaches there upright."""
+    bar = state.places.switch + SWITCH_BAR + state.switch * SWITCH_AXIS + np.array([-0.03, 0.0, 0.0])
+    above = bar + np.array([0.0, 0.01, 0.055])
+    state = yield from travel(state, np.array([above[0], LANE, above[2]]), CLOSED, pitch=SWITCH_LEAN)
+    state = yield from go(state, above, CLOSED, pitch=SWITCH_LEAN, tolerance=0.015)
+    return (yield from follow(state, -0.02 * SWITCH_AXIS, CLOSED, 20, pitch=SWITCH_LEAN))
 
 
 def press_button(state: State) -> Motion:

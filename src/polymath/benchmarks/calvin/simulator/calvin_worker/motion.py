@@ -55,10 +55,12 @@ def go(
     return state
 
 
-def follow(state: State, step: np.ndarray, gripper: float, steps: int, yaw: float = YAW) -> Motion:
+def follow(
+    state: State, step: np.ndarray, gripper: float, steps: int, yaw: float = YAW, pitch: float = 0.0
+) -> Motion:
     """Move by `step` [3] metres a control step, at most 0.02 a dimension, for `steps` steps."""
     for _ in range(steps):
-        goal = orientation(state, yaw, 0.0)
+        goal = orientation(state, yaw, pitch)
         state = yield toward(state, state.target + step, goal, gripper, 1.0)
     return state
 
@@ -81,7 +83,7 @@ def close_fingers(state: State, limit: int = 14) -> Motion:
     return state
 
 
-def travel(state: State, position: np.ndarray, gripper: float, yaw: float = YAW) -> Motion:
+def travel(state: State, position: np.ndarray, gripper: float, yaw: float = YAW, pitch: float = 0.0) -> Motion:
     """Move over the table to `position` [3], in front of the cabinet: up where the tool is, then across."""
     state = yield from retreat(state, gripper)
     high = max(float(position[2]), TRAVEL_HEIGHT)
@@ -90,8 +92,8 @@ def travel(state: State, position: np.ndarray, gripper: float, yaw: float = YAW)
         state = yield from go(state, np.array([*state.tcp[:2], high]), gripper, _yaw(state), tolerance=0.03)
     if far:
         above = np.array([position[0], position[1], high])
-        state = yield from go(state, above, gripper, yaw, tolerance=0.015)
-    return (yield from go(state, position, gripper, yaw))
+        state = yield from go(state, above, gripper, yaw, pitch, tolerance=0.015)
+    return (yield from go(state, position, gripper, yaw, pitch))
 
 
 def retreat(state: State, gripper: float) -> Motion:
