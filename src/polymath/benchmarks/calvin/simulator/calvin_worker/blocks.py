@@ -201,6 +201,3 @@ def _half_extent(state: State, colour: str, axis: np.ndarray) -> float:
 
 def _lean(link: str) -> float:
     return LEAN if link == PLANK else 0.0
-
-
-Place = Tuple[float, float]

@@ -6,7 +6,7 @@ An action is (dx, dy, dz) in units of 0.02 m, the change of the Euler angles in 
 the gripper, 1 open or -1 closed. The environment adds it to a target pose, which the arm follows with a lag.
 """
 
-from typing import Generator, Optional
+from typing import Generator
 
 import numpy as np
 
@@ -140,6 +140,3 @@ def _shortened(vector: np.ndarray, longest: float) -> np.ndarray:
     """The vector, its largest entry scaled down to `longest`."""
     largest = float(np.abs(vector).max())
     return vector if largest <= longest else vector * (longest / largest)
-
-
-Script = Optional[Motion]
