@@ -1,4 +1,4 @@
-"""`polymath record metaworld|captions`."""
+"""`polymath record metaworld|captions`, and the benchmarks of `record_benchmarks`."""
 
 import os
 from pathlib import Path
@@ -6,10 +6,14 @@ from typing import Literal
 
 from tyro.extras import SubcommandApp
 
+from polymath.commands import record_benchmarks
 from polymath.commands.output import print_json
 from polymath.extras import require
 
 app = SubcommandApp()
+app.command(record_benchmarks.calvin)
+app.command(record_benchmarks.libero)
+app.command(record_benchmarks.bridge)
 
 Renderer = Literal["ray", "egl", "osmesa"]
 

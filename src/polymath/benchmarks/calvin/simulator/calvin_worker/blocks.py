@@ -81,7 +81,9 @@ def over(state: State, position: np.ndarray, link: str, gripper: float, yaw: flo
         return (yield from travel(state, position, gripper, yaw))
     height = max(float(position[2]), 0.59)
     state = yield from travel(state, np.array([position[0], LANE, height]), gripper, yaw)
-    state = yield from go(state, np.array([position[0], position[1], height]), gripper, yaw, _lean(link), tolerance=0.02)
+    state = yield from go(
+        state, np.array([position[0], position[1], height]), gripper, yaw, _lean(link), tolerance=0.02
+    )
     return (yield from go(state, position, gripper, yaw, _lean(link), tolerance=0.015))
 
 

@@ -55,9 +55,7 @@ def go(
     return state
 
 
-def follow(
-    state: State, step: np.ndarray, gripper: float, steps: int, yaw: float = YAW, pitch: float = 0.0
-) -> Motion:
+def follow(state: State, step: np.ndarray, gripper: float, steps: int, yaw: float = YAW, pitch: float = 0.0) -> Motion:
     """Move by `step` [3] metres a control step, at most 0.02 a dimension, for `steps` steps."""
     for _ in range(steps):
         goal = orientation(state, yaw, pitch)

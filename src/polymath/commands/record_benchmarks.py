@@ -1,0 +1,142 @@
+"""`polymath record calvin|libero|bridge`: demonstrations by the scripted experts of benchmarks in their own process."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import OmitArgPrefixes
+
+from polymath.commands.output import print_json
+from polymath.errors import ConfigError
+
+if TYPE_CHECKING:
+    from polymath.benchmarks.recording import OwnLayoutWriter
+
+
+@dataclass(frozen=True)
+class Demonstrations:
+    """What to record.
+
+    Args:
+        out: The directory to write, a LeRobotDataset v3.0; it must not exist yet.
+        tasks: Names of tasks or groups; all that the expert can do if left out.
+        splits: Where the scenes are from; the benchmark's usual ones if left out.
+        episodes: Successful episodes for each task and split.
+        seed: Chooses the start states; one seed never gives those of another.
+        cameras: All of the robot's if left out.
+        image_size: Pixels of a picture's side.
+        renderer: The benchmark's usual one if left out; part of the data's identity.
+        action_noise: Deviation of the noise on the executed actions of every second episode, 0 for none.
+        video: Write mp4 files instead of pictures inside the parquet files.
+        python: The interpreter of the simulator's own environment, as for `polymath eval`.
+        workers: Simulator processes; they change the speed, never the data.
+        json: Print one JSON object instead of a line.
+    """
+
+    out: Path
+    tasks: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
+    episodes: int = 50
+    seed: int = 0
+    cameras: tuple[str, ...] = ()
+    image_size: int = 64
+    renderer: str = ""
+    action_noise: float = 0.3
+    video: bool = False
+    python: Path | None = None
+    workers: int = os.cpu_count() or 1
+    json: bool = False
+
+
+Settings = Annotated[Demonstrations, OmitArgPrefixes]
+
+
+def calvin(settings: Settings, native: Path | None = None, picture_every: int = 1) -> None:
+    """Demonstrations of CALVIN's subtasks by scripted experts in the official simulator.
+
+    These are own demonstrations, not CALVIN's play data. The scenes are drawn like the official ones, none is an
+    evaluation's; often the arm stands where another subtask left it.
+
+    Example: polymath record calvin --tasks open_drawer --episodes 2 --out episodes
+
+    Args:
+        settings: What to record.
+        native: Also write CALVIN's own layout, one npz file a frame, into this new directory.
+        picture_every: Control steps from one picture to the next; in between the last one is repeated, as by a
+            camera that is slower than the controller. Rendering takes most of the time.
+    """
+    from polymath.benchmarks.calvin.native import CalvinWriter
+
+    if picture_every < 1:
+        raise ConfigError(f"--picture-every {picture_every}: choose at least 1")
+    own_layout = None if native is None else partial(CalvinWriter, native)
+    _record("calvin", settings, {"picture_every": str(picture_every)}, own_layout)
+
+
+def libero(settings: Settings) -> None:
+    """Demonstrations of LIBERO's tasks by scripted experts.
+
+    These are own demonstrations, not LIBERO's human ones. No start state is one of the official evaluation's.
+
+    Example: polymath record libero --tasks libero_object --episodes 2 --out episodes
+
+    Args:
+        settings: What to record.
+    """
+    _record("libero", settings)
+
+
+def bridge(settings: Settings) -> None:
+    """Demonstrations of the WidowX tasks of SIMPLER by scripted experts.
+
+    These are own demonstrations, not BridgeData V2. No start state is one of the official evaluation's.
+
+    Example: polymath record bridge --episodes 2 --out episodes
+
+    Args:
+        settings: What to record.
+    """
+    _record("bridge", settings)
+
+
+def _record(
+    name: str,
+    settings: Demonstrations,
+    options: Mapping[str, str] | None = None,
+    own_layout: "Callable[[], OwnLayoutWriter] | None" = None,
+) -> None:
+    from polymath.benchmarks.recording import record
+    from polymath.benchmarks.registry import benchmark
+    from polymath.evaluation.benchmark import Plan
+
+    plan = Plan(
+        tasks=settings.tasks,
+        splits=settings.splits,
+        episodes=settings.episodes,
+        seed=settings.seed,
+        renderer=settings.renderer,
+        image_size=settings.image_size,
+        cameras=settings.cameras,
+        options=options or {},
+        workers=settings.workers,
+        python="" if settings.python is None else str(settings.python),
+    )
+    recording = record(benchmark(name), plan, settings.out, settings.action_noise, settings.video, own_layout)
+    if settings.json:
+        print_json(
+            {
+                "path": str(recording.path),
+                "episodes": recording.episodes,
+                "frames": recording.frames,
+                "failures": recording.failures,
+            }
+        )
+    else:
+        again = sum(recording.failures.values())
+        print(
+            f"{recording.path}: {recording.episodes:,} episodes, {recording.frames:,} frames; "
+            f"{again} failed and were drawn again"
+        )
