@@ -22,6 +22,7 @@ SIMULATOR = Path(__file__).parent / "simulator"
 def worker_command(plan: Plan) -> WorkerCommand:
     """How a worker of a complete plan is started; it holds one scene, since pybullet's robot code allows no second."""
     options = ("--renderer", plan.renderer, "--image-size", str(plan.image_size), "--cameras", *plan.cameras)
+    options += ("--picture-every", plan.options["picture_every"])
     return WorkerCommand("calvin_worker", options, BENCHMARK.interpreter(plan), (str(SIMULATOR),))
 
 
@@ -47,4 +48,6 @@ BENCHMARK = Benchmark(
     protocol="calvin long-horizon 1",
     published=PUBLISHED,
     setup=SETUP,
+    demonstrable=tuple(sentences()),
+    options={"picture_every": "1"},
 )

@@ -34,7 +34,7 @@ def simulators(options: argparse.Namespace) -> Tuple[List[Calvin], Hello]:
     except (checkout.CheckoutError, egl.RendererError) as error:
         sys.exit(f"calvin_worker: {error}")
     sentences = load().sentences
-    simulator = Calvin(World(root, options.renderer, options.cameras), options.image_size)
+    simulator = Calvin(World(root, options.renderer, options.cameras), options.image_size, options.picture_every)
     return [simulator], Hello(
         version=VERSION,
         benchmark="calvin",
@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--renderer", choices=("tiny", "egl"), default="tiny")
     parser.add_argument("--image-size", type=int, default=0, help="pixels of a side; 0: each camera's official size")
     parser.add_argument("--cameras", nargs="+", choices=tuple(checkout.CAMERAS), default=list(checkout.CAMERAS))
+    parser.add_argument("--picture-every", type=int, default=1, help="control steps between pictures of demonstrations")
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     run_worker(lambda: simulators(options))

@@ -5,8 +5,9 @@ from typing import Any, Dict, Tuple
 import numpy as np
 
 from polymath_worker import Observation, Outcome
+from polymath_worker.protocol import Demonstration
 
-from . import chains, initial
+from . import chains, demonstrations, initial
 from .checkout import SCENES
 from .episode import Episode
 from .pictures import fit
@@ -14,7 +15,6 @@ from .world import World
 
 CHAIN = "chain"
 EMBODIMENT = "panda-calvin"
-ROBOT_NUMBERS, SCENE_NUMBERS = 15, 24
 
 
 class Calvin:
@@ -24,9 +24,9 @@ class Calvin:
     task a subtask    that subtask alone, from the `seed`-th of the chains that begin with it
     """
 
-    def __init__(self, world: World, image_size: int) -> None:
+    def __init__(self, world: World, image_size: int, picture_every: int = 1) -> None:
         self.world = world
-        self._image_size = image_size
+        self._image_size, self._picture_every = image_size, picture_every
         self._data = chains.load()
         self._episode = Episode((CHAIN,))
         self._start: Dict[str, Any] = {}
@@ -36,17 +36,32 @@ class Calvin:
         if split not in SCENES:
             raise ValueError("split {!r}: CALVIN's scenes are {}".format(split, ", ".join(SCENES)))
         self.world.load(split)
-        scene = initial.scene_obs(state, self.world.blocks(), split)
-        return self._begin(subtasks, initial.robot_obs(), scene)
+        self.world.place(initial.robot_obs(), initial.scene_obs(state, self.world.blocks(), split))
+        return self._begin(subtasks)
 
-    def reset_to(self, task_name: str, state: np.ndarray) -> Observation:
-        """Begin a subtask at robot_obs and scene_obs, float64 [15 + 24], in scene D."""
-        if state.shape != (ROBOT_NUMBERS + SCENE_NUMBERS,):
-            raise ValueError(f"a start state of {state.size} numbers; CALVIN's has 15 of the robot, 24 of the scene")
+    def reset_to(self, task_name: str, start: np.ndarray) -> Observation:
+        """Begin a subtask at a demonstration's own start, float64 [46] (see `demonstrations.capture`)."""
+        if start.shape != (demonstrations.START_NUMBERS,):
+            raise ValueError(f"a start state of {start.size} numbers, expected {demonstrations.START_NUMBERS}")
         if task_name not in self._data.sentences:
             raise ValueError(f"{task_name!r} is no subtask; a start state belongs to a subtask")
-        self.world.load("D")
-        return self._begin((task_name,), state[:ROBOT_NUMBERS], state[ROBOT_NUMBERS:])
+        demonstrations.restore(self.world, start)
+        return self._begin((task_name,))
+
+    def demonstrate(self, task_name: str, split: str, seed: int, noise: float) -> Demonstration:
+        """An episode of the scripted expert (see `demonstrations`)."""
+        track = demonstrations.demonstrate(
+            self.world, task_name, split, seed, noise, self._pictures, self._picture_every
+        )
+        return Demonstration(
+            success=track.success,
+            instruction=self._data.sentences[task_name],
+            images=track.images,
+            states=track.robot_obs.astype(np.float32),
+            actions=track.actions.astype(np.float32),
+            extras={"scene_obs": track.scene_obs.astype(np.float32), "actions": track.targets.astype(np.float32)},
+            initial=track.start,
+        )
 
     def step(self, action: np.ndarray) -> Outcome:
         now = self.world.step(action)
@@ -57,10 +72,9 @@ class Calvin:
         return outcome
 
     def observe(self) -> Observation:
-        images = {name: fit(image, self._image_size) for name, image in self.world.pictures().items()}
         robot_obs, _ = self.world.states()
         instruction = self._data.sentences[self._episode.subtask]
-        return Observation(images, robot_obs.astype(np.float32), instruction, EMBODIMENT)
+        return Observation(self._pictures(), robot_obs.astype(np.float32), instruction, EMBODIMENT)
 
     def chain(self, task_name: str, seed: int) -> Tuple[initial.Symbolic, Tuple[str, ...]]:
         """The initial state and the subtasks of an episode. Raises ValueError where there is none."""
@@ -73,7 +87,9 @@ class Calvin:
             raise ValueError(f"{task_name!r}: no official chain begins with it")
         return beginnings[seed % len(beginnings)], (task_name,)
 
-    def _begin(self, subtasks: Tuple[str, ...], robot_obs: np.ndarray, scene_obs: np.ndarray) -> Observation:
-        self.world.place(robot_obs, scene_obs)
+    def _pictures(self) -> Dict[str, np.ndarray]:
+        return {name: fit(image, self._image_size) for name, image in self.world.pictures().items()}
+
+    def _begin(self, subtasks: Tuple[str, ...]) -> Observation:
         self._episode, self._start = Episode(subtasks), self.world.info()
         return self.observe()
