@@ -27,6 +27,8 @@ ABOVE = 0.09
 FINGER = 0.004
 """Height of the tool over a block's centre when it is grasped: the fingertips end 0.02 m lower."""
 QUARTER = np.pi / 2
+PUSHED = 0.125
+"""Metres that a block is pushed; the oracle asks for more than 0.1."""
 ASIDE = 0.014
 """How far off the middle of a block the open fingers, 0.08 m apart, may come down around it."""
 HAND = 0.105
@@ -47,15 +49,22 @@ def lift(state: State, colour: str) -> Motion:
 def grasp(state: State, colour: str, towards: float = 0.0) -> Motion:
     """Close the fingers on the block; `towards` is the turn that will follow, for which room is left."""
     link = state.blocks[colour].rests_on
-    yaw = grasp_yaw(state, colour, YAW - towards / 2)
-    grip = state.blocks[colour].position + np.array([0.0, 0.0, FINGER])
-    if link == PLANK:
+    above = _grip(state, colour) + np.array([0.0, 0.0, ABOVE])
+    state = yield from over(state, above, link, OPEN, grasp_yaw(state, colour, YAW - towards / 2))
+    yaw = grasp_yaw(state, colour, YAW - towards / 2)  # the block may have been moving until now
+    state = yield from go(state, _grip(state, colour), OPEN, yaw, _lean(link), tolerance=0.005)
+    return (yield from close_fingers(state))
+
+
+def _grip(state: State, colour: str) -> np.ndarray:
+    """Where the tool grasps the block, [3]; in the cabinet as far to the side as the hand needs."""
+    block = state.blocks[colour]
+    grip = block.position + np.array([0.0, 0.0, FINGER])
+    if block.rests_on == PLANK:
         lowest, highest = hand_range(state, float(grip[0]))
         grip[0] += np.clip(np.clip(grip[0], lowest, highest) - grip[0], -ASIDE, ASIDE)
         grip[2] += 0.005
-    state = yield from over(state, grip + np.array([0.0, 0.0, ABOVE]), link, OPEN, yaw)
-    state = yield from go(state, grip, OPEN, yaw, _lean(link), tolerance=0.005)
-    return (yield from close_fingers(state))
+    return grip
 
 
 def open_cabinet(state: State, x: float) -> Motion:
@@ -95,28 +104,37 @@ def rotate(state: State, colour: str, angle: float) -> Motion:
 
 def push(state: State, colour: str, direction: float) -> Motion:
     """Push the block along x by more than 0.1 m, `direction` +1 to the right or -1 to the left."""
-    block = state.blocks[colour]
-    half = _half_extent(state, colour, np.array([1.0, 0.0]))
-    start = block.position + np.array([-direction * (half + 0.035), 0.0, 0.0])
-    start[2] = block.position[2] + FINGER
-    state = yield from travel(state, start + np.array([0.0, 0.0, ABOVE]), CLOSED)
-    state = yield from go(state, start, CLOSED)
-    return (yield from follow(state, np.array([0.015 * direction, 0.0, 0.0]), CLOSED, 40))
+    began = state.blocks[colour].position[0]
+    axis = np.array([direction, 0.0, 0.0])
+    state = yield from _behind(state, colour, axis)
+    for _ in range(60):
+        left = PUSHED - direction * (state.blocks[colour].position[0] - began)
+        if left < 0:
+            break
+        state = yield from follow(state, axis * np.clip(0.2 * left, 0.006, 0.015), CLOSED, 1)
+    return state
 
 
 def push_into_drawer(state: State, colour: str) -> Motion:
     """Push the block over the table's front edge."""
-    block = state.blocks[colour]
-    half = _half_extent(state, colour, np.array([0.0, 1.0]))
-    start = block.position + np.array([0.0, half + 0.04, FINGER])
-    state = yield from travel(state, start + np.array([0.0, 0.0, ABOVE]), CLOSED)
-    state = yield from go(state, start, CLOSED)
+    state = yield from _behind(state, colour, np.array([0.0, -1.0, 0.0]))
     for _ in range(40):
         if state.blocks[colour].position[2] < 0.42:
             break
         aside = np.clip(state.blocks[colour].position[0] - state.tcp[0], -0.004, 0.004)
         state = yield from follow(state, np.array([aside, -0.012, 0.0]), CLOSED, 1)
     return (yield from go(state, state.tcp + np.array([0.0, 0.08, 0.02]), CLOSED))
+
+
+def _behind(state: State, colour: str, direction: np.ndarray) -> Motion:
+    """Put the closed fingers down behind the block, seen along the horizontal `direction` [3] of the push."""
+
+    def start(now: State) -> np.ndarray:
+        gap = _half_extent(now, colour, direction[:2]) + 0.037
+        return now.blocks[colour].position - gap * direction + np.array([0.0, 0.0, FINGER])
+
+    state = yield from travel(state, start(state) + np.array([0.0, 0.0, ABOVE]), CLOSED)
+    return (yield from go(state, start(state), CLOSED))
 
 
 def place_in_slider(state: State) -> Motion:
@@ -154,6 +172,15 @@ def unstack(state: State) -> Motion:
     return state
 
 
+def put_down(state: State) -> Motion:
+    """Let go of the block, first lowering it onto a free place of the table if it is in the air."""
+    if state.held:
+        state = yield from _carry(state, _free_table_place(state), TABLE, 0.462)
+    state = yield from hold(state, OPEN, 6)
+    up = state.tcp + np.array([0.0, 0.0, 0.06])
+    return (yield from go(state, up, OPEN, float(state.target_euler[2]), float(state.target_euler[1]), limit=8))
+
+
 def grasp_yaw(state: State, colour: str, near: float) -> float:
     """The tool's yaw with the fingers across the shorter edge, closest to `near`; a cube has twice as many."""
     yaw, longer, shorter, _ = state.blocks[colour].footprint()
@@ -184,6 +211,13 @@ def _free_drawer_place(state: State) -> np.ndarray:
     inside = [block.position[0] for block in state.blocks.values() if block.position[2] < 0.42]
     choices = middle + np.array([0.0, -0.08, 0.08])
     return np.array([max(choices, key=lambda x: min([abs(x - other) for other in inside], default=1.0)), depth])
+
+
+def _free_table_place(state: State) -> np.ndarray:
+    """The place on the table in front of the cabinet that is farthest from all other blocks, [2]."""
+    others = [block.position[:2] for colour, block in state.blocks.items() if colour != state.held]
+    choices = [np.array([x, y]) for x in np.arange(0.0, 0.31, 0.05) for y in (-0.12, -0.08)]
+    return max(choices, key=lambda place: min(np.linalg.norm(place - other) for other in others))
 
 
 def _stack_base(state: State) -> str:

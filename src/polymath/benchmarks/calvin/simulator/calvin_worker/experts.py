@@ -7,7 +7,7 @@ import numpy as np
 
 from . import blocks, furniture
 from .motion import Motion
-from .scene_state import COLOURS, DRAWER, PLANK, TABLE, State
+from .scene_state import COLOURS, TABLE, State
 
 TURN = 1.35
 """Radians of a rotation; the oracle asks for more than 60 degrees."""
@@ -47,14 +47,23 @@ def _scripts() -> Dict[str, Script]:
 
 
 SCRIPTS = _scripts()
-LIFTED_FROM = {"table": TABLE, "slider": PLANK, "drawer": DRAWER}
+WITH_A_BLOCK = ("place_in_slider", "place_in_drawer", "stack_block")
+"""Tasks that begin with a block in the hand."""
+
+
+def emptied(state: State, script: Script) -> Motion:
+    """The script, after the fingers have let go of a block that the subtask before left between them."""
+    if state.gripper < 0 and state.touched and state.opening > 0.01:
+        state = yield from blocks.put_down(state)
+    return (yield from script(state))
 
 
 class Expert:
     """The expert of one task; it begins its script again where the script ended without success."""
 
     def __init__(self, task: str) -> None:
-        self._script = SCRIPTS[task]
+        script = SCRIPTS[task]
+        self._script = script if task in WITH_A_BLOCK else partial(emptied, script=script)
         self._motion: Optional[Motion] = None
 
     def action(self, state: State) -> np.ndarray:

@@ -5,7 +5,7 @@ Offsets are those of handle meshes from their links' origins, the same in all fo
 
 import numpy as np
 
-from .motion import CLOSED, LANE, OPEN, TRAVEL_HEIGHT, Motion, follow, go, hold, retreat, travel
+from .motion import CLOSED, LANE, OPEN, TRAVEL_HEIGHT, Motion, follow, go, hold, travel
 from .scene_state import SWITCH_AXIS, State
 
 SLIDER_HANDLE = np.array([0.14, -0.105, -0.012])

@@ -82,23 +82,27 @@ def close_fingers(state: State, limit: int = 14) -> Motion:
 
 
 def travel(state: State, position: np.ndarray, gripper: float, yaw: float = YAW, pitch: float = 0.0) -> Motion:
-    """Move over the table to `position` [3], in front of the cabinet: up where the tool is, then across."""
-    state = yield from retreat(state, gripper)
+    """Move over the table to `position` [3], in front of the cabinet: up where the tool is, then across.
+
+    Until it is up, the fingers stay as they are: a block may lie between or beside them.
+    """
+    state = yield from retreat(state)
     high = max(float(position[2]), TRAVEL_HEIGHT)
-    far = np.linalg.norm(position[:2] - state.tcp[:2]) > 0.04
-    if far and state.tcp[2] < high - 0.03:
-        state = yield from go(state, np.array([*state.tcp[:2], high]), gripper, _yaw(state), tolerance=0.03)
-    if far:
+    aside = float(np.linalg.norm(position[:2] - state.tcp[:2]))
+    if aside > 0.01 and state.tcp[2] < high - 0.03:
+        state = yield from go(state, np.array([*state.tcp[:2], high]), state.gripper, _yaw(state), tolerance=0.03)
+    if aside > 0.01:
         above = np.array([position[0], position[1], high])
         state = yield from go(state, above, gripper, yaw, pitch, tolerance=0.015)
     return (yield from go(state, position, gripper, yaw, pitch))
 
 
-def retreat(state: State, gripper: float) -> Motion:
+def retreat(state: State) -> Motion:
     """Leave switch, slider and plank backwards, so that the tool stands in the corridor in front of them."""
     if state.tcp[1] < -0.05:
         return state
     x, y, z = state.tcp
+    gripper = state.gripper
     beside_switch = abs(x - state.places.switch[0]) < 0.12
     if not beside_switch and z < 0.6 and y > 0.0:  # over the plank: the door stands beside the tool
         state = yield from go(state, np.array([x, y, 0.6]), gripper, _yaw(state), tolerance=0.02)
