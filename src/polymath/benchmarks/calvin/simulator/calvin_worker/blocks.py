@@ -99,7 +99,9 @@ def over(state: State, position: np.ndarray, link: str, gripper: float, yaw: flo
 def rotate(state: State, colour: str, angle: float) -> Motion:
     """Grasp the block and turn it by `angle` on the table; positive is counter-clockwise, seen from above."""
     state = yield from grasp(state, colour, angle)
-    return (yield from go(state, state.tcp, CLOSED, float(state.target_euler[2]) + angle, limit=60))
+    low = state.tcp - np.array([0.0, 0.0, 0.003])  # the block has to touch the table at the end
+    state = yield from go(state, low, CLOSED, float(state.target_euler[2]) + angle, limit=60)
+    return (yield from hold(state, OPEN, 6))
 
 
 def push(state: State, colour: str, direction: float) -> Motion:
@@ -216,7 +218,7 @@ def _free_drawer_place(state: State) -> np.ndarray:
 def _free_table_place(state: State) -> np.ndarray:
     """The place on the table in front of the cabinet that is farthest from all other blocks, [2]."""
     others = [block.position[:2] for colour, block in state.blocks.items() if colour != state.held]
-    choices = [np.array([x, y]) for x in np.arange(0.0, 0.31, 0.05) for y in (-0.12, -0.08)]
+    choices = [np.array([x, y]) for x in (0.1, 0.15, 0.2, 0.25) for y in (-0.12, -0.07)]
     return max(choices, key=lambda place: min(np.linalg.norm(place - other) for other in others))
 
 
