@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from calvin_worker import simulator
+from calvin_worker import initial, simulator
 from calvin_worker.checkout import CAMERAS, SCENES
 
 from polymath.benchmarks.calvin.benchmark import BENCHMARK, SIMULATOR, worker_command
@@ -48,6 +48,7 @@ def test_the_worker_is_started_with_the_simulators_interpreter_and_one_scene() -
     assert command.arguments == (
         *("--renderer", "tiny", "--image-size", "64"),
         *("--cameras", "rgb_static", "rgb_gripper"),
+        *("--picture-every", "1"),
     )
 
 
@@ -63,7 +64,7 @@ def test_robot_is_the_one_that_calvins_data_is_read_as() -> None:
     assert BENCHMARK.embodiment is CALVIN
     assert CALVIN.name == simulator.EMBODIMENT
     assert tuple(CAMERAS) == CALVIN.cameras
-    assert (CALVIN.state_dim, CALVIN.action_dim) == (simulator.ROBOT_NUMBERS, 7)
+    assert (CALVIN.state_dim, CALVIN.action_dim) == (initial.robot_obs().size, 7)
     assert "rel_actions" in str(CalvinEpisodes.__doc__)
 
 

@@ -4,6 +4,7 @@ from typing import Tuple
 
 import numpy as np
 
+from .furniture import move_slider
 from .motion import (
     CLOSED,
     LANE,
@@ -18,7 +19,6 @@ from .motion import (
     nearest_turn,
     travel,
 )
-from .furniture import move_slider
 from .scene_state import DRAWER, PLANK, TABLE, State
 
 LEAN = -0.5

@@ -91,7 +91,7 @@ def draw_start(world: Any, task: str, scene: str, random: np.random.Generator) -
         state = _play_towards(world, task, random)
         if state is not None:
             return capture(world, state, scene)
-    raise StartError("{}: no start state in scene {} in {} tries".format(task, scene, START_ATTEMPTS))
+    raise StartError(f"{task}: no start state in scene {scene} in {START_ATTEMPTS} tries")
 
 
 def _play_towards(world: Any, task: str, random: np.random.Generator) -> Optional[State]:
@@ -111,10 +111,7 @@ def _play_towards(world: Any, task: str, random: np.random.Generator) -> Optiona
 def play(world: Any, reader: StateReader, task: str) -> bool:
     """Let the expert do the task; whether it succeeded."""
     expert, begun = Expert(task), world.info()
-    for _ in range(LIMIT):
-        if world.solved(task, begun, world.step(expert.action(reader.read()))):
-            return True
-    return False
+    return any(world.solved(task, begun, world.step(expert.action(reader.read()))) for _ in range(LIMIT))
 
 
 def capture(world: Any, state: State, scene: str) -> np.ndarray:

@@ -4,7 +4,7 @@ Half of the blocks lie near the places of the official evaluation, half anywhere
 its configuration). Blocks on the plank keep nearly the evaluation's yaw: otherwise the hand does not fit to them.
 """
 
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -65,7 +65,8 @@ def _draw_blocks(
 ) -> Dict[str, Tuple[float, ...]]:
     for _ in range(ATTEMPTS):
         blocks = {}
-        slots = [np.array(slot) + [initial.LAYOUTS[scene].table, 0, 0] for slot in initial.TABLE_SLOTS]
+        shift = np.array([initial.LAYOUTS[scene].table, 0.0, 0.0])
+        slots = [np.array(slot) + shift for slot in initial.TABLE_SLOTS]
         random.shuffle(slots)
         for colour, place in places.items():
             usual = _usual(place, scene, slots) if random.random() < 0.5 else None
@@ -74,10 +75,10 @@ def _draw_blocks(
         gaps = [np.linalg.norm(a - b) for i, a in enumerate(positions) for b in positions[:i]]
         if min(gaps) > CLEARANCE:
             return blocks
-    raise RuntimeError("no place for the blocks on {} in {} draws".format(dict(places), ATTEMPTS))
+    raise RuntimeError(f"no place for the blocks on {dict(places)} in {ATTEMPTS} draws")
 
 
-def _usual(place: str, scene: str, slots: "list[np.ndarray]") -> Optional[np.ndarray]:
+def _usual(place: str, scene: str, slots: List[np.ndarray]) -> Optional[np.ndarray]:
     """Where the official evaluation puts a block; the two slots on the table are used up one after the other."""
     shift = initial.LAYOUTS[scene].shelf
     if place == "table":

@@ -1,4 +1,4 @@
-"""Which of CALVIN's 34 tasks can be done in a `State`, and what has to be done before, for states reached by playing."""
+"""Which of CALVIN's 34 tasks can be done in a `State`, and what has to be done before it."""
 
 from typing import List, Optional, Tuple
 
@@ -88,10 +88,10 @@ def lying(state: State, link: str) -> List[str]:
 
 def _any_lift(state: State, colour: str, random: np.random.Generator, on_table: bool) -> Optional[str]:
     choices = [
-        "lift_{}_block_{}".format(each, place)
+        f"lift_{each}_block_{place}"
         for each in ((colour,) if colour else COLOURS)
         for place in ("table", "slider", "drawer")
-        if possible(state, "lift_{}_block_{}".format(each, place))
+        if possible(state, f"lift_{each}_block_{place}")
     ]
     if on_table:  # a second block has to stay on the table
         choices = [lift for lift in choices if len([c for c in lying(state, TABLE) if c not in lift]) > 0]
