@@ -1,13 +1,14 @@
 """All benchmarks by name: the built-in ones, and those of other packages (entry point group `polymath.benchmarks`)."""
 
 from polymath import plugins
+from polymath.benchmarks.bridge.benchmark import BENCHMARK as BRIDGE
 from polymath.benchmarks.calvin.benchmark import BENCHMARK as CALVIN
 from polymath.benchmarks.metaworld.benchmark import BENCHMARK as METAWORLD
 from polymath.errors import ConfigError, did_you_mean
 from polymath.evaluation.benchmark import Benchmark
 
 GROUP = "polymath.benchmarks"
-BUILT_IN: dict[str, Benchmark] = {METAWORLD.name: METAWORLD, CALVIN.name: CALVIN}
+BUILT_IN: dict[str, Benchmark] = {METAWORLD.name: METAWORLD, CALVIN.name: CALVIN, BRIDGE.name: BRIDGE}
 
 
 def benchmark(name: str) -> Benchmark:

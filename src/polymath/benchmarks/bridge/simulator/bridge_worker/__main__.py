@@ -5,18 +5,19 @@ from typing import List, Tuple
 
 from polymath_worker import VERSION, Hello, Simulator, run_worker
 
-from .tasks import CONTROL_HZ, EGGPLANT, TASKS
+from .tasks import CONTROL_HZ, TASKS
 from .vulkan import use_lavapipe
 
 
 def simulators(options: argparse.Namespace, lavapipe: bool) -> Tuple[List[Simulator], Hello]:
     """`options.slots` simulators, and what they are."""
-    import sapien
+    from importlib.metadata import version
 
     from . import scene
     from .simulator import Bridge
 
     scene.use_stand_ins()
+    driver = "lavapipe" if lavapipe else "vulkan"
     stand_in = options.eggplant == "stand-in"
     slots: List[Simulator] = [
         Bridge(options.image_size, tuple(options.cameras), stand_in) for _ in range(options.slots)
@@ -24,7 +25,7 @@ def simulators(options: argparse.Namespace, lavapipe: bool) -> Tuple[List[Simula
     return slots, Hello(
         version=VERSION,
         benchmark="bridge",
-        renderer="sapien-{}-{}".format(sapien.__version__, "lavapipe" if lavapipe else "vulkan"),
+        renderer=f"sapien-{version('sapien')}-{driver}",
         image_size=options.image_size,
         cameras=options.cameras,
         tasks=list(TASKS),

@@ -11,9 +11,11 @@ the default rotation of BridgeData's states (bridge_data_robot, widowx_controlle
 src/agent/env_adapter/simpler.py).
 """
 
-from typing import Sequence, Tuple
+from typing import Sequence, Tuple, Union
 
 import numpy as np
+
+Numbers = Union[Sequence[float], np.ndarray]
 
 POINTING_DOWN = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
 """Rotation matrix of a gripper that points down in the base frame: roll, pitch and yaw are 0 there."""
@@ -22,9 +24,7 @@ FINGER_CLOSED, FINGER_OPEN = 0.015, 0.037
 """Metres, the limits of a finger's joint."""
 
 
-def state(
-    position: Sequence[float], quaternion: Sequence[float], fingers: Sequence[float]
-) -> np.ndarray:
+def state(position: Numbers, quaternion: Numbers, fingers: Numbers) -> np.ndarray:
     """BridgeData's state, float32 [7], of the gripper's pose in the base frame and the two finger joints [m].
 
     quaternion: w, x, y, z, as SAPIEN has it.
@@ -40,7 +40,7 @@ def to_simulator(action: np.ndarray) -> np.ndarray:
     return np.concatenate([action[:3], rotation_vector(action[3:6]), [1.0 if action[6] > 0 else -1.0]])
 
 
-def matrix_of(quaternion: Sequence[float]) -> np.ndarray:
+def matrix_of(quaternion: Numbers) -> np.ndarray:
     """Rotation matrix [3, 3] of a quaternion w, x, y, z of any length but 0."""
     w, x, y, z = np.asarray(quaternion, np.float64) / np.linalg.norm(quaternion)
     return np.array(
@@ -62,7 +62,7 @@ def euler_of(matrix: np.ndarray) -> np.ndarray:
     return np.array([roll, pitch, yaw])
 
 
-def rotation_vector(angles: Sequence[float]) -> np.ndarray:
+def rotation_vector(angles: Numbers) -> np.ndarray:
     """Axis times angle in [0, pi], of roll, pitch, yaw about the fixed axes x, y, z."""
     axis, sine, cosine = _half_angle(angles)
     if cosine < 0:
@@ -71,7 +71,7 @@ def rotation_vector(angles: Sequence[float]) -> np.ndarray:
     return axis * (angle / sine if sine > 1e-12 else 2.0)
 
 
-def _half_angle(angles: Sequence[float]) -> Tuple[np.ndarray, float, float]:
+def _half_angle(angles: Numbers) -> Tuple[np.ndarray, float, float]:
     """The quaternion of roll, pitch, yaw: its vector, the length of that, its scalar."""
     half = np.asarray(angles, np.float64) / 2
     (sr, sp, sy), (cr, cp, cy) = np.sin(half), np.cos(half)

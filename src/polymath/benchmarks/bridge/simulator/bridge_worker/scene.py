@@ -8,6 +8,7 @@ Two meshes of the official data are larger than some hosts of repositories let t
 """
 
 import os
+import subprocess
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, Dict, Iterator
@@ -16,7 +17,7 @@ import gymnasium
 import mani_skill2_real2sim.envs  # noqa: F401 - registers the environments
 import numpy as np
 import sapien.core as sapien
-from mani_skill2_real2sim import ASSET_DIR
+from mani_skill2_real2sim import ASSET_DIR, PACKAGE_DIR
 from mani_skill2_real2sim.envs.custom_scenes.base_env import CustomOtherObjectsInSceneEnv, CustomSceneEnv
 
 from .tasks import TASKS
@@ -34,7 +35,8 @@ PURPLE = (0.12, 0.02, 0.12, 1.0)
 
 def make(task: str) -> Any:
     """The task's environment as SIMPLER's visual matching sets it up, without gymnasium's wrappers."""
-    environment = gymnasium.make(TASKS[task].environment, obs_mode="rgbd", prepackaged_config=True).unwrapped
+    wrapped: Any = gymnasium.make(TASKS[task].environment, obs_mode="rgbd", prepackaged_config=True)
+    environment = wrapped.unwrapped
     environment._obs_mode = "none"
     return environment
 
@@ -78,12 +80,12 @@ def identity(eggplant_stand_in: bool) -> Dict[str, str]:
     """What two comparable results must share: versions, conventions and what was replaced."""
     tables = sorted({task.table for task in TASKS.values()})
     missing = [table for table in tables if not os.path.isfile(_table_mesh(table))]
-    stand_ins = ["box for {}.glb".format(table) for table in missing]
+    stand_ins = [f"box for {table}.glb" for table in missing]
     if eggplant_stand_in and not has_eggplant():
         stand_ins.append("painted collision mesh for the eggplant")
     return {
         "sapien": version("sapien"),
-        "mani_skill2_real2sim": version("mani_skill2_real2sim"),
+        "ManiSkill2_real2sim": _commit(str(PACKAGE_DIR)),
         "actions": "xyz [m], rpy [rad] in the base frame, deltas on the last target; gripper -1 closed 1 open",
         "pictures": "640x480 squeezed to 256x256 (Lanczos), then to the size asked (bilinear)",
         "stand-ins": "; ".join(stand_ins) or "none",
@@ -93,6 +95,7 @@ def identity(eggplant_stand_in: bool) -> Dict[str, str]:
 def use_stand_ins() -> None:
     """Let environments that are made from now on do without the missing meshes. To be called once."""
     official_arena = CustomSceneEnv._load_arena_helper
+    models = os.path.join(str(ASSET_DIR), "custom")
     official_actor = CustomOtherObjectsInSceneEnv._build_actor_helper
 
     def arena(self: Any, add_collision: bool = True) -> None:
@@ -112,7 +115,7 @@ def use_stand_ins() -> None:
         scale: float = 1.0,
         physical_material: Any = None,
         density: float = 1000.0,
-        root_dir: Any = os.path.join(str(ASSET_DIR), "custom"),
+        root_dir: Any = models,
     ) -> Any:
         if model_id != "eggplant" or os.path.isfile(eggplant_mesh()):
             return official_actor(model_id, scene, scale, physical_material, density, root_dir)
@@ -133,3 +136,12 @@ def _painted() -> Any:
     material = sapien.Engine().get_renderer().create_material()
     material.base_color = PURPLE
     return material
+
+
+def _commit(folder: str) -> str:
+    """The commit of the checkout that holds `folder`; "unknown" for a copy without its history."""
+    command = ["git", "-c", "safe.directory=*", "-C", folder, "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

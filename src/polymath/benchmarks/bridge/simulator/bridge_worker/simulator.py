@@ -4,6 +4,7 @@ from typing import Any, Dict, List, Tuple
 
 import numpy as np
 from PIL import Image
+
 from polymath_worker import Demonstration, Observation, Outcome
 
 from . import conversions, layouts, scene
@@ -25,6 +26,7 @@ class Bridge:
     def __init__(self, image_size: int, cameras: Tuple[str, ...], eggplant_stand_in: bool) -> None:
         self._image_size, self._cameras, self._eggplant_stand_in = image_size, cameras, eggplant_stand_in
         self._environments: Dict[str, Any] = {}
+        self._task, self._steps, self._solved_once = "", 0, False
 
     def reset(self, task_name: str, split: str, seed: int, /) -> Observation:
         """Start state `seed` of the 24 official ones, or a drawn one of the split "train"."""
@@ -117,8 +119,8 @@ class Bridge:
             raise ValueError(f"task {task!r}: choose from {', '.join(TASKS)}")
         if task == EGGPLANT and not self._eggplant_stand_in and not scene.has_eggplant():
             raise ValueError(
-                f"{scene.eggplant_mesh()}: the eggplant's mesh is missing; copy it from ManiSkill2_real2sim, or run the "
-                "task with --option eggplant=stand-in, which is not SIMPLER's task"
+                f"{scene.eggplant_mesh()}: the eggplant's mesh is missing; copy it from ManiSkill2_real2sim, or run "
+                "the task with --option eggplant=stand-in, which is not SIMPLER's task"
             )
         if task not in self._environments:
             self._environments[task] = scene.make(task)
@@ -129,5 +131,5 @@ def squeezed(picture: np.ndarray, size: int) -> np.ndarray:
     """uint8 [480, 640, 3] -> [size, size, 3], the way of BridgeData's pictures: to 256 x 256 by Lanczos' filter when
     the data set was built, from there by an area-aware bilinear one when it is read.
     """
-    stored = Image.fromarray(picture).resize((STORED_SIZE, STORED_SIZE), Image.LANCZOS)
-    return np.asarray(stored if size == STORED_SIZE else stored.resize((size, size), Image.BILINEAR))
+    stored = Image.fromarray(picture).resize((STORED_SIZE, STORED_SIZE), Image.Resampling.LANCZOS)
+    return np.asarray(stored if size == STORED_SIZE else stored.resize((size, size), Image.Resampling.BILINEAR))

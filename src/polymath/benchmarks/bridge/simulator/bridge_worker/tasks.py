@@ -1,7 +1,7 @@
 """The four WidowX tasks of SIMPLER's visual-matching setting.
 
-Sources: simpler_env/__init__.py (names), mani_skill2_real2sim/envs/custom_scenes/put_on_in_scene.py (environments, their
-24 start states), scripts/octo_bridge.sh (60 control steps, 120 for the eggplant; episodes 0 to 23).
+Sources: simpler_env/__init__.py (names), mani_skill2_real2sim/envs/custom_scenes/put_on_in_scene.py (environments and
+their 24 start states), scripts/octo_bridge.sh (60 control steps, 120 for the eggplant; episodes 0 to 23).
 """
 
 from typing import Dict, NamedTuple

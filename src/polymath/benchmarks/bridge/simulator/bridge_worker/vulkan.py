@@ -1,7 +1,7 @@
 """Software Vulkan for SAPIEN: the folder `lavapipe` beside the interpreter, if `polymath setup bridge` made one.
 
-    PREFIX/lavapipe/root/      Mesa's lavapipe with the libraries it needs, unpacked from Debian's packages
-    PREFIX/lavapipe/layer/     the layer that lets SAPIEN 2 use it (see ../../vulkan/semaphore_fd.c)
+PREFIX/lavapipe/root/      Mesa's lavapipe with the libraries it needs, unpacked from Debian's packages
+PREFIX/lavapipe/layer/     the layer that lets SAPIEN 2 use it (see ../../vulkan/semaphore_fd.c)
 """
 
 import os
