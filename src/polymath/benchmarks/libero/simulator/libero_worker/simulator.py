@@ -1,0 +1,112 @@
+"""What the worker serves: a slot is one simulator; the slots of a process share the environments."""
+
+import gc
+from collections import OrderedDict
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from polymath_worker import Observation, Outcome
+
+from .pictures import make_renderer
+from .stage import Stage
+from .suites import find_problem
+
+EMBODIMENT = "panda-libero"
+CAMERAS = {"agentview_rgb": "agentview", "eye_in_hand_rgb": "robot0_eye_in_hand"}
+"""Names of the data sets -> names of the model."""
+SPARE = 1
+"""Environments that a process keeps beside those in its slots: each holds 0.7 GB, and takes 1.5 s of CPU to build."""
+
+
+class Stages:
+    """Environments with their renderers, by task and split; the last SPARE that no slot uses are kept."""
+
+    def __init__(self, renderer: str, image_size: int) -> None:
+        self.renderer, self.image_size = renderer, image_size
+        self._idle: "OrderedDict[int, Tuple[Stage, Any]]" = OrderedDict()  # least recently used first
+
+    def take(self, task: str, split: str) -> Tuple[Stage, Any]:
+        """An environment of that task, for one slot, until it is given back. Raises ValueError as `find_problem`."""
+        for key, (stage, renderer) in self._idle.items():
+            if (stage.problem.task, stage.problem.split) == (task, split):
+                del self._idle[key]
+                return stage, renderer
+        problem = find_problem(task, split)
+        self._forget(SPARE - 1)
+        stage = Stage(problem)
+        return stage, make_renderer(self.renderer, stage.model, self.image_size)
+
+    def give_back(self, stage: Stage, renderer: Any) -> None:
+        self._idle[id(stage)] = stage, renderer
+        self._forget(SPARE)
+
+    def close(self) -> None:
+        self._forget(0)
+
+    def _forget(self, kept: int) -> None:
+        while len(self._idle) > max(kept, 0):
+            _, (stage, renderer) = self._idle.popitem(last=False)
+            renderer.close()
+            stage.close()
+            del stage, renderer
+            gc.collect()  # robosuite's environments are cycles of references around all that they hold
+
+
+class Libero:
+    """One slot. Official start states: `seed` is their index."""
+
+    def __init__(self, stages: Stages, cameras: Sequence[str]) -> None:
+        self._stages, self.cameras = stages, tuple(cameras)
+        self._held: Optional[Tuple[Stage, Any]] = None
+
+    def reset(self, task: str, split: str, seed: int) -> Observation:
+        """Begin at the official initial state `seed`. Raises ValueError for an unknown task, split or state."""
+        self.enter(task, split).start(seed)
+        return self.observe()
+
+    def reset_to(self, task: str, initial: np.ndarray) -> Observation:
+        """Begin at a demonstration's own start, see `Stage.start_at`."""
+        self.enter(task, "seen").start_at(initial)
+        return self.observe()
+
+    def enter(self, task: str, split: str) -> Stage:
+        """The slot's environment of that task, with no episode begun."""
+        if self._held is not None:
+            self._stages.give_back(*self._held)
+            self._held = None
+        self._held = self._stages.take(task, split)
+        self.control_step = 0
+        return self.stage
+
+    @property
+    def stage(self) -> Stage:
+        assert self._held is not None, "no episode was begun"
+        return self._held[0]
+
+    def step(self, action: np.ndarray) -> Outcome:
+        """One control step; done at the first success, as the suite's own evaluation has it, or at the horizon."""
+        success = self.stage.step(action)
+        self.control_step += 1
+        return Outcome(success, success or self.control_step >= self.stage.problem.horizon)
+
+    def observe(self) -> Observation:
+        stage = self.stage
+        return Observation(self.pictures(), stage.state, stage.problem.instruction, EMBODIMENT)
+
+    def pictures(self) -> Dict[str, np.ndarray]:
+        """camera -> uint8 [size, size, 3] of this moment."""
+        assert self._held is not None, "no episode was begun"
+        stage, renderer = self._held
+        return {name: renderer.render(stage.moment, CAMERAS[name], stage.site_rgba) for name in self.cameras}
+
+    def close(self) -> None:
+        if self._held is not None:
+            self._stages.give_back(*self._held)
+            self._held = None
+
+
+def simulators(slots: int, renderer: str, image_size: int, cameras: Sequence[str]) -> Tuple[List[Libero], Stages]:
+    """That many slots, and the environments that they share."""
+    stages = Stages(renderer, image_size)
+    return [Libero(stages, cameras) for _ in range(slots)], stages
