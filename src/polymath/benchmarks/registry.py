@@ -3,12 +3,14 @@
 from polymath import plugins
 from polymath.benchmarks.bridge.benchmark import BENCHMARK as BRIDGE
 from polymath.benchmarks.calvin.benchmark import BENCHMARK as CALVIN
+from polymath.benchmarks.libero.benchmark import BENCHMARK as LIBERO
+from polymath.benchmarks.libero.benchmark import BENCHMARK_90 as LIBERO_90
 from polymath.benchmarks.metaworld.benchmark import BENCHMARK as METAWORLD
 from polymath.errors import ConfigError, did_you_mean
 from polymath.evaluation.benchmark import Benchmark
 
 GROUP = "polymath.benchmarks"
-BUILT_IN: dict[str, Benchmark] = {METAWORLD.name: METAWORLD, CALVIN.name: CALVIN, BRIDGE.name: BRIDGE}
+BUILT_IN: dict[str, Benchmark] = {each.name: each for each in (METAWORLD, CALVIN, BRIDGE, LIBERO, LIBERO_90)}
 
 
 def benchmark(name: str) -> Benchmark:

@@ -25,17 +25,16 @@ from polymath.data.formats.hdf5_file import (
     sentence,
     vectors,
 )
-from polymath.data.robots.embodiments import ALOHA, ROBOMIMIC
+from polymath.data.robots.embodiments import ALOHA, LIBERO, ROBOMIMIC
 from polymath.errors import DataError
 
 ROBOMIMIC_STATE = ("robot0_eef_pos", "robot0_eef_quat", "robot0_gripper_qpos")
 LIBERO_STATE = ("ee_pos", "ee_ori", "gripper_states")
-LIBERO_CAMERAS = ("agentview_rgb", "eye_in_hand_rgb")
-KNOWN_CAMERAS = (*ROBOMIMIC.cameras, *LIBERO_CAMERAS)
+KNOWN_CAMERAS = (*ROBOMIMIC.cameras, *LIBERO.cameras)
 
 
 class RobomimicEpisodes(Hdf5Episodes):
-    """robomimic, and LIBERO, which writes the same layout with other names."""
+    """robomimic, and LIBERO, which writes the same layout with other names: a robot of its own."""
 
     embodiment = ROBOMIMIC
     _state = ROBOMIMIC_STATE
@@ -66,9 +65,10 @@ class RobomimicEpisodes(Hdf5Episodes):
 
     def _settle(self, observation: Any, where: str) -> None:
         """Which of the two names its fields have, and which cameras were recorded."""
-        self._state = LIBERO_STATE if LIBERO_STATE[0] in observation else ROBOMIMIC_STATE
+        is_libero = LIBERO_STATE[0] in observation
+        self._state, robot = (LIBERO_STATE, LIBERO) if is_libero else (ROBOMIMIC_STATE, ROBOMIMIC)
         widths = [vectors(observation, key, where).shape[1] for key in self._state]
-        robot, conventions = ROBOMIMIC, ROBOMIMIC.conventions
+        conventions = robot.conventions
         assert conventions is not None
         if sum(widths) != robot.state_dim:
             names = tuple(f"{key} {i}" for key, n in zip(self._state, widths, strict=True) for i in range(n))

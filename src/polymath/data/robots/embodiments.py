@@ -226,6 +226,18 @@ MANISKILL = arm(
     rotation="axis-angle",
     action_units=(*["0.1 m"] * 3, *["0.1 rad"] * 3, "1"),
 )
+# LIBERO (Liu et al. 2023): Panda in robosuite's OSC at 20 Hz, as robomimic's but for the state's rotation vector.
+LIBERO = arm(
+    "panda-libero",
+    16,
+    {"agentview_rgb": "primary", "eye_in_hand_rgb": "wrist"},
+    (*XYZ, "rx", "ry", "rz", "finger 0", "finger 1"),
+    ("m", "m", "m", "rad", "rad", "rad", "m", "m"),
+    20.0,
+    "-1 open 1 closed",
+    "axis-angle",
+    action_units=(*["0.05 m"] * 3, *["0.5 rad"] * 3, "1"),
+)
 ROBOTS = (
     WIDOWX,
     WIDOWX_RAW,
@@ -243,6 +255,7 @@ ROBOTS = (
     KUKA,
     LANGUAGE_TABLE,
     MANISKILL,
+    LIBERO,
 )
 
 

@@ -2,8 +2,9 @@
 
 import argparse
 import os
+from typing import Any, List, Sequence, Tuple
 
-from .pictures import RENDERERS, prepare_imports
+from .pictures import ORIENTATIONS, RENDERERS, prepare_imports
 
 CONTROL_HZ = 20.0
 
@@ -13,6 +14,7 @@ def main() -> None:
     parser.add_argument("--benchmark", default="libero")
     parser.add_argument("--suites", nargs="+", required=True)
     parser.add_argument("--renderer", choices=RENDERERS, default="egl")
+    parser.add_argument("--pictures", choices=ORIENTATIONS, default="turned")
     parser.add_argument("--image-size", type=int, default=128)
     parser.add_argument("--cameras", nargs="+", required=True)
     parser.add_argument("--slots", type=int, default=1)
@@ -22,15 +24,15 @@ def main() -> None:
     prepare_imports(options.renderer)
     from polymath_worker import run_worker
 
-    closing = []
+    closing: List[Any] = []
 
-    def make():
+    def make() -> Tuple[Sequence[Any], Any]:
         from polymath_worker import VERSION, Hello
 
         from .simulator import simulators
         from .suites import HORIZONS, tasks_of, versions
 
-        slots, stages = simulators(options.slots, options.renderer, options.image_size, options.cameras)
+        slots, stages = simulators(options)
         closing.extend([*slots, stages])
         packages = versions()
         hello = Hello(
@@ -47,7 +49,7 @@ def main() -> None:
                 "simulator": ", ".join(packages),
                 "starts": "official initial states, env.seed(0), 10 settling steps",
                 "actions": "OSC_POSE deltas in [-1, 1], of 0.05 m and 0.5 rad; gripper -1 open, 1 closed",
-                "pictures": "turned by 180 degrees",
+                "pictures": ORIENTATIONS[options.pictures],
             },
         )
         return slots, hello

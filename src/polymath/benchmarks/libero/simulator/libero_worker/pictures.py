@@ -5,8 +5,8 @@ egl        OpenGL (libEGL)               the same, pixel for pixel
 egl-fast   OpenGL without multisampling  edges are jagged; half the time
 ray        the ray caster, no OpenGL     see docs/evaluation.md
 
-Every picture is turned by 180 degrees, as in the data sets that policies are trained on: robosuite's is upside down, so
-the turned one is upright and mirrored.
+robosuite's pictures are upside down. Those of LIBERO's HDF5 files are like that too; the converted data sets and other
+projects' evaluations turn them by 180 degrees, which makes them upright and mirrored.
 """
 
 import ctypes.util
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 RENDERERS = ("egl", "egl-fast", "ray")
+ORIENTATIONS = {"turned": "turned by 180 degrees: upright and mirrored", "raw": "robosuite's own: upside down"}
 SAMPLES = {"egl": 4, "egl-fast": 0}
 """Multisamples: robosuite leaves MuJoCo's own 4."""
 
@@ -35,7 +36,7 @@ def prepare_imports(renderer: str) -> None:
         except ImportError:
             sys.modules["cv2"] = types.ModuleType("cv2")
     elif ctypes.util.find_library("EGL") is None:
-        raise SystemExit("renderer {}: there is no libEGL; install libegl1, or choose the renderer ray".format(renderer))
+        raise SystemExit(f"renderer {renderer}: there is no libEGL; install libegl1, or choose the renderer ray")
 
 
 def make_renderer(name: str, model: Any, size: int) -> Any:
@@ -64,7 +65,7 @@ class EGL:
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._drawer)
 
     def render(self, data: Any, camera: str, site_rgba: np.ndarray) -> np.ndarray:
-        """uint8 [size, size, 3], RGB, turned by 180 degrees."""
+        """uint8 [size, size, 3], RGB, upside down as robosuite has it."""
         import mujoco
 
         self._context.make_current()
@@ -79,7 +80,7 @@ class EGL:
         mujoco.mjr_render(view, self._scene, self._drawer)
         picture = np.empty((self.size, self.size, 3), np.uint8)
         mujoco.mjr_readPixels(picture, None, view, self._drawer)
-        return np.ascontiguousarray(picture[::-1, ::-1])
+        return picture
 
     def close(self) -> None:
         self._context.make_current()

