@@ -17,6 +17,8 @@ from .motion import (
     go,
     hold,
     nearest_turn,
+    orientation,
+    toward,
     travel,
 )
 from .scene_state import DRAWER, PLANK, TABLE, State
@@ -24,6 +26,8 @@ from .scene_state import DRAWER, PLANK, TABLE, State
 LEAN = -0.5
 """Pitch of the tool over the plank, about that of the cabinet's front."""
 ABOVE = 0.09
+ON_TABLE = 0.46
+"""Height of the middle of a block that lies on the table."""
 FINGER = 0.004
 """Height of the tool over a block's centre when it is grasped: the fingertips end 0.02 m lower."""
 QUARTER = np.pi / 2
@@ -111,21 +115,37 @@ def push(state: State, colour: str, direction: float) -> Motion:
     state = yield from _behind(state, colour, axis)
     for _ in range(60):
         left = PUSHED - direction * (state.blocks[colour].position[0] - began)
-        if left < 0:
+        if left < 0 or not _before(state, colour, axis):
             break
-        state = yield from follow(state, axis * np.clip(0.2 * left, 0.006, 0.015), CLOSED, 1)
+        state = yield _push_step(state, colour, axis * np.clip(0.2 * left, 0.006, 0.015))
     return state
 
 
 def push_into_drawer(state: State, colour: str) -> Motion:
     """Push the block over the table's front edge."""
-    state = yield from _behind(state, colour, np.array([0.0, -1.0, 0.0]))
+    axis = np.array([0.0, -1.0, 0.0])
+    state = yield from _behind(state, colour, axis)
     for _ in range(40):
-        if state.blocks[colour].position[2] < 0.42:
+        if state.blocks[colour].position[2] < 0.42 or not _before(state, colour, axis):
             break
-        aside = np.clip(state.blocks[colour].position[0] - state.tcp[0], -0.004, 0.004)
-        state = yield from follow(state, np.array([aside, -0.012, 0.0]), CLOSED, 1)
+        state = yield _push_step(state, colour, 0.012 * axis)
     return (yield from go(state, state.tcp + np.array([0.0, 0.08, 0.02]), CLOSED))
+
+
+def _push_step(state: State, colour: str, step: np.ndarray) -> np.ndarray:
+    """One action along `step` [3], which keeps the closed fingers behind the middle of the block."""
+    block = state.blocks[colour].position
+    position = state.target + step
+    across = int(step[0] != 0.0)
+    position[across] = state.target[across] + np.clip(block[across] - state.tcp[across], -0.004, 0.004)
+    position[2] = ON_TABLE + FINGER
+    return toward(state, position, orientation(state, YAW, 0.0), CLOSED, 1.0)
+
+
+def _before(state: State, colour: str, direction: np.ndarray) -> bool:
+    """Whether the block is still ahead of the fingers."""
+    ahead = (state.blocks[colour].position - state.tcp)[:2]
+    return float(ahead @ direction[:2]) > 0.01 and float(np.linalg.norm(ahead)) < 0.12
 
 
 def _behind(state: State, colour: str, direction: np.ndarray) -> Motion:

@@ -9,7 +9,7 @@ from . import blocks, furniture
 from .motion import Motion
 from .scene_state import COLOURS, TABLE, State
 
-TURN = 1.35
+TURN = 1.7
 """Radians of a rotation; the oracle asks for more than 60 degrees."""
 Script = Callable[[State], Motion]
 

@@ -15,6 +15,7 @@ DRAWER_HANDLE = np.array([0.0, -0.25, 0.06])
 SWITCH_BAR = np.array([0.0, -0.04, 0.032])
 """From the switch's origin to the middle of its bar, 0.12 m wide."""
 SWITCH_LEAN = -0.7
+"""Pitch of the tool at the switch, where the arm hardly reaches upright."""
 BUTTON_TOP = np.array([0.0, 0.0, 0.025])
 
 
@@ -46,20 +47,26 @@ def close_drawer(state: State) -> Motion:
 
 def turn_on_lightbulb(state: State) -> Motion:
     """Push the bar up along its rail from below."""
-    bar = state.places.switch + SWITCH_BAR + state.switch * SWITCH_AXIS
+    bar = _switch_bar(state)
     below = bar + np.array([0.0, -0.05, -0.02])
-    state = yield from travel(state, below, CLOSED)
-    state = yield from go(state, bar - 0.03 * SWITCH_AXIS, CLOSED, limit=20)
-    return (yield from follow(state, 0.02 * SWITCH_AXIS, CLOSED, 20))
+    state = yield from travel(state, below, CLOSED, pitch=SWITCH_LEAN)
+    state = yield from go(state, bar - 0.03 * SWITCH_AXIS, CLOSED, pitch=SWITCH_LEAN, limit=20)
+    return (yield from follow(state, 0.02 * SWITCH_AXIS, CLOSED, 20, pitch=SWITCH_LEAN))
 
 
 def turn_off_lightbulb(state: State) -> Motion:
-    """Push the bar down along its rail from above; the tool leans, since the arm hardly reaches there upright."""
-    bar = state.places.switch + SWITCH_BAR + state.switch * SWITCH_AXIS + np.array([-0.03, 0.0, 0.0])
+    """Push the bar down along its rail from above."""
+    bar = _switch_bar(state)
     above = bar + np.array([0.0, 0.01, 0.055])
     state = yield from travel(state, np.array([above[0], LANE, above[2]]), CLOSED, pitch=SWITCH_LEAN)
     state = yield from go(state, above, CLOSED, pitch=SWITCH_LEAN, tolerance=0.015)
     return (yield from follow(state, -0.02 * SWITCH_AXIS, CLOSED, 20, pitch=SWITCH_LEAN))
+
+
+def _switch_bar(state: State) -> np.ndarray:
+    """The part of the bar that is nearer to the robot, [3]."""
+    aside = np.array([-0.03 * np.sign(state.places.switch[0]), 0.0, 0.0])
+    return state.places.switch + SWITCH_BAR + state.switch * SWITCH_AXIS + aside
 
 
 def press_button(state: State) -> Motion:

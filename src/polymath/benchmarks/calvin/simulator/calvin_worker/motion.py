@@ -16,6 +16,8 @@ OPEN, CLOSED = 1.0, -1.0
 METRES, RADIANS = 0.02, 0.05
 YAW = np.pi / 2
 """Yaw of the tool at which its fingers stand left and right of it, as at the start of an episode."""
+PATIENCE = 10
+"""Control steps without coming nearer after which a movement ends: the arm is blocked or cannot reach farther."""
 LEASH = 0.06
 """Metres that the target may run ahead of the tool, so that a blocked arm does not wind up."""
 TRAVEL_HEIGHT = 0.57
@@ -36,30 +38,32 @@ def go(
     speed: float = 1.0,
     limit: int = 80,
 ) -> Motion:
-    """Move the tool to `position` [3]; ends there, or after `limit` steps, or when the arm is blocked.
+    """Move the tool to `position` [3]; ends there, or after `limit` steps, or when the arm gets no nearer.
 
     `speed` is a fraction of the largest step. The tool points down, leaning by `pitch` towards the cabinet if negative.
     """
-    stuck = 0
+    best, since = np.inf, 0
     for _ in range(limit):
         goal = orientation(state, yaw, pitch)
-        if np.linalg.norm(position - state.tcp) < tolerance and np.abs(wrapped(goal - state.euler)).max() < 0.06:
+        turn = float(np.abs(wrapped(goal - state.euler)).max())
+        distance = float(np.linalg.norm(position - state.tcp))
+        if distance < tolerance and turn < 0.06:
             break
-        before = state.tcp
-        action = toward(state, position, goal, gripper, speed)
-        state = yield action
-        arrived = np.abs(action[:6]).max() < 0.05
-        stuck = stuck + 1 if arrived and np.linalg.norm(state.tcp - before) < 5e-4 else 0
-        if stuck >= 5:
+        left = distance + 0.1 * turn
+        best, since = (left, 0) if left < best - 0.001 else (best, since + 1)
+        if since >= PATIENCE:
             break
+        state = yield toward(state, position, goal, gripper, speed)
     return state
 
 
 def follow(state: State, step: np.ndarray, gripper: float, steps: int, yaw: float = YAW, pitch: float = 0.0) -> Motion:
-    """Move by `step` [3] metres a control step, at most 0.02 a dimension, for `steps` steps."""
+    """Move along the line through the target, `step` [3] metres a control step (at most 0.02 a dimension)."""
+    begin, length = state.target, float(np.linalg.norm(step))
+    along = step / length
     for _ in range(steps):
-        goal = orientation(state, yaw, pitch)
-        state = yield toward(state, state.target + step, goal, gripper, 1.0)
+        position = begin + along * ((state.target - begin) @ along + length)
+        state = yield toward(state, position, orientation(state, yaw, pitch), gripper, 1.0)
     return state
 
 
@@ -119,9 +123,9 @@ def toward(state: State, position: np.ndarray, euler: np.ndarray, gripper: float
 
 
 def orientation(state: State, yaw: float, pitch: float) -> np.ndarray:
-    """Euler angles of the tool pointing down, in the turn of the circle that the target is in."""
-    goal = np.array([np.pi, pitch, yaw])
-    return state.target_euler + wrapped(goal - state.target_euler)
+    """Euler angles of the tool pointing down. The yaw is taken as it is, so that the wrist never winds up."""
+    roll = nearest_turn(np.pi, 2 * np.pi, float(state.target_euler[0]))
+    return np.array([roll, pitch, yaw])
 
 
 def nearest_turn(angle: float, period: float, to: float = YAW) -> float:
