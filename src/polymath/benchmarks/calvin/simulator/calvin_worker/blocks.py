@@ -13,7 +13,6 @@ from .motion import (
     YAW,
     Motion,
     close_fingers,
-    follow,
     go,
     hold,
     nearest_turn,
