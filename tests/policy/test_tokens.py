@@ -10,12 +10,14 @@ import pytest
 from polymath.data.sequences.packing import collate
 from polymath.errors import DataError
 from polymath.model import cache, decoder, polymath_v
-from polymath.policy import Policy, TokenPolicy
+from polymath.policy import Decoding, Policy
 from polymath.policy.incremental import decode, observe
-from polymath.policy.policy import bucket
+from polymath.policy.one_pass import bucket
 from polymath.training.run import Run
 
 from .conftest import observation
+
+pytestmark = pytest.mark.filterwarnings("ignore:policy .* act answers each observation as the first")
 
 
 def test_tokens_are_those_of_uncached_greedy_decoding(run: Run, params: polymath_v.Params) -> None:
@@ -28,7 +30,7 @@ def test_tokens_are_those_of_uncached_greedy_decoding(run: Run, params: polymath
         scores = decoder.logits(params.decoder, forward(batch)[0, place - 1])[block.start : block.stop]
         expected.append(block.start + int(jnp.argmax(scores)))
         batch.tokens[0, place], batch.segment_ids[0, place], batch.positions[0, place] = expected[-1], 1, place
-    chunk = TokenPolicy(run, params, "tokens").act([observation(0)])[0]
+    chunk = Policy(run, params, "tokens", Decoding("tokens")).act([observation(0)])[0]
     normalised = run.tokenizer.control.decode_actions(np.array(expected)).reshape(4, 3)
     np.testing.assert_allclose(chunk.actions, run.transform.chunk(normalised).actions, atol=1e-5)
 
@@ -51,8 +53,8 @@ def test_decoding_never_leaves_its_block(run: Run, params: polymath_v.Params) ->
 def test_answers_do_not_depend_on_the_group(run: Run, params: polymath_v.Params) -> None:
     """Three rows in one group of four, against each alone; instructions of different lengths make the rows ragged."""
     seen = [observation(0), observation(1, "now open the small door"), observation(2, "go")]
-    for kind in (Policy, TokenPolicy):
-        policy = kind(run, params, "test")
+    for decoding in (Decoding(), Decoding("tokens")):
+        policy = Policy(run, params, "test", decoding)
         together = policy.act(seen)
         for one, chunk in zip(seen, together, strict=True):
             assert chunk.actions.shape == (4, 3)
@@ -68,9 +70,9 @@ def test_an_instruction_that_leaves_no_room_is_refused(run: Run, params: polymat
     with pytest.raises(
         DataError, match=r"the prompt has 90 tokens and the actions 12, .* 96 at most \(layout.length\)"
     ):
-        TokenPolicy(run, params, "tokens").act([long])
+        Policy(run, params, "tokens", Decoding("tokens")).act([long])
     longer = observation(0, "a" + " a" * (99 - short))
-    for policy in (Policy(run, params, "head").act, TokenPolicy(run, params, "tokens").act):
+    for policy in (Policy(run, params, "head").act, Policy(run, params, "tokens", Decoding("tokens")).act):
         with pytest.raises(DataError, match=r"the prompt has 99, but sequences of the training had 96 at most"):
             policy([longer])
 

@@ -73,7 +73,7 @@ def _localizer(config: Config) -> Spec:
 def forward(params: Params, config: Config, batch: Batch, execution: Execution) -> Outputs:
     """Hidden states of every token and the predicted (normalised) action chunk of every control-step slot."""
     latents = resampled(params, config, batch.images, execution)
-    x = _embed(params, config, batch, latents)
+    x = embed_with(params, config, batch, latents)
     hidden = decoder.forward(params.decoder, config.decoder, x, batch.positions, batch.segment_ids, execution)
     readouts = jax.vmap(lambda h, index: h[index])(hidden, batch.readout_positions)
     places = None if params.localizer is None else localise(params.localizer, latents)
@@ -104,12 +104,13 @@ def latent_attention(params: Params, config: Config, images: UInt8[Array, "B siz
 
 def embed_sequence(params: Params, config: Config, batch: Batch, execution: Execution = PLAIN) -> Float[Array, "B S D"]:
     """Token embeddings, with latents at `<img>` positions and encoded proprioception at `<state>` positions."""
-    return _embed(params, config, batch, resampled(params, config, batch.images, execution))
+    return embed_with(params, config, batch, resampled(params, config, batch.images, execution))
 
 
-def _embed(
+def embed_with(
     params: Params, config: Config, batch: Batch, latents: Float[Array, "B N Q D_vision"]
 ) -> Float[Array, "B S D"]:
+    """As `embed_sequence`, with latents that were computed before; the batch's own images are not looked at."""
     dtype = latents.dtype
     x = decoder.embed(params.decoder, config.decoder, batch.tokens, dtype)
     latents = project_back(latents, params.projection.astype(dtype))  # [B, N, Q, D]

@@ -1,25 +1,20 @@
 """From a trained run to a policy: Observation in, ActionChunk out.
 
-`Policy` answers with the action head, `TokenPolicy` decodes control tokens, `StreamingPolicy` keeps a robot's history
-in a key-value cache, so that a control step costs its new tokens alone. `session.py` holds what all policies have in
-common, a user's own included. Each name is loaded at its first use, so that the protocols cost no jax.
+`session.py` holds what all policies have in common, a user's own included: a policy opens sessions, one an episode, and
+answers several of them at once. `Policy` is that of a trained run, `Decoding` how its answers are read off. Each name
+is loaded at its first use, so that the protocols cost no jax.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from polymath.policy.decoding import Decoding
     from polymath.policy.policy import Policy
-    from polymath.policy.streaming import StreamingPolicy
-    from polymath.policy.tokens import TokenPolicy
 
-__all__ = ["Policy", "StreamingPolicy", "TokenPolicy"]
+__all__ = ["Decoding", "Policy"]
 
-_HOMES = {
-    "Policy": "polymath.policy.policy",
-    "StreamingPolicy": "polymath.policy.streaming",
-    "TokenPolicy": "polymath.policy.tokens",
-}
+_HOMES = {"Decoding": "polymath.policy.decoding", "Policy": "polymath.policy.policy"}
 
 
 def __getattr__(name: str) -> Any:

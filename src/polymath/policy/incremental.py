@@ -1,10 +1,11 @@
 """New tokens of a sequence through the model, the tokens before them in a key-value cache."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, UInt32
 
 from polymath.model import action_head, cache, decoder, polymath_v
 from polymath.model.execution import Execution
@@ -19,6 +20,10 @@ class Observed(NamedTuple):
     cache: cache.Cache
 
 
+Choose = Callable[[Float[Array, "B n"], Int[Array, ""]], Int[Array, " B"]]
+"""From the scores of n tokens and the number of the step (0, 1, …) to an index in them for each row."""
+
+
 def observe(
     params: polymath_v.Params, model: polymath_v.Config, batch: Batch, before: cache.Cache, execution: Execution
 ) -> Observed:
@@ -26,7 +31,13 @@ def observe(
 
     The newest control step is the last slot of the batch.
     """
-    x = polymath_v.embed_sequence(params, model, batch, execution)
+    return advance(params, model, polymath_v.embed_sequence(params, model, batch, execution), batch, before)
+
+
+def advance(
+    params: polymath_v.Params, model: polymath_v.Config, x: Float[Array, "B S D"], batch: Batch, before: cache.Cache
+) -> Observed:
+    """As `observe`, from the embedded sequence."""
     new = jnp.sum(batch.segment_ids > 0, axis=1)
     hidden, after = cache.append(params.decoder, model.decoder, before, x, new)
     row = jnp.arange(len(x))
@@ -34,17 +45,41 @@ def observe(
     return Observed(action_head.forward(params.action_head, readouts), hidden[row, new - 1], after)
 
 
-def decode(
-    params: decoder.Params, config: decoder.Config, observed: Observed, block: range, count: int
-) -> Int[Array, "B count"]:
-    """The `count` likeliest next tokens, one after the other, each chosen among the ids of `block` alone."""
+def likeliest(scores: Float[Array, "B n"], number: Int[Array, ""]) -> Int[Array, " B"]:
+    """The index of the highest score."""
+    return jnp.argmax(scores, axis=-1)
 
-    def step(state: tuple[Array, cache.Cache], _: None) -> tuple[tuple[Array, cache.Cache], Int[Array, " B"]]:
+
+def drawn(seeds: UInt32[Array, "B 2"], temperature: float) -> Choose:
+    """A choice drawn from softmax(scores / temperature), by the Gumbel-max trick (Maddison et al. 2014, section 2).
+
+    What is drawn for a row is a function of its seed, of the step's number and of its scores, whatever the batch.
+    """
+    keys = jax.random.wrap_key_data(seeds, impl="threefry2x32")
+
+    def choose(scores: Float[Array, "B n"], number: Int[Array, ""]) -> Int[Array, " B"]:
+        noise = jax.vmap(lambda key: jax.random.gumbel(jax.random.fold_in(key, number), scores.shape[1:]))(keys)
+        return jnp.argmax(scores / temperature + noise, axis=-1)
+
+    return choose
+
+
+def decode(
+    params: decoder.Params,
+    config: decoder.Config,
+    observed: Observed,
+    block: range,
+    count: int,
+    choose: Choose = likeliest,
+) -> Int[Array, "B count"]:
+    """The next `count` tokens, one after the other, each chosen among the ids of `block` alone."""
+
+    def step(state: tuple[Array, cache.Cache], number: Array) -> tuple[tuple[Array, cache.Cache], Int[Array, " B"]]:
         last, before = state
-        ids = block.start + jnp.argmax(decoder.logits(params, last, block), axis=-1)
+        ids = block.start + choose(decoder.logits(params, last, block), number)
         x = decoder.embed(params, config, ids[:, None], last.dtype)
         hidden, after = cache.append(params, config, before, x, jnp.ones(len(ids), jnp.int32))
         return (hidden[:, 0], after), ids
 
-    _, ids = jax.lax.scan(step, (observed.last, observed.cache), None, length=count)
+    _, ids = jax.lax.scan(step, (observed.last, observed.cache), jnp.arange(count))
     return ids.T

@@ -1,93 +1,160 @@
 """A trained run as a policy: observations in, action chunks out, many robots in one forward pass."""
 
+import copy
+import itertools
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import jax
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
-from polymath.data.sequences.packing import collate
-from polymath.data.sequences.sequence import Document
+from polymath.data.sequences.transforms import Ablation, RobotTransform
+from polymath.errors import ConfigError, DataError
 from polymath.model import int8, polymath_v
-from polymath.policy.session import BATCH, EpisodeKey, StatelessSession, Turn, check_sessions
+from polymath.policy.decoding import HEAD, Decoding, Readout, seed_of
+from polymath.policy.history import following
+from polymath.policy.one_pass import OnePass, powers_of_two
+from polymath.policy.run_session import RunSession
+from polymath.policy.session import EpisodeKey, Turn, check_sessions
+from polymath.policy.streaming import Streams
 from polymath.training.checkpoints import load_params
 from polymath.training.run import Run, open_run
-from polymath.types import ActionChunk, Batch, Observation
-
-BUCKET = 32  # a prompt is padded to a multiple of this, so that instructions of any length share few programs
+from polymath.types import ActionChunk, Observation
 
 
 class Policy:
-    """Answers observations with the action head: one forward pass gives the whole chunk.
+    """Answers with the action head or with control tokens; a run with a window of several observations remembers them.
 
-    Observations with prompts of similar lengths are answered in groups of 1, 2, 4, … `largest_group`, so that few
-    shapes are compiled; an answer does not depend on what else is in its group.
+    decoding   the action head's chunk, or the action tokens after the prompt
+    batch      rows of a pass of `answer`, the last turn repeated where there are fewer: the same bits then come out
+               whatever else is answered. One for a robot by itself, several where several are answered at once
     """
 
-    def __init__(self, run: Run, params: polymath_v.Params, name: str, largest_group: int = 16) -> None:
-        self.run, self.name, self.params = run, name, params
-        self._transform, self._largest_group = run.transform, largest_group
-        layout = run.recipe.layout
-        cameras = len(run.embodiment.cameras)
-        self._layout = replace(layout, max_images=cameras, max_control_steps=1)
-        self._forward = jax.jit(self._program)
+    def __init__(
+        self, run: Run, params: polymath_v.Params, name: str, decoding: Decoding = HEAD, batch: int = 1
+    ) -> None:
+        """Raises ConfigError for a batch of less than one."""
+        self.run, self.name, self.params, self.decoding = run, name, params, decoding
+        self.transform: RobotTransform = run.transform
+        self.batch = _checked(batch)
+        self._readout = Readout(run, decoding)
+        self._one_pass = OnePass(run, self._readout)
+        self._streams = Streams(run, self._readout) if self.window > 1 else None
+        self._nameless = itertools.count()
 
     @classmethod
-    def load(cls, path: Path, name: str | None = None) -> "Policy":
+    def load(cls, path: Path, name: str | None = None, decoding: Decoding = HEAD, batch: int = 1) -> "Policy":
         """The newest weights of the run's robot phase. Raises ConfigError or CheckpointError if it is incomplete."""
         run = open_run(path)
         params = load_params(run.checkpoints("robot"), run.recipe.model, run.recipe.robot.optimizer)
-        return cls(run, params, name or Path(path).name)
+        return cls(run, params, name or Path(path).name, decoding, batch)
+
+    @property
+    def window(self) -> int:
+        """Observations that an answer may depend on, the newest included (layout.window)."""
+        return self.run.recipe.layout.window
 
     def in_int8(self) -> "Policy":
         """The same policy with its matrices in 8 bits, named so. Raises ConfigError where qwix is not installed."""
         params = int8.quantise(self.params, polymath_v.specs(self.run.recipe.model))
-        return type(self)(self.run, params, f"{self.name}-int8", self._largest_group)
+        return type(self)(self.run, params, f"{self.name}-int8", self.decoding, self.batch)
+
+    def in_batches_of(self, batch: int) -> "Policy":
+        """The same policy, weights and programs included, with another number of rows in a pass of `answer`."""
+        other = copy.copy(self)
+        other.batch = _checked(batch)
+        return other
+
+    def ablated(self, name: str, ablation: Ablation) -> "Policy":
+        """The same policy under another name, shown only what `ablation` leaves of an observation."""
+        other = copy.copy(self)
+        own = self.transform.ablation
+        other.name = name
+        other.transform = replace(
+            self.transform,
+            ablation=Ablation(
+                own.blank_images or ablation.blank_images, own.blank_instruction or ablation.blank_instruction
+            ),
+        )
+        return other
 
     def act(self, observations: Sequence[Observation]) -> list[ActionChunk]:
-        """One action chunk per observation. Raises DataError for a wrong robot, camera, picture or state."""
-        prompts = [self._transform.prompt([observation]) for observation in observations]
-        lengths = [bucket(len(prompt.tokens), self._layout.length) for prompt in prompts]
-        chunks: dict[int, ActionChunk] = {}
-        for length in sorted(set(lengths)):
-            members = [i for i, other in enumerate(lengths) if other == length]
-            for start in range(0, len(members), self._largest_group):
-                group = members[start : start + self._largest_group]
-                actions = self._answer([prompts[i] for i in group], length)
-                chunks |= {i: self._transform.chunk(answer) for i, answer in zip(group, actions, strict=True)}
-        return [chunks[i] for i in range(len(prompts))]
+        """One action chunk per observation, each as the first of an episode of its own.
 
-    def open(self, episode: EpisodeKey | None = None) -> StatelessSession:
-        """A session for one episode."""
-        return StatelessSession(self)
+        Observations with prompts of similar lengths are answered in groups of 1, 2, 4, … 16; an answer does not depend
+        on its group, but for rounding. Raises DataError for a wrong robot, camera, picture or state.
+        """
+        if self.window > 1:
+            warnings.warn(
+                f"policy {self.name}: act answers each observation as the first of an episode, but the run was trained "
+                f"with up to {self.window - 1} before it (layout.window); open a session for each episode",
+                stacklevel=2,
+            )
+        prompts = [self.transform.prompt([observation]) for observation in observations]
+        seeds = [seed_of(next(self._nameless), 0) for _ in prompts]
+        chunks = self._one_pass.chunks(self.params, prompts, seeds, powers_of_two)
+        return [self.transform.chunk(chunk) for chunk in chunks]
+
+    def open(self, episode: EpisodeKey | None = None) -> RunSession:
+        """A session for one episode. Draws of decoded tokens are a function of `episode` and the turn alone; those of a
+        nameless one depend on how many nameless ones were opened before it.
+
+        Raises PolymathError if the memory of a run with a history has no row left.
+        """
+        session = RunSession(self, next(self._nameless) if episode is None else episode)
+        if self._streams:
+            session.hold(self._streams.rows)
+        return session
 
     def answer(self, turns: Sequence[Turn]) -> list[ActionChunk]:
-        """One chunk per turn. Raises DataError as `act` does, and for a session that is closed or not this policy's."""
+        """One chunk per turn, the same bits whatever else is answered with it.
+
+        Raises DataError as `act` does, for a session that is closed or not this policy's, and for executed actions that
+        do not fit; all sessions are then as they were before.
+        """
         check_sessions(self, turns)
-        observations = [turn.observation for turn in turns]
-        padding = observations[-1:] * (-len(observations) % BATCH)
-        return self.act(observations + padding)[: len(turns)]
+        sessions: list[RunSession] = [turn.session for turn in turns]  # type: ignore[misc]
+        chunks = self._with_history(turns, sessions) if self._streams else self._without_history(turns, sessions)
+        for session in sessions:
+            session.turns += 1
+        return [self.transform.chunk(chunk) for chunk in chunks]
 
-    def _answer(self, prompts: list[Document], length: int) -> Float[np.ndarray, "n W A"]:
-        """Normalised chunks."""
-        return self._outputs(prompts, length)
+    def _with_history(self, turns: Sequence[Turn], sessions: list[RunSession]) -> list[Float[np.ndarray, "W A"]]:
+        assert self._streams is not None
+        following_turns = [
+            following(self.transform, session.history, turn.observation, turn.executed, self._readout.room)
+            for session, turn in zip(sessions, turns, strict=True)
+        ]
+        rows, seeds = [session.row for session in sessions], [session.seed for session in sessions]
+        chunks = self._streams.chunks(self.params, following_turns, rows, seeds, lambda _: self.batch)
+        for session, turn in zip(sessions, following_turns, strict=True):
+            session.history = turn.after
+        return chunks
 
-    def _outputs(self, prompts: list[Document], length: int) -> np.ndarray:
-        """What the compiled program gives for each prompt; the batch is filled up to a power of two."""
-        size = 1 << (len(prompts) - 1).bit_length()
-        padded = prompts + [prompts[-1]] * (size - len(prompts))
-        batch = collate([[prompt] for prompt in padded], replace(self._layout, length=length))
-        return np.asarray(self._forward(self.params, batch))[: len(prompts)]
+    def _without_history(self, turns: Sequence[Turn], sessions: list[RunSession]) -> list[Float[np.ndarray, "W A"]]:
+        for turn in turns:
+            self._check_executed(turn.executed)
+        prompts = [self.transform.prompt([turn.observation]) for turn in turns]
+        seeds = [session.seed for session in sessions]
+        return self._one_pass.chunks(self.params, prompts, seeds, lambda _: self.batch)
 
-    def _program(self, params: Any, batch: Batch) -> Array:
-        """What is compiled: the normalised chunks [B, W, A]."""
-        outputs = polymath_v.forward(params, self.run.recipe.model, batch, self.run.recipe.execution)
-        return outputs.actions[:, -1]
+    def _check_executed(self, executed: np.ndarray | None) -> None:
+        """Raise DataError for actions that this robot cannot have carried out."""
+        width = self.run.embodiment.action_dim
+        if executed is None:
+            return
+        actions = np.asarray(executed)
+        fits = actions.dtype.kind in "fiu" and actions.ndim == 2 and actions.shape[1] == width
+        if not fits or not np.isfinite(actions).all():
+            raise DataError(
+                f"executed: {actions.dtype} {list(actions.shape)}; give finite numbers, [K, {width}]: the K actions "
+                "carried out since the last observation"
+            )
 
 
-def bucket(tokens: int, longest: int) -> int:
-    """How many tokens a prompt is padded to; never more than `longest` unless it is longer itself."""
-    return max(tokens, min(tokens + -tokens % BUCKET, longest))
+def _checked(batch: int) -> int:
+    if type(batch) is not int or batch < 1:
+        raise ConfigError(f"batch {batch!r}: choose a whole number of at least 1, the rows of a pass")
+    return batch

@@ -1,131 +1,134 @@
-"""Streaming control: one robot's history stays in the key-value cache, a control step costs its new tokens.
+"""Answers with a history: a turn costs one look at its pictures and its new tokens, many sessions in one pass.
 
-    step 1   <bos> <robot> instruction <img>… <state> <act>…
-    step 2                                                   a… <img>… <state> <act>…        appended, nothing else
-    step 3                                                                            a… <img>… <state> <act>…
+    look   pictures of the new observations ─► latents
+    step   rows of the memory ─► append the new tokens ─► readout, and the rows written back
 
-`a…` are the actions that were executed between two observations. A stream holds at most the T observations of the
-layout's window; when it is full it starts again from its newest T // 2, which are computed once more.
+Turns whose new tokens have the same number go through one `step`: those that append one observation, those that begin,
+those whose window was full. Each pass has the same number of rows, the last turn repeated where there are fewer, so
+that an answer does not depend on the others: rounding depends on the shapes of a pass.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float, Int, UInt8, UInt32
 
 from polymath.data.sequences.packing import collate
-from polymath.data.sequences.sequence import Document
-from polymath.errors import DataError
-from polymath.model import cache, polymath_v
-from polymath.policy.incremental import observe
-from polymath.policy.policy import Policy, bucket
+from polymath.data.sequences.sequence import Layout
+from polymath.model import polymath_v
+from polymath.policy import cache_rows
+from polymath.policy.cache_rows import Memory, Rows
+from polymath.policy.decoding import Readout
+from polymath.policy.history import Next
+from polymath.policy.incremental import advance
+from polymath.policy.one_pass import Seeds, bucket, groups
 from polymath.training.run import Run
-from polymath.types import ActionChunk, Batch, Observation
+from polymath.types import Batch
 
 
-class StreamingPolicy:
-    """The weights and programs that the streams of several robots share."""
+class Streams:
+    """The memory of all sessions of a run, and the programs that continue them."""
 
-    def __init__(self, run: Run, params: polymath_v.Params, name: str) -> None:
-        self.run, self.name, self.params = run, name, params
-        model, execution = run.recipe.model, run.recipe.execution
+    def __init__(self, run: Run, readout: Readout) -> None:
+        self._run, self._readout, self._layout = run, readout, run.recipe.layout
+        self.rows = Rows()
+        self._cameras = len(run.embodiment.cameras)
+        self._memory: Memory | None = None
+        self._look = jax.jit(partial(_look, run))
+        self._step = jax.jit(partial(_step, run, readout), donate_argnums=1)
 
-        def program(params: polymath_v.Params, batch: Batch, before: cache.Cache) -> tuple[jax.Array, cache.Cache]:
-            observed = observe(params, model, batch, before, execution)
-            return observed.actions, observed.cache
+    def chunks(
+        self,
+        params: polymath_v.Params,
+        turns: Sequence[Next],
+        rows: Sequence[int],
+        seeds: Seeds,
+        size: Callable[[int], int],
+    ) -> list[Float[np.ndarray, "W A"]]:
+        """The normalised chunk of each turn, and its tokens appended to its row of the memory."""
+        self._grow()
+        latents: list[Array] = [jnp.zeros(0)] * len(turns)
+        for _, members, count in groups([None] * len(turns), size):
+            filled = members + members[-1:] * (count - len(members))
+            looks = self._look(params, np.stack([turns[i].after.steps[-1].images for i in filled]))
+            for i, look in zip(members, looks, strict=False):
+                latents[i] = look
+        chunks: dict[int, np.ndarray] = {}
+        for (length, steps), members, count in groups([self._kind(turn) for turn in turns], size):
+            filled = members + members[-1:] * (count - len(members))
+            layout = replace(self._layout, length=length, max_images=steps * self._cameras, max_control_steps=steps)
+            own = np.full(count, cache_rows.MOST_ROWS, np.int32)  # the filling is written nowhere
+            own[: len(members)] = [rows[i] for i in members]
+            outputs, self._memory = self._step(
+                params,
+                self._memory,
+                own,
+                np.array([turns[i].start for i in filled], np.int32),
+                self._batch([turns[i] for i in filled], layout),
+                jnp.stack([latents[i] for i in filled]),
+                np.array([self._slot(turns[i]) for i in filled], np.int32),
+                np.stack([seeds[i] for i in filled]),
+            )
+            chunks |= dict(zip(members, self._readout.normalised(outputs), strict=False))
+        return [chunks[i] for i in range(len(turns))]
 
-        self.observe = jax.jit(program, donate_argnums=2)
-        self.empty = jax.jit(
-            partial(cache.empty, model.decoder, 1, run.recipe.layout.length, execution.activation_dtype)
-        )
+    def _kind(self, turn: Next) -> tuple[int, int]:
+        """Tokens of the pass that appends it, and observations among them."""
+        new = len(turn.fresh.tokens)
+        return new if turn.start else bucket(new, self._layout.length), len(turn.fresh.states)
 
-    @classmethod
-    def load(cls, path: Path, name: str | None = None) -> "StreamingPolicy":
-        """The newest weights of the run's robot phase. Raises ConfigError or CheckpointError if it is incomplete."""
-        policy = Policy.load(path, name)
-        return cls(policy.run, policy.params, policy.name)
+    def _slot(self, turn: Next) -> int:
+        """Where the newest observation's latents stand in the row."""
+        return (turn.after.first + len(turn.after.steps) - 1) % self._layout.window
 
-    def start(self) -> "Stream":
-        """A stream for one episode of one robot."""
-        return Stream(self)
+    def _batch(self, turns: Sequence[Next], layout: Layout) -> Batch:
+        """The new tokens of each turn; `image_index` points into the latents of the row, which hold the pictures."""
+        batch = collate([[turn.fresh] for turn in turns], layout)
+        q, cameras, steps = layout.latents_per_image, self._cameras, layout.max_control_steps
+        for row, turn in zip(batch.image_index, turns, strict=True):
+            numbers = turn.after.first + len(turn.after.steps) - steps + np.arange(steps)  # of the observations
+            slots = (numbers % layout.window)[:, None] * cameras + np.arange(cameras)  # of their pictures
+            row[:] = np.where(row < 0, -1, slots.reshape(-1)[row // q] * q + row % q)
+        return batch._replace(images=np.zeros((len(turns), 0, 1, 1, 3), np.uint8))
 
-
-class _History(NamedTuple):
-    """What the cache holds: `tokens` of the prompt of these observations and the actions executed between them."""
-
-    observations: tuple[Observation, ...]
-    executed: tuple[Float[np.ndarray, "stride A"], ...]
-    tokens: int
-    cache: cache.Cache
-
-
-class Stream:
-    """Answers one robot's observations in the order in which they are made."""
-
-    def __init__(self, policy: StreamingPolicy) -> None:
-        self._policy = policy
-        self._transform = policy.run.transform
-        self._history = self._nothing()
-
-    def act(self, observation: Observation, executed: Float[np.ndarray, "stride A"] | None = None) -> ActionChunk:
-        """The chunk for this observation; `executed` are the layout.stride actions carried out since the last one.
-
-        Another instruction clears the history, and so does `executed=None`. Raises DataError for a wrong robot,
-        camera, picture, state or number of executed actions; the stream is then as it was before.
-        """
-        history = self._to_continue(observation, executed)
-        observations = (*history.observations, observation)
-        between = (*history.executed, executed) if history.observations and executed is not None else ()
-        document = self._transform.prompt(observations, between)
-        actions, after = self._append(document, history)
-        self._history = _History(observations, between, len(document.tokens), after)
-        return self._transform.chunk(actions)
-
-    def _to_continue(self, observation: Observation, executed: Float[np.ndarray, "stride A"] | None) -> _History:
-        """The history to append to: all of it, its newest T // 2 observations if it is full, or nothing."""
-        seen = self._history.observations
-        if executed is None or (seen and seen[-1].instruction != observation.instruction):
-            return self._nothing()
-        if not seen:
-            raise DataError("executed: the stream has no observation yet; leave it out at the first one")
-        window = self._transform.layout.window
-        if len(seen) < window:
-            return self._history
-        first = window - window // 2
-        return self._nothing()._replace(observations=seen[first:], executed=self._history.executed[first:])
-
-    def _nothing(self) -> _History:
-        return _History((), (), 0, self._policy.empty())
-
-    def _append(self, document: Document, history: _History) -> tuple[Float[np.ndarray, "W A"], cache.Cache]:
-        fresh = tail(document, history.tokens)
-        new = len(fresh.tokens)
-        layout = replace(
-            self._transform.layout,
-            length=new if history.tokens else bucket(new, self._transform.layout.length),
-            max_images=len(fresh.images),
-            max_control_steps=len(fresh.states),
-        )
-        batch = collate([[fresh]], layout)
-        actions, after = self._policy.observe(self._policy.params, batch, history.cache)
-        return np.asarray(actions)[0], after
+    def _grow(self) -> None:
+        """Room for all rows that are taken."""
+        have = self._memory.rows if self._memory else 0
+        need = 1 << max(self.rows.ever_taken - 1, 0).bit_length()
+        if need > have:
+            model, dtype = self._run.recipe.model, self._run.recipe.execution.activation_dtype
+            images = self._layout.window * self._cameras
+            more = cache_rows.empty(model, need - have, self._layout.length, images, dtype)
+            self._memory = cache_rows.grown(self._memory, more) if self._memory else more
 
 
-def tail(document: Document, start: int) -> Document:
-    """The tokens from `start` on, and the pictures, states and readouts among them."""
-    images, states = document.image_starts >= start, document.state_positions >= start
-    return Document(
-        tokens=document.tokens[start:],
-        loss_weights=document.loss_weights[start:],
-        images=document.images[images],
-        image_starts=document.image_starts[images] - start,
-        states=document.states[states],
-        state_positions=document.state_positions[states] - start,
-        actions=document.actions[states],
-        action_mask=document.action_mask[states],
-        readout_positions=document.readout_positions[states] - start,
-    )
+def _look(
+    run: Run, params: polymath_v.Params, images: UInt8[Array, "B C size size 3"]
+) -> Float[Array, "B C Q D_vision"]:
+    return polymath_v.resampled(params, run.recipe.model, images, run.recipe.execution)
+
+
+def _step(
+    run: Run,
+    readout: Readout,
+    params: polymath_v.Params,
+    memory: Memory,
+    rows: Int[Array, " B"],
+    starts: Int[Array, " B"],
+    batch: Batch,
+    looks: Float[Array, "B C Q D_vision"],
+    slots: Int[Array, " B"],
+    seeds: UInt32[Array, "B 2"],
+) -> tuple[Array, Memory]:
+    """Append one turn a row; `slots` say in which place of the row the newest observation's latents are kept."""
+    kv, latents = cache_rows.read_rows(memory, rows, starts)
+    count, cameras = looks.shape[:2]
+    places = slots[:, None] * cameras + jnp.arange(cameras)
+    latents = latents.at[jnp.arange(count)[:, None], places].set(looks)
+    x = polymath_v.embed_with(params, run.recipe.model, batch, latents)
+    observed = advance(params, run.recipe.model, x, batch, kv)
+    return readout.read(params, observed, seeds), cache_rows.write_rows(memory, rows, observed.cache, latents)

@@ -5,7 +5,7 @@ control time exactly what it saw in training, the ablations of the baselines inc
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -95,12 +95,27 @@ class RobotTransform:
                 f"observations: {len(observations)} with {len(executed)} executed chunks; give 1 to "
                 f"{self.layout.window} observations (layout.window) and one executed chunk less"
             )
-        steps = []
-        for i, observation in enumerate(observations):
-            images = self._camera_images(observation)
-            past = self._past_chunk(executed[i]) if i < len(executed) else None
-            steps.append(self.step(images, observation.state, past, real=self.layout.stride))
-        instruction = self.instruction_ids(observations[-1].instruction)
+        steps = [self.observed(observation) for observation in observations]
+        past = [self.followed_by(step, actions) for step, actions in zip(steps, executed, strict=False)]
+        return self.prompt_of(self.instruction_ids(observations[-1].instruction), [*past, steps[-1]])
+
+    def observed(self, observation: Observation) -> ControlStep:
+        """The newest control step of a prompt. Raises DataError for a wrong robot, camera, picture or state."""
+        return self.step(self._camera_images(observation), observation.state)
+
+    def followed_by(self, step: ControlStep, executed: Float[np.ndarray, "stride A"]) -> ControlStep:
+        """An observed step with the actions that were carried out after it, in the robot's units; `layout.stride`.
+
+        Raises DataError for another number of actions, another width, NaN and infinity.
+        """
+        chunk = self.statistics.normalise_action(self._past_chunk(executed), self.embodiment.gripper_dims)
+        return replace(step, actions=chunk, mask=np.arange(len(chunk)) < self.layout.stride)
+
+    def prompt_of(self, instruction: Sequence[int], steps: Sequence[ControlStep]) -> Document:
+        """The prompt of observed steps, oldest first, each but the newest followed by actions.
+
+        Raises DataError for one that is longer than the sequences of the training.
+        """
         document = self.document(instruction, steps)
         if len(document.tokens) > self.layout.length:
             raise DataError(
@@ -139,6 +154,8 @@ class RobotTransform:
                 f"executed actions: shape {executed.shape}, expected ({self.layout.stride}, "
                 f"{self.embodiment.action_dim}): layout.stride actions of the robot's width"
             )
+        if not np.isfinite(executed).all():
+            raise DataError("executed actions: hold NaN or infinity; pass on what the robot carried out")
         return pad_chunk(executed, self.layout.chunk_length)
 
 
