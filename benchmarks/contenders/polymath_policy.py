@@ -7,6 +7,7 @@ recompute  the same, with the history computed again
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from timing import measure, report
 
 from polymath import specs as weights
 from polymath.data.robots.statistics import FieldStatistics, Statistics
+from polymath.data.sequences.packing import collate
 from polymath.data.sequences.sequence import Layout
 from polymath.model import action_head, decoder, polymath_v, resampler, vit
 from polymath.model.execution import Execution
-from polymath.policy import Policy, StreamingPolicy
+from polymath.policy import Policy
+from polymath.policy.one_pass import bucket
 from polymath.presets.demo import TINY
 from polymath.tokenizer import ControlTokens, corpus, train
 from polymath.training.recipe import Recipe
@@ -104,23 +107,29 @@ def chunk(size: Size, run: Run, params: polymath_v.Params) -> Callable[[], Any]:
 
 
 def stream(size: Size, run: Run, params: polymath_v.Params) -> Callable[[], Any]:
-    """Each measured answer is the one after the history, so the stream goes back to it each time."""
-    flow = StreamingPolicy(run, params, "benchmark").start()
+    """Each measured answer is the one after the history, so the session goes back to it each time."""
+    session = Policy(run, params, "benchmark").open()
     for i in range(size.history):
-        flow.act(observation(size, i), executed(size) if i else None)
-    history, newest = flow._history, observation(size, size.history)
+        session.act(observation(size, i), executed(size) if i else None)
+    history, newest = session.history, observation(size, size.history)
 
     def step() -> Any:
-        flow._history = history._replace(cache=jax.tree.map(lambda x: x.copy(), history.cache))  # `act` donates it
-        return flow.act(newest, executed(size))
+        session.history = history
+        return session.act(newest, executed(size))
 
     return step
 
 
 def recompute(size: Size, run: Run, params: polymath_v.Params) -> Callable[[], Any]:
-    flow = StreamingPolicy(run, params, "benchmark").start()
+    forward = jax.jit(lambda p, b: polymath_v.forward(p, run.recipe.model, b, run.recipe.execution).actions[:, -1])
     seen = [observation(size, i) for i in range(size.history + 1)]
-    return lambda: flow._append(run.transform.prompt(seen, [executed(size)] * size.history), flow._nothing())[0]
+
+    def step() -> Any:
+        prompt = run.transform.prompt(seen, [executed(size)] * size.history)
+        layout = replace(run.recipe.layout, length=bucket(len(prompt.tokens), run.recipe.layout.length))
+        return np.asarray(forward(params, collate([[prompt]], layout)))
+
+    return step
 
 
 def main(kind: str, name: str, steps: int) -> None:

@@ -7,17 +7,19 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from polymath.benchmarks.registry import benchmark as find_benchmark
 from polymath.data.formats.opening import name_with, open_source
 from polymath.data.interface import EpisodeSet
 from polymath.errors import ConfigError
 from polymath.evaluation.benchmark import Benchmark, Plan
-from polymath.evaluation.candidate import find_candidate
+from polymath.evaluation.candidate import find_candidate, with_probe, with_usual_execute
 from polymath.evaluation.harness import run_benchmark
 from polymath.evaluation.results import Entry
 from polymath.policy import Policy
+from polymath.policy.decoding import Decoding
+from polymath.policy.probes import Probe, check_probe
 from polymath.policy.session import Acting
 from polymath.policy.session import Policy as AnyPolicy
 from polymath.presets import preset
@@ -78,13 +80,23 @@ def train(
     return job.train(plan.recipe, sources, out, plan.phases, begin)
 
 
-def load_policy(path: str | Path, name: str | None = None) -> Policy:
-    """The newest weights of a run's robot phase as a policy: `policy.act(observations)` gives an action chunk each.
+def load_policy(
+    path: str | Path,
+    name: str | None = None,
+    *,
+    decode: Literal["head", "tokens"] = "head",
+    temperature: float = 0.0,
+    batch: int = 1,
+) -> Policy:
+    """The newest weights of a run's robot phase as a policy.
 
+    `policy.open()` gives a session for an episode, `session.act(observation, executed)` an action chunk, and
+    `policy.answer` those of several sessions, in passes of `batch` rows. `policy.act(observations)` needs no episodes.
+    `decode`: the action head, or the action tokens one by one, the likeliest or drawn at a `temperature` above 0.
     `name` stands in results; that of the run directory if left out. Raises ConfigError or CheckpointError for a
     directory that is no complete run.
     """
-    return Policy.load(Path(path), name)
+    return Policy.load(Path(path), name, Decoding(decode, temperature), batch)
 
 
 def evaluate(
@@ -94,19 +106,47 @@ def evaluate(
     *,
     name: str | None = None,
     allow_mixed_renderers: bool = False,
+    decode: Literal["head", "tokens"] | None = None,
+    temperature: float = 0.0,
+    probe: Sequence[Probe] = (),
     **choices: Any,
 ) -> dict[str, Entry]:
     """Success rates of a policy on a benchmark, by split; called again, it continues where it stopped.
 
     `benchmark`: a Benchmark, or the name of one. `policy`: a run directory, the name of a registered policy, or any
-    object with `name` and `act(observations) -> chunks`, which needs `out`; results of two policies in one `out` stand
-    side by side under their names. `choices` are fields of `polymath.evaluation.benchmark.Plan`: tasks, splits,
-    episodes, execute, seed, renderer, workers, …; what is left out the benchmark and the policy decide.
+    object with `name` and `act(observations) -> chunks`, or with sessions (`polymath.policy.session`), which needs
+    `out`; results of two policies in one `out` stand side by side under their names. `decode` and `temperature`: how
+    a run directory answers (see `load_policy`). `probe`: "blind" and "deaf" evaluate the policy again without pictures
+    or words; those results are in `out` alone. `choices` are fields of `polymath.evaluation.benchmark.Plan`: tasks,
+    splits, episodes, execute, seed, renderer, workers, …; what is left out the benchmark and the policy decide.
     Raises ConfigError for what does not fit together, WorkerError if a simulator fails.
     """
     chosen = find_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
     if not isinstance(chosen, Benchmark):
         raise ConfigError(f"benchmark: a {type(chosen).__name__}; give a Benchmark or the name of one")
+    plan = _plan(choices)
+    chosen.complete(plan)
+    if isinstance(probe, str):
+        raise ConfigError(f"evaluate: probe is the text {probe!r}; give a list of names")
+    probes = tuple(dict.fromkeys(probe))
+    for probe_name in probes:
+        check_probe(probe_name)
+    decoding = None if decode is None and temperature == 0 else Decoding(decode or "head", temperature)
+    candidate = find_candidate(policy, chosen, name, decoding=decoding)
+    if "execute" not in choices:
+        plan = with_usual_execute(plan, candidate)
+    if out is None:
+        if not isinstance(policy, str | Path) or not Path(policy).is_dir():
+            raise ConfigError(f"policy {candidate.name}: is no run directory, so say with `out` where results belong")
+        out = Path(policy) / "evaluation"
+    results = run_benchmark(chosen, candidate, Path(out), plan, allow_mixed_renderers)
+    for probe_name in probes:
+        results = run_benchmark(chosen, with_probe(candidate, probe_name), Path(out), plan, allow_mixed_renderers)
+    return {split: row[candidate.name] for split, row in results.items() if candidate.name in row}
+
+
+def _plan(choices: dict[str, Any]) -> Plan:
+    """The fields of a Plan that `evaluate` was given. Raises ConfigError for one that there is not, or a text."""
     unknown = sorted(set(choices) - set(Plan.__dataclass_fields__))
     if unknown:
         raise ConfigError(f"evaluate: no choice {unknown[0]!r}; choose from {', '.join(Plan.__dataclass_fields__)}")
@@ -114,15 +154,7 @@ def evaluate(
         if isinstance(choices.get(key), str):
             raise ConfigError(f"evaluate: {key} is the text {choices[key]!r}; give a list of names")
     choices |= {key: tuple(choices[key]) for key in ("tasks", "splits", "cameras") if key in choices}
-    plan = Plan(**choices)
-    chosen.complete(plan)
-    candidate = find_candidate(policy, chosen, name)
-    if out is None:
-        if not isinstance(policy, str | Path) or not Path(policy).is_dir():
-            raise ConfigError(f"policy {candidate.name}: is no run directory, so say with `out` where results belong")
-        out = Path(policy) / "evaluation"
-    results = run_benchmark(chosen, candidate, Path(out), plan, allow_mixed_renderers)
-    return {split: row[candidate.name] for split, row in results.items() if candidate.name in row}
+    return Plan(**choices)
 
 
 def _listed(data: DataLike | Sequence[DataLike]) -> list[Any]:

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
@@ -22,7 +22,10 @@ def evaluate(
     splits: tuple[str, ...] = (),
     episodes: int | None = None,
     seed: int = 0,
-    execute: int = 2,
+    execute: int | None = None,
+    decode: Literal["head", "tokens"] | None = None,
+    temperature: float = 0.0,
+    probe: tuple[Literal["blind", "deaf"], ...] = (),
     int8: bool = False,
     renderer: str | None = None,
     allow_mixed_renderers: bool = False,
@@ -47,7 +50,13 @@ def evaluate(
         splits: Names of splits; all of them if left out.
         episodes: For each task and split; the benchmark's own number (metaworld: 10) if left out.
         seed: Chooses a block of held-out layouts.
-        execute: Actions executed of each chunk before the policy is asked again.
+        execute: Actions executed of each chunk before the policy is asked again; left out, 2, or the layout.stride
+            of a run that remembers its former observations.
+        decode: How a run answers: by its action head (left out), or by its action tokens, one by one; it then goes by
+            NAME-tokens.
+        temperature: Of the draws of action tokens; 0 takes the likeliest each time.
+        probe: Evaluate the policy a second time on black pictures (blind) or without the instruction (deaf), as
+            NAME-blind and NAME-deaf.
         int8: Hold the policy's weights in 8 bits; it then goes by NAME-int8.
         renderer: That of the training data, or see the next option.
         allow_mixed_renderers: Let the pictures be drawn otherwise than in the training data.
@@ -59,9 +68,10 @@ def evaluate(
     """
     from polymath.benchmarks.registry import benchmark as find_benchmark
     from polymath.evaluation.benchmark import Plan
-    from polymath.evaluation.candidate import find_candidate
+    from polymath.evaluation.candidate import find_candidate, with_probe, with_usual_execute
     from polymath.evaluation.harness import run_benchmark
     from polymath.evaluation.results import as_json
+    from polymath.policy.decoding import Decoding
 
     chosen = find_benchmark(benchmark)
     if out is None and not Path(policy).is_dir():
@@ -70,7 +80,7 @@ def evaluate(
         tasks=tasks,
         splits=splits,
         episodes=_positive(episodes, chosen.episodes),
-        execute=execute,
+        execute=Plan().execute if execute is None else execute,
         seed=seed,
         renderer=renderer or "",
         options=_options(option),
@@ -78,10 +88,17 @@ def evaluate(
         python="" if python is None else str(python),
     )
     chosen.complete(plan)  # mistakes are named before the weights are read
-    candidate = find_candidate(policy, chosen, name, int8)
+    decoding = None if decode is None and temperature == 0 else Decoding(decode or "head", temperature)
+    candidate = find_candidate(policy, chosen, name, int8, decoding)
+    if execute is None:
+        plan = with_usual_execute(plan, candidate)
     out = out or Path(policy) / "evaluation"
-    results = run_benchmark(chosen, candidate, out, plan, allow_mixed_renderers)
-    own = {split: {candidate.name: row[candidate.name]} for split, row in results.items() if candidate.name in row}
+    candidates = [candidate, *(with_probe(candidate, each) for each in dict.fromkeys(probe))]
+    for each in candidates:
+        results = run_benchmark(chosen, each, out, plan, allow_mixed_renderers)
+    names = [each.name for each in candidates]
+    own = {split: {name: row[name] for name in names if name in row} for split, row in results.items()}
+    own = {split: row for split, row in own.items() if row}
     if json:
         print_json({split: {name: as_json(entry) for name, entry in row.items()} for split, row in own.items()})
     else:

@@ -4,23 +4,20 @@ Another package registers a policy through the entry point group `polymath.polic
 `Benchmark` and returns the policy, so that it can be made for the benchmark's robot.
 """
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from polymath import config, plugins
+from polymath import plugins
 from polymath.errors import ConfigError, did_you_mean
 from polymath.evaluation.baselines import RandomPolicy
 from polymath.evaluation.benchmark import Benchmark, Plan
+from polymath.policy.decoding import HEAD, Decoding
+from polymath.policy.probes import Probe, probed
 from polymath.policy.session import Acting, Policy, with_sessions
 from polymath.types import Conventions, Embodiment
-
-if TYPE_CHECKING:
-    from polymath.training.run import Run
 
 GROUP = "polymath.policies"
 PolicyFactory = Callable[[Benchmark], Policy | Acting]
@@ -31,6 +28,8 @@ class Candidate:
     """`name` stands in results and file names, `checkpoint` says which weights the policy has.
 
     `weights` is a hash of what those weights and their statistics contain, `decode` how actions come out of the model.
+    `execute` is the number of actions between two observations of the history that the policy was trained with, None
+    where it has none.
     `trained_on` is the identity of the renderer of its training data, `embodiment` the robot that it drives; None where
     the policy does not say. `image_size` and `cameras` are those of its training; 0 and () leave them to the benchmark.
     """
@@ -44,12 +43,19 @@ class Candidate:
     cameras: tuple[str, ...] = ()
     weights: str = ""
     decode: str = ""
+    execute: int | None = None
 
     def completed(self, plan: Plan, benchmark: Benchmark) -> Plan:
         """The plan with the pictures that this policy was trained on.
 
-        Raises ConfigError, with both sides, if it drives another robot or reads the robot's numbers otherwise.
+        Raises ConfigError, with both sides, if it drives another robot, reads the robot's numbers otherwise, or has a
+        history of observations that lie further apart, or closer together, than those of the plan.
         """
+        if self.execute not in (None, plan.execute):
+            raise ConfigError(
+                f"policy {self.name}: was trained with {self.execute} actions between the observations of its history "
+                f"(layout.stride), but execute is {plan.execute}; choose --execute {self.execute}"
+            )
         if self.embodiment is not None:
             _check_robot(self.name, self.embodiment, benchmark)
         return replace(plan, image_size=plan.image_size or self.image_size, cameras=plan.cameras or self.cameras)
@@ -85,26 +91,40 @@ BUILT_IN: dict[str, PolicyFactory] = {"random": random_policy}
 
 
 def find_candidate(
-    policy: str | Path | Policy | Acting, benchmark: Benchmark, name: str | None = None, int8: bool = False
+    policy: str | Path | Policy | Acting,
+    benchmark: Benchmark,
+    name: str | None = None,
+    int8: bool = False,
+    decoding: Decoding | None = None,
 ) -> Candidate:
     """The candidate behind a run directory, the name of a registered policy, or an object.
 
     A directory that has the name of a registered policy is written ./NAME. `int8`: hold a run's weights in 8 bits.
-    Raises ConfigError if there is neither, if the run is incomplete, or if the object is no policy.
+    `decoding` of a run's answers: the action head if left out.
+    Raises ConfigError if there is neither, if the run is incomplete, if the object is no policy, or if what is for
+    runs alone is chosen for another policy.
     """
     if not isinstance(policy, str | Path):
+        if decoding is not None:
+            raise ConfigError("decode: the policy is loaded already; choose it where the policy is made (load_policy)")
         return of_object(policy, name)
     text = str(policy)
     if isinstance(policy, str) and text in {**BUILT_IN, **plugins.entries(GROUP)}:
         if int8:
             raise ConfigError(f"--int8: policy {text} is no run directory, so it has no weights to hold in 8 bits")
+        if decoding is not None:
+            raise ConfigError(
+                f"--decode {decoding.label}: policy {text} is no run directory; it answers in its own way"
+            )
         factory = plugins.find(GROUP, text, Callable, BUILT_IN)  # type: ignore[arg-type]
         policy = plugins.called(GROUP, text, factory, benchmark)  # type: ignore[arg-type]
         return replace(of_object(policy, None), name=name or text)
     if not Path(policy).is_dir():
         hint = did_you_mean(text, [*BUILT_IN, *plugins.entries(GROUP)])
         raise ConfigError(f"--policy {text}: no such run directory, nor a registered policy; {hint}")
-    return of_run(Path(policy), name, int8)
+    from polymath.evaluation.run_candidate import of_run
+
+    return of_run(Path(policy), name, int8, decoding or HEAD)
 
 
 def of_object(policy: Any, name: str | None = None) -> Candidate:
@@ -112,8 +132,11 @@ def of_object(policy: Any, name: str | None = None) -> Candidate:
 
     Raises ConfigError naming what it lacks.
     """
-    if _is_of_a_run(policy):
-        return _of_run_policy(policy, name)
+    if hasattr(policy, "run"):
+        from polymath.evaluation.run_candidate import is_of_a_run, of_run_policy
+
+        if is_of_a_run(policy):
+            return of_run_policy(policy, name)
     own_name = getattr(policy, "name", None)
     with_sessions(policy)
     if not isinstance(name or own_name, str):
@@ -121,52 +144,14 @@ def of_object(policy: Any, name: str | None = None) -> Candidate:
     return Candidate(name or str(own_name), policy)
 
 
-def of_run(path: Path, name: str | None = None, int8: bool = False) -> Candidate:
-    """The newest robot weights of a run directory. Raises ConfigError or CheckpointError if it is incomplete."""
-    from polymath.policy import Policy as RunPolicy
-
-    loaded = RunPolicy.load(path, name)
-    if not int8:
-        return _of_run_policy(loaded, None)
-    candidate = _of_run_policy(loaded.in_int8(), None)
-    weights = candidate.weights and f"{candidate.weights}/int8"
-    return replace(candidate, checkpoint=f"{candidate.checkpoint}/int8", weights=weights)
+def with_probe(candidate: Candidate, probe: Probe) -> Candidate:
+    """The same candidate behind a probe, as NAME-blind or NAME-deaf. Raises ConfigError for an unknown probe."""
+    name = f"{candidate.name}-{probe}"
+    hidden = probed(candidate.policy, probe, name)
+    checkpoint, weights = (text and f"{text}/{probe}" for text in (candidate.checkpoint, candidate.weights))
+    return replace(candidate, name=name, policy=hidden, checkpoint=checkpoint, weights=weights)
 
 
-def _is_of_a_run(policy: Any) -> bool:
-    run = getattr(policy, "run", None)
-    if run is None:
-        return False
-    from polymath.training.run import Run
-
-    return isinstance(run, Run)
-
-
-def _of_run_policy(policy: Any, name: str | None) -> Candidate:
-    from polymath.training.checkpoints import latest_step
-
-    run = policy.run
-    step = latest_step(run.checkpoints("robot"))
-    return Candidate(
-        name=name or policy.name,
-        policy=policy,
-        checkpoint=f"{run.path.resolve().name}/robot/{step or 0}",
-        trained_on=run.data.renderer,
-        embodiment=run.embodiment,
-        image_size=run.recipe.layout.image_size,
-        cameras=run.embodiment.cameras,
-        weights="" if step is None else _content(run),
-    )
-
-
-def _content(run: "Run") -> str:
-    """16 hexadecimal digits of the weights and of all that turns observations into their input and back."""
-    from polymath.training.checkpoints import weights_digest
-
-    parts: list[Any] = [weights_digest(run.checkpoints("robot"))]
-    if not parts[0]:  # a checkpoint without checksums
-        return ""
-    recipe = run.recipe
-    parts += [config.to_dict(part) for part in (run.statistics, run.embodiment, recipe.layout, recipe.ablation)]
-    text = json.dumps(parts, sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+def with_usual_execute(plan: Plan, candidate: Candidate) -> Plan:
+    """A plan that leaves `execute` open: a policy with a history decides it."""
+    return replace(plan, execute=candidate.execute or plan.execute)

@@ -11,8 +11,8 @@ from jaxtyping import Array, Float, UInt32
 from polymath.data.sequences.packing import collate
 from polymath.data.sequences.sequence import Document
 from polymath.model import cache, polymath_v
-from polymath.policy.decoding import Readout
 from polymath.policy.incremental import observe
+from polymath.policy.readout import Readout
 from polymath.training.run import Run
 from polymath.types import Batch
 

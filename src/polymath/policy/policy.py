@@ -13,9 +13,10 @@ from jaxtyping import Float
 from polymath.data.sequences.transforms import Ablation, RobotTransform
 from polymath.errors import ConfigError, DataError
 from polymath.model import int8, polymath_v
-from polymath.policy.decoding import HEAD, Decoding, Readout, seed_of
+from polymath.policy.decoding import HEAD, Decoding, seed_of
 from polymath.policy.history import following
 from polymath.policy.one_pass import OnePass, powers_of_two
+from polymath.policy.readout import Readout
 from polymath.policy.run_session import RunSession
 from polymath.policy.session import EpisodeKey, Turn, check_sessions
 from polymath.policy.streaming import Streams
@@ -67,17 +68,12 @@ class Policy:
         other.batch = _checked(batch)
         return other
 
-    def ablated(self, name: str, ablation: Ablation) -> "Policy":
-        """The same policy under another name, shown only what `ablation` leaves of an observation."""
+    def ablated(self, name: str, blank_images: bool = False, blank_instruction: bool = False) -> "Policy":
+        """The same policy under another name, shown black pictures, or no instruction."""
         other = copy.copy(self)
         own = self.transform.ablation
-        other.name = name
-        other.transform = replace(
-            self.transform,
-            ablation=Ablation(
-                own.blank_images or ablation.blank_images, own.blank_instruction or ablation.blank_instruction
-            ),
-        )
+        ablation = Ablation(own.blank_images or blank_images, own.blank_instruction or blank_instruction)
+        other.name, other.transform = name, replace(self.transform, ablation=ablation)
         return other
 
     def act(self, observations: Sequence[Observation]) -> list[ActionChunk]:

@@ -22,10 +22,10 @@ from polymath.data.sequences.sequence import Layout
 from polymath.model import polymath_v
 from polymath.policy import cache_rows
 from polymath.policy.cache_rows import Memory, Rows
-from polymath.policy.decoding import Readout
 from polymath.policy.history import Next
 from polymath.policy.incremental import advance
 from polymath.policy.one_pass import Seeds, bucket, groups
+from polymath.policy.readout import Readout
 from polymath.training.run import Run
 from polymath.types import Batch
 

@@ -1,0 +1,63 @@
+"""A trained run as the candidate of an evaluation: its name, what its weights are, what it was trained on."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from polymath import config
+from polymath.data.sequences.transforms import Ablation
+from polymath.evaluation.candidate import Candidate
+from polymath.policy import Policy
+from polymath.policy.decoding import HEAD, Decoding
+from polymath.policy.session import BATCH
+from polymath.training.checkpoints import latest_step, weights_digest
+from polymath.training.run import Run
+
+
+def of_run(path: Path, name: str | None = None, int8: bool = False, decoding: Decoding = HEAD) -> Candidate:
+    """The newest robot weights of a run directory, named after it; with what is not the head's chunk as RUN-tokens.
+
+    Raises ConfigError or CheckpointError if it is incomplete.
+    """
+    suffix = "" if decoding.kind == "head" else f"-{decoding.label}"
+    loaded = Policy.load(path, name or f"{Path(path).name}{suffix}", decoding)
+    if not int8:
+        return of_run_policy(loaded, None)
+    candidate = of_run_policy(loaded.in_int8(), None)
+    weights = candidate.weights and f"{candidate.weights}/int8"
+    return replace(candidate, checkpoint=f"{candidate.checkpoint}/int8", weights=weights)
+
+
+def is_of_a_run(policy: Any) -> bool:
+    """Is it a loaded run?"""
+    return isinstance(getattr(policy, "run", None), Run)
+
+
+def of_run_policy(policy: Policy, name: str | None) -> Candidate:
+    """A loaded run, answered in batches of BATCH unless it was loaded with a larger batch."""
+    run, layout = policy.run, policy.run.recipe.layout
+    step = latest_step(run.checkpoints("robot"))
+    return Candidate(
+        name=name or policy.name,
+        policy=policy if policy.batch > 1 else policy.in_batches_of(BATCH),
+        checkpoint=f"{run.path.resolve().name}/robot/{step or 0}",
+        trained_on=run.data.renderer,
+        embodiment=run.embodiment,
+        image_size=layout.image_size,
+        cameras=run.embodiment.cameras,
+        weights="" if step is None else _content(run, policy.transform.ablation),
+        decode=policy.decoding.label,
+        execute=layout.stride if layout.window > 1 else None,
+    )
+
+
+def _content(run: Run, ablation: Ablation) -> str:
+    """16 hexadecimal digits of the weights and of all that turns observations into their input and back."""
+    parts: list[Any] = [weights_digest(run.checkpoints("robot"))]
+    if not parts[0]:  # a checkpoint without checksums
+        return ""
+    parts += [config.to_dict(part) for part in (run.statistics, run.embodiment, run.recipe.layout, ablation)]
+    text = json.dumps(parts, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
