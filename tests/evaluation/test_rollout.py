@@ -79,9 +79,10 @@ def test_waiting_episodes_are_answered_together_in_batches_of_one_size(point_wor
 
 
 def test_recorded_episodes_have_a_frame_per_control_step(point_worker):
-    results, frames = outcomes(SeeingPolicy(), point_worker(2), 1, record=lambda key: key.seed == 0)
+    results, frames = outcomes(SeeingPolicy(), point_worker(2), 1, execute=3, record=lambda key: key.seed == 0)
     for key, (_, steps) in results.items():
-        assert len(frames[key]) == (steps + 1 if key.seed == 0 else 0)
+        # of the others what the policy saw: the beginning, after every 3 control steps, and the end
+        assert len(frames[key]) == (steps + 1 if key.seed == 0 else 1 + -(-steps // 3))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 OUT/results.json                  split -> policy -> rate and interval (see `results.py`)
 OUT/episodes/POLICY.jsonl         every episode (see `episode_log.py`)
-OUT/videos/POLICY/TASK.mp4        the first episode of each task on the benchmark's first split
+OUT/videos/POLICY/                the first episode of each task, and the first failures (see `film.py`)
 """
 
 import importlib.util
@@ -18,15 +18,14 @@ from polymath.errors import ConfigError
 from polymath.evaluation.benchmark import FILE_NAME, Benchmark, Plan
 from polymath.evaluation.candidate import Candidate
 from polymath.evaluation.episode_log import EpisodeLog
+from polymath.evaluation.film import Videos
 from polymath.evaluation.identity import Identity, describe_robot
 from polymath.evaluation.results import Results, summarise, update_results
 from polymath.evaluation.rollout import EpisodeKey, EpisodeResult, run_episodes
-from polymath.evaluation.video import upscale, write_mp4
 from polymath.progress import progress_bar
 from polymath.workers.pool import WorkerCommand, WorkerPool
 from polymath_worker.protocol import Hello
 
-_VIDEO_PIXELS = 256
 _log = logging.getLogger(__name__)
 
 
@@ -72,7 +71,9 @@ def run_benchmark(
                 len(keys),
             )
         if missing:
-            _run(benchmark, candidate, pool, missing, plan, log, Path(out) / "videos" / candidate.name)
+            split, seed = next(iter(benchmark.splits)), keys[0].seed
+            videos = Videos(Path(out) / "videos" / candidate.name, split, seed, pool.hello.control_hz)
+            _run(benchmark, candidate, pool, missing, plan, log, videos)
     entries = summarise(log.identity, [log.results[key] for key in keys], benchmark.levels)
     return update_results(Path(out) / "results.json", entries, allow_mixed_renderers)
 
@@ -128,15 +129,13 @@ def _run(
     keys: list[EpisodeKey],
     plan: Plan,
     log: EpisodeLog,
-    videos: Path,
+    videos: Videos,
 ) -> None:
-    filmed_split, filmed_seed = next(iter(benchmark.splits)), benchmark.episode_keys(plan)[0].seed
     solved: list[bool] = []
     with progress_bar(f"{benchmark.name} · {candidate.name}", len(keys)) as bar:
 
         def keep(result: EpisodeResult, frames: np.ndarray) -> None:
-            if len(frames):
-                _write_video(videos / f"{result.key.task}.mp4", result, frames, fps=pool.hello.control_hz / 2)
+            videos.keep(result, frames)
             log.append(result)
             solved.append(result.success)
             bar.advance(status=f"success {sum(solved) / len(solved):.0%}")
@@ -147,11 +146,6 @@ def _run(
             keys,
             plan.execute,
             keep,
-            record=lambda key: key.split == filmed_split and key.seed == filmed_seed,
+            record=videos.records,
             action_dim=benchmark.embodiment.action_dim,
         )
-
-
-def _write_video(path: Path, result: EpisodeResult, frames: np.ndarray, fps: float) -> None:
-    outcome = f"{'success' if result.success else 'no success'} after {result.steps} control steps"
-    write_mp4(path, upscale(frames, _VIDEO_PIXELS), fps, title=result.instruction, comment=outcome)

@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from polymath.errors import PolymathError
+from polymath.evaluation.film import Film
 from polymath.policy.session import (
     BATCH,
     Acting,
@@ -67,7 +68,7 @@ class _Running:
     session: Session
     part: int = 0
     actions: Float[np.ndarray, "K A"] | None = None
-    frames: list[np.ndarray] = field(default_factory=list)
+    film: Film = field(default_factory=Film)
 
 
 OnEpisode = Callable[[EpisodeResult, UInt8[np.ndarray, "frames height width 3"]], None]
@@ -85,9 +86,10 @@ def run_episodes(
     """Run every episode of `keys`, calling `on_episode(result, frames)` as each ends.
 
     The first `execute` actions of each chunk are executed before the policy is asked again. `frames` are those of the
-    first camera at every control step where `record(key)`, else empty. Raises PolymathError if the policy's answer is
-    no action chunk, has fewer than `execute` actions or another width than `action_dim`, or is not finite; WorkerError
-    if a worker fails too often. An episode that was under way in a worker that failed begins again, in a new session.
+    first camera at every control step where `record(key)`, else those that the policy saw (see `Film`). An episode that
+    was under way in a worker that failed begins again, in a new session.
+    Raises PolymathError if the policy's answer is no action chunk, has fewer than `execute` actions or another width
+    than `action_dim`, or is not finite; WorkerError if a worker fails too often.
     """
     policy = with_sessions(policy)
     queue, idle = deque(keys), list(reversed(pool.places))
@@ -105,7 +107,7 @@ def run_episodes(
                     queue.appendleft(_abandon(running.pop(place)))
                     idle.append(place)
                     continue
-                running[place].frames.append(state.frames)
+                running[place].film.add(state)
                 if state.done:
                     idle.append(place)
                     _finish(running.pop(place), state, on_episode)
@@ -147,7 +149,7 @@ def _finish(episode: _Running, state: State, on_episode: OnEpisode) -> None:
         score=state.score,
         measures=state.measures,
     )
-    on_episode(result, np.concatenate(episode.frames))
+    on_episode(result, episode.film.frames())
 
 
 def _answer(

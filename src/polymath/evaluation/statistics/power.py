@@ -42,7 +42,7 @@ def paired_episodes(only_a: float, only_b: float, power: float = POWER, alpha: f
     """
     _check(only_a, only_b, only_a + only_b)
     share, delta = only_a + only_b, abs(only_a - only_b)
-    if 3 / LARGEST > delta:  # Connor's n is at least z²/δ
+    if delta < 3 / LARGEST:  # Connor's n is at least z²/δ
         return None
     z, z_power = -ndtri(alpha / 2), ndtri(power)
     connor = ((z * math.sqrt(share) + z_power * math.sqrt(share - delta * delta)) / delta) ** 2
