@@ -14,9 +14,10 @@ from polymath.benchmarks.metaworld.benchmark import BENCHMARK
 from polymath.data.formats.lerobot.reader import LeRobotEpisodes
 from polymath.demo.journal import Journal
 from polymath.demo.processes import Usage
-from polymath.demo.settings import BASELINES, POLICY
+from polymath.demo.settings import BASELINES, POLICY, RANDOM
 from polymath.demo.stages import stages
-from polymath.evaluation.report.data import AttentionPicture, ReportData, find_videos, read_curves
+from polymath.evaluation.episode_log import read_episodes
+from polymath.evaluation.report.data import AttentionPicture, ReportData, find_failures, find_videos, read_curves
 from polymath.evaluation.report.data import Stage as ReportStage
 from polymath.evaluation.report.page import write_report
 from polymath.evaluation.results import load_results
@@ -33,11 +34,17 @@ def write_demo_report(out: Path, journal: Journal) -> None:
     settings, todo = journal.settings, stages(journal.settings, out)
     policy = Policy.load(out / POLICY)
     titles = {stage.name: stage.title for stage in todo}
+    names = (POLICY, *BASELINES, RANDOM)
+    episodes = {name: read_episodes(out / "episodes" / f"{name}.jsonl")[1] for name in names}
     data = ReportData(
         title="Polymath-V demo",
         policy=POLICY,
         results=load_results(out / "results.json"),
         splits=dict(BENCHMARK.splits),
+        source="Scripted-expert demonstrations on Meta-World",
+        success="Meta-World's own success measure held",
+        episodes=episodes,
+        failures=find_failures(out / "videos" / POLICY, episodes[POLICY]),
         curves=tuple(read_curves(out / name / "metrics.jsonl", name) for name in (POLICY, *BASELINES)),
         videos=find_videos(out / "videos" / POLICY),
         attention=_attention(policy, out / "demonstrations"),

@@ -1,6 +1,7 @@
 """What a report shows, and reading the curves and videos of a run from disk."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,6 +9,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from polymath.errors import DataError
+from polymath.evaluation.benchmark import Published
+from polymath.evaluation.film import failure_path
+from polymath.evaluation.log_files import Episodes
 from polymath.evaluation.results import Results
 from polymath.evaluation.video import read_tags
 
@@ -53,16 +57,28 @@ class Stage:
 class ReportData:
     """All that one page shows. `policy` names the headline entry of `results`; the others are baselines.
 
-    `splits` gives each split's title and one-line description; `parameters` counts by part of the model; `seeds` names
-    each seed; `whole` is the run from start to end, in which stages may have overlapped; `machine` and `versions` say
-    where it ran; `created` is a date.
+    splits      each split's title and one-line description
+    source      what the results come from, in a few words; `success` is the rule by which an episode is solved
+    episodes    policy -> its episodes: for probes, chains and failures; without them those sections are left out
+    levels      the greatest score; 1 where the score is success
+    failures    videos of failed episodes
+    notes       what a reader must know before believing the numbers
+    parameters  counts by part of the model; `seeds` names each seed
+    whole       the run from start to end, in which stages may have overlapped
+    machine     where it ran, with `versions`; `created` is a date
     """
 
     title: str
     policy: str
     results: Results
     splits: dict[str, tuple[str, str]]
-    source: str = "Scripted-expert demonstrations on Meta-World"
+    source: str
+    success: str
+    episodes: Mapping[str, Episodes] = field(default_factory=dict)
+    levels: int = 1
+    failures: tuple[Video, ...] = ()
+    published: tuple[Published, ...] = ()
+    notes: tuple[str, ...] = ()
     curves: tuple[Curves, ...] = ()
     videos: tuple[Video, ...] = ()
     attention: tuple[AttentionPicture, ...] = ()
@@ -110,3 +126,14 @@ def find_videos(directory: Path) -> tuple[Video, ...]:
         caption, outcome = read_tags(path)
         videos.append(Video(path.stem, path, caption, outcome))
     return tuple(videos)
+
+
+def find_failures(directory: Path, episodes: Episodes) -> tuple[Video, ...]:
+    """The videos of failed episodes that an evaluation left in `directory`, in the order of splits, tasks and seeds."""
+    videos = []
+    for key, result in episodes.items():
+        path = failure_path(directory, key)
+        if not result.success and path.exists():
+            caption, outcome = read_tags(path)
+            videos.append((key, Video(f"{key.task} · {key.split} · seed {key.seed}", path, caption, outcome)))
+    return tuple(video for _, video in sorted(videos, key=lambda pair: (pair[0].split, pair[0].task, pair[0].seed)))

@@ -6,6 +6,7 @@ from polymath.data.looking.overlay import attention_overlay
 from polymath.evaluation.episode_log import Identity
 from polymath.evaluation.report.charts import Series, interval_mark, line_chart
 from polymath.evaluation.report.data import AttentionPicture, Curves, ReportData, Stage
+from polymath.evaluation.report.numbers import NBSP, interval, percent, points, split_title
 from polymath.evaluation.report.pictures import png_uri
 from polymath.evaluation.results import Entry
 from polymath.evaluation.statistics import Rate, difference
@@ -14,17 +15,8 @@ from polymath.evaluation.video import upscale
 Cells = dict[str, Any]
 
 _CHARTS = {"loss": "Loss", "cross_entropy": "Cross-entropy of the tokens", "mse": "MSE of the action head"}
-NBSP = "\u00a0"
 _OTHERS = (1, 2, 4, 5)
 _GREY = 3
-
-
-def percent(rate: float) -> str:
-    return f"{100 * rate:.0f}{NBSP}%"
-
-
-def interval(low: float, high: float) -> str:
-    return f"{100 * low:.0f}–{100 * high:.0f}{NBSP}%"
 
 
 def colours(data: ReportData) -> dict[str, int]:
@@ -39,9 +31,15 @@ def summary(data: ReportData) -> str:
     """One sentence on the first split: the policy's rate and the best baseline's."""
     split, policies = next((s, p) for s, p in data.results.items() if data.policy in p)
     entry = policies[data.policy]
+    if entry.score is not None:
+        return (
+            f"{data.policy} solves {entry.score.mean:.2f} subtasks in a row on average (95 % interval "
+            f"{entry.score.interval[0]:.2f}–{entry.score.interval[1]:.2f}), of {data.levels}, over {entry.episodes} "
+            f"chains on “{split_title(data, split)[0]}”."
+        )
     text = (
         f"{data.policy} succeeds in {percent(entry.rate)} of {entry.episodes} episodes on "
-        f"“{_title(data, split)}” (95 % interval {interval(*entry.interval)})"
+        f"“{split_title(data, split)[0]}” (95 % interval {interval(*entry.interval)})"
     )
     baselines = {name: e for name, e in policies.items() if name != data.policy}
     if not baselines:
@@ -62,9 +60,16 @@ def cards(data: ReportData) -> list[Cells]:
     """The headline numbers."""
     rows = []
     for split, policies in data.results.items():
-        if entry := policies.get(data.policy):
+        entry = policies.get(data.policy)
+        if entry is not None and entry.score is not None:
+            detail = f"{entry.score.interval[0]:.2f}–{entry.score.interval[1]:.2f}, of {data.levels} in a row"
+            number = f"{entry.score.mean:.2f}"
+            rows.append({"name": split_title(data, split)[0], "number": number, "detail": detail, "head": True})
+        elif entry is not None:
             detail = f"{interval(*entry.interval)}, {entry.successes} of {entry.episodes}"
-            rows.append({"name": _title(data, split), "number": percent(entry.rate), "detail": detail, "head": True})
+            rows.append(
+                {"name": split_title(data, split)[0], "number": percent(entry.rate), "detail": detail, "head": True}
+            )
     if data.parameters:
         count = _short(sum(data.parameters.values()))
         rows.append({"name": "Parameters", "number": count, "detail": f"{len(data.parameters)} parts", "head": False})
@@ -81,12 +86,19 @@ def split(data: ReportData, name: str, colour: dict[str, int]) -> Cells:
     policies = data.results[name]
     order = sorted(policies, key=lambda p: (p != data.policy, -policies[p].rate))
     tasks = list(dict.fromkeys(task for policy in order for task in policies[policy].per_task))
-    cells = [[_task_cell(policies[policy], task) for policy in order] for task in tasks]
+    rows = [
+        {
+            "name": task,
+            "mark": _task_mark(policies[order[0]], task, colour[order[0]]),
+            "cells": [_task_cell(policies[policy], task) for policy in order],
+        }
+        for task in tasks
+    ]
     return {
-        "title": _title(data, name),
-        "description": data.splits.get(name, ("", ""))[1],
+        "title": split_title(data, name)[0],
+        "description": split_title(data, name)[1],
         "rows": [_policy_row(data, policies, policy, colour[policy]) for policy in order],
-        "tasks": [{"name": task, "cells": row} for task, row in zip(tasks, cells, strict=True)],
+        "tasks": rows,
     }
 
 
@@ -134,12 +146,19 @@ def facts(data: ReportData, identity: Identity) -> list[tuple[str, str]]:
     """What else is needed to repeat the run."""
     seeds = sorted({seed for policies in data.results.values() for entry in policies.values() for seed in entry.seeds})
     rows = [
+        ("Identity of the result", f"{identity.hash} (protocol {identity.protocol_hash})"),
         ("Checkpoint", identity.checkpoint),
+        ("Weights", identity.weights),
+        ("Protocol", identity.protocol),
+        ("Action", identity.robot),
+        ("Decoding", identity.decode),
         ("Renderer", identity.renderer),
         ("Cameras", f"{', '.join(identity.cameras)}, {identity.image_size} × {identity.image_size} pixels"),
+        *((f"Simulator: {name.replace('_', ' ')}", value) for name, value in sorted(identity.simulator.items())),
+        *((f"Option {name}", value) for name, value in identity.options.items()),
         ("Actions executed per decision", str(identity.execute)),
         ("Seeds of the run", ", ".join(f"{name} {seed}" for name, seed in data.seeds.items())),
-        ("Seeds of the evaluated layouts", f"{seeds[0]} to {seeds[-1]}, {len(seeds)} per task and split"),
+        ("Seeds of the evaluated layouts", f"{seeds[0]} to {seeds[-1]}, {len(seeds)} in all"),
         ("Machine", data.machine),
         ("Versions", ", ".join(f"{name} {version}" for name, version in data.versions.items())),
     ]
@@ -162,7 +181,7 @@ def _policy_row(data: ReportData, policies: dict[str, Entry], name: str, colour:
     }
     if main is not None and name != data.policy:
         low, high = difference(Rate(main.successes, main.episodes), Rate(entry.successes, entry.episodes))
-        row["gap"] = f"{100 * (main.rate - entry.rate):+.0f} points"
+        row["gap"] = points(main.rate - entry.rate)
         row["gap_interval"] = f"{100 * low:+.0f} to {100 * high:+.0f}"
     return row
 
@@ -170,6 +189,11 @@ def _policy_row(data: ReportData, policies: dict[str, Entry], name: str, colour:
 def _task_cell(entry: Entry, task: str) -> str:
     rate = entry.per_task.get(task)
     return f"{percent(rate.rate)} ({rate.successes}/{rate.episodes})" if rate else "—"
+
+
+def _task_mark(entry: Entry, task: str, colour: int) -> str:
+    rate = entry.per_task.get(task)
+    return interval_mark(rate.rate, *rate.interval, colour) if rate else ""
 
 
 def _stage_row(stage: Stage, cpu: float, colour: int, total: bool) -> Cells:
@@ -183,10 +207,6 @@ def _stage_row(stage: Stage, cpu: float, colour: int, total: bool) -> Cells:
         "busy": f"{stage.cpu_seconds / max(stage.wall_seconds, 1e-9):.1f}",
         "memory": _memory(stage.peak_memory),
     }
-
-
-def _title(data: ReportData, split: str) -> str:
-    return data.splits.get(split, (split.replace("_", " "), ""))[0]
 
 
 def _memory(size: int) -> str:
