@@ -16,6 +16,7 @@ from polymath.errors import ConfigError
 from polymath.evaluation.benchmark import Benchmark, Plan
 from polymath.evaluation.candidate import find_candidate, with_probe, with_usual_execute
 from polymath.evaluation.harness import run_benchmark
+from polymath.evaluation.report.evaluation import write_evaluation_report
 from polymath.evaluation.results import Entry
 from polymath.policy import Policy
 from polymath.policy.decoding import Decoding
@@ -142,6 +143,7 @@ def evaluate(
     results = run_benchmark(chosen, candidate, Path(out), plan, allow_mixed_renderers)
     for probe_name in probes:
         results = run_benchmark(chosen, with_probe(candidate, probe_name), Path(out), plan, allow_mixed_renderers)
+    write_evaluation_report(chosen, candidate.name, Path(out))
     return {split: row[candidate.name] for split, row in results.items() if candidate.name in row}
 
 

@@ -153,6 +153,26 @@ def test_logs_that_cannot_be_compared_are_named(tmp_path):
         read_logs([a, tmp_path / "gone.jsonl"])
 
 
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ('"score": NaN', "line 2: score is nan"),
+        ('"score": Infinity', "line 2: score is inf"),
+        ('"score": -1', r"line 2: score is -1\.0"),
+        ('"score": "high"', "line 2: not an episode"),
+        ('"measures": [1]', "line 2: not an episode"),
+        ('"measures": {"path": NaN}', "line 2: path is nan"),
+        ('"seed": "first"', "line 2: not an episode"),
+    ],
+)
+def test_numbers_that_are_none_name_the_line(tmp_path, damage, message):
+    a, b = (write_log(tmp_path / f"{name}.jsonl", replace(IDENTITY, policy=name)) for name in ("a", "b"))
+    header, line, *rest = a.read_text().splitlines()
+    a.write_text("\n".join([header, line[:-1] + f", {damage}}}", *rest]) + "\n")
+    with pytest.raises(DataError, match=message):
+        read_logs([a, b])
+
+
 def test_an_unpaired_comparison_of_scores_has_an_interval_and_no_test():
     rng = np.random.Generator(np.random.PCG64(3))
     a, b = log_of("a", rng.binomial(5, 0.6, 60), 5), log_of("b", rng.binomial(5, 0.3, 60), 5, first=1000)

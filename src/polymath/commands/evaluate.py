@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
+from polymath.commands.again import command_line
 from polymath.commands.output import percent, percent_range, print_json, print_table
 from polymath.errors import ConfigError
 
@@ -44,7 +45,7 @@ def evaluate(
     Args:
         benchmark: The name of a benchmark; an unknown one lists what there is.
         policy: A run directory, or the name of a registered policy, of which `random` is always there.
-        out: Where results.json, episodes/ and videos/ are written; RUN/evaluation if left out.
+        out: Where results.json, report.html, episodes/ and videos/ are written; RUN/evaluation if left out.
         name: The policy's name in the results; that of the run directory if left out.
         tasks: Names of tasks; all of them if left out.
         splits: Names of splits; all of them if left out.
@@ -66,10 +67,12 @@ def evaluate(
         workers: Simulator processes; they change the speed, never the results.
         json: Print one JSON object, split -> policy -> result, instead of the table.
     """
+    arguments = dict(locals())
     from polymath.benchmarks.registry import benchmark as find_benchmark
     from polymath.evaluation.benchmark import Plan
     from polymath.evaluation.candidate import find_candidate, with_probe, with_usual_execute
     from polymath.evaluation.harness import run_benchmark
+    from polymath.evaluation.report.evaluation import write_evaluation_report
     from polymath.evaluation.results import as_json
     from polymath.policy.decoding import Decoding
 
@@ -96,6 +99,7 @@ def evaluate(
     candidates = [candidate, *(with_probe(candidate, each) for each in dict.fromkeys(probe))]
     for each in candidates:
         results = run_benchmark(chosen, each, out, plan, allow_mixed_renderers)
+    page = write_evaluation_report(chosen, candidate.name, out, command_line("eval", evaluate, arguments))
     names = [each.name for each in candidates]
     own = {split: {name: row[name] for name in names if name in row} for split, row in results.items()}
     own = {split: row for split, row in own.items() if row}
@@ -105,7 +109,7 @@ def evaluate(
         _print_results(own)
         for entry in next(iter(own.values()), {}).values():
             print(f"\nidentity {entry.identity.hash} (protocol {entry.identity.protocol_hash})")
-        print(out / "results.json")
+        print(f"{out / 'results.json'}\n{page}")
 
 
 def _positive(episodes: int | None, usual: int) -> int:

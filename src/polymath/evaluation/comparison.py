@@ -103,8 +103,9 @@ def greatest_score(*sides: Episodes) -> int:
 
 
 def compare_split(split: str, a: Episodes, b: Episodes, levels: int = 1) -> Comparison:
-    """Compare two policies on one split, which both have."""
+    """Compare two policies on one split, which both have. A score above `levels` raises what there can be."""
     a, b = ({key: result for key, result in side.items() if key.split == split} for side in (a, b))
+    levels = max(levels, greatest_score(a, b))
     common = sorted(a.keys() & b.keys())
     return _paired(split, a, b, common, levels) if common else _independent(split, a, b, levels)
 

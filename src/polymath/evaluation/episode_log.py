@@ -11,6 +11,7 @@ The file belongs to one identity. A line cut short by a crash is dropped on reop
 
 import dataclasses
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -71,10 +72,17 @@ def _result(path: Path, number: int, line: str) -> EpisodeResult:
     try:
         key = EpisodeKey(str(row["task"]), str(row["split"]), int(row["seed"]))
         success, steps, seconds = bool(row["success"]), int(row["steps"]), float(row["seconds"])
-        score, measures = float(row.get("score", success)), dict(row.get("measures", {}))
-        return EpisodeResult(key, success, steps, seconds, str(row["instruction"]), score, measures)
+        score = float(row.get("score", success))
+        measures = {str(name): float(value) for name, value in dict(row.get("measures", {})).items()}
+        result = EpisodeResult(key, success, steps, seconds, str(row["instruction"]), score, measures)
     except KeyError as error:
         raise DataError(f"{path}, line {number}: field {error} is missing; remove the line to run it again") from None
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path}, line {number}: not an episode ({error}); remove the line to run it again") from None
+    for name, value in {"score": score, **measures}.items():
+        if not math.isfinite(value) or (name == "score" and value < 0):
+            raise DataError(f"{path}, line {number}: {name} is {value}; remove the line to run it again")
+    return result
 
 
 def _json(path: Path, number: int, line: str) -> dict[str, Any]:

@@ -97,4 +97,6 @@ def failure_path(directory: Path, key: EpisodeKey) -> Path:
 
 def _write(path: Path, result: "EpisodeResult", frames: UInt8[np.ndarray, "T height width 3"], fps: float) -> None:
     outcome = f"{'success' if result.success else 'no success'} after {result.steps} control steps"
+    if result.score != result.success:
+        outcome += f", score {result.score:g}"
     write_mp4(path, upscale(frames, _PIXELS), fps, title=result.instruction, comment=outcome)

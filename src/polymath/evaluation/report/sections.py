@@ -3,6 +3,7 @@
 from typing import Any
 
 from polymath.data.looking.overlay import attention_overlay
+from polymath.evaluation.comparison import compare_split
 from polymath.evaluation.episode_log import Identity
 from polymath.evaluation.report.charts import Series, interval_mark, line_chart
 from polymath.evaluation.report.data import AttentionPicture, Curves, ReportData, Stage
@@ -97,7 +98,7 @@ def split(data: ReportData, name: str, colour: dict[str, int]) -> Cells:
     return {
         "title": split_title(data, name)[0],
         "description": split_title(data, name)[1],
-        "rows": [_policy_row(data, policies, policy, colour[policy]) for policy in order],
+        "rows": [_policy_row(data, name, policy, colour[policy]) for policy in order],
         "tasks": rows,
     }
 
@@ -165,8 +166,8 @@ def facts(data: ReportData, identity: Identity) -> list[tuple[str, str]]:
     return [(name, value) for name, value in rows if value]
 
 
-def _policy_row(data: ReportData, policies: dict[str, Entry], name: str, colour: int) -> Cells:
-    entry, main = policies[name], policies.get(data.policy)
+def _policy_row(data: ReportData, split: str, name: str, colour: int) -> Cells:
+    entry, main = data.results[split][name], data.results[split].get(data.policy)
     row = {
         "name": name,
         "main": name == data.policy,
@@ -180,10 +181,21 @@ def _policy_row(data: ReportData, policies: dict[str, Entry], name: str, colour:
         "gap_interval": "",
     }
     if main is not None and name != data.policy:
-        low, high = difference(Rate(main.successes, main.episodes), Rate(entry.successes, entry.episodes))
-        row["gap"] = points(main.rate - entry.rate)
+        gap, (low, high) = _gap(data, split, name)
+        row["gap"] = points(gap)
         row["gap_interval"] = f"{100 * low:+.0f} to {100 * high:+.0f}"
     return row
+
+
+def _gap(data: ReportData, split: str, name: str) -> tuple[float, tuple[float, float]]:
+    """Rate of the page's policy minus this one's: paired where their episodes are known, else of independent rates."""
+    ours, theirs = (data.episodes.get(policy, {}) for policy in (data.policy, name))
+    if all(any(key.split == split for key in side) for side in (ours, theirs)):
+        comparison = compare_split(split, ours, theirs, data.levels)
+        return comparison.difference, comparison.interval
+    main, other = (data.results[split][policy] for policy in (data.policy, name))
+    rates = Rate(main.successes, main.episodes), Rate(other.successes, other.episodes)
+    return main.rate - other.rate, difference(*rates)
 
 
 def _task_cell(entry: Entry, task: str) -> str:
