@@ -13,6 +13,7 @@ from polymath.demo.settings import BASELINES, NO_LANGUAGE, POLICY, PROPRIOCEPTIO
 from polymath.presets import preset
 
 Command = tuple[str, ...]
+SPLITS = ("seen", "novel_objects", "novel_environments")
 
 
 @dataclass(frozen=True)
@@ -86,4 +87,16 @@ def train_baseline(settings: DemoSettings, out: Path, name: str) -> Command:
 def evaluate(settings: DemoSettings, out: Path, name: str) -> Command:
     policy = RANDOM if name == RANDOM else str(out / name)
     size = ("--episodes", str(settings.eval_episodes), "--execute", str(settings.execute), "--seed", str(settings.seed))
-    return ("eval", "metaworld", "--policy", policy, "--tasks", *settings.tasks, *size, "--out", str(out))
+    return (
+        "eval",
+        "metaworld",
+        "--policy",
+        policy,
+        "--tasks",
+        *settings.tasks,
+        "--splits",
+        *SPLITS,
+        *size,
+        "--out",
+        str(out),
+    )

@@ -29,6 +29,7 @@ from polymath.benchmarks.metaworld.scene.apply import apply_variation
 from polymath.benchmarks.metaworld.scene.cameras import CAMERAS
 from polymath.benchmarks.metaworld.scene.facts import SceneFacts, describe
 from polymath.benchmarks.metaworld.scene.families import FAMILIES
+from polymath.benchmarks.metaworld.scene.moment import copy_moment
 from polymath.benchmarks.metaworld.scene.renderer import Renderer, make_renderer, renderer_identity
 from polymath.benchmarks.metaworld.scene.scene import DECOY, HIDDEN, HIDDEN_OTHER, Scene, compile_scene
 from polymath.benchmarks.metaworld.scene.tasks import Task, task
@@ -102,6 +103,11 @@ class Simulator:
         self._place()
         self.control_step = 0
 
+    def reword(self) -> None:
+        """Say the instruction of this episode in words that no demonstration has."""
+        wordings = self.task.novel_instructions
+        self.instruction = wordings[self.variation.instruction % len(wordings)]
+
     def step(self, action: Float[np.ndarray, "4"]) -> StepResult:
         """Hold `action`, clipped to [-1, 1], for one control step of 50 ms.
 
@@ -127,6 +133,18 @@ class Simulator:
     @property
     def state(self) -> Float[np.ndarray, "4"]:
         return self._obs[:4].astype(np.float32)
+
+    def solves(self, other: "Simulator") -> bool:
+        """Would this simulator's task count as solved at this moment of `other`?
+
+        Both stand on the same drawn scene, with the two tasks of its family: the object of one is the decoy of the
+        other. The moment is copied, decoys and objects exchanged, and measured by Meta-World's own rule.
+        """
+        copy_moment(other.model, other.data, self.model, self.data, exchanged=self.task.family.gap is not None)
+        mujoco.mj_forward(self.model, self.data)
+        env = self._stage.env
+        _, info = env.evaluate_state(env._get_obs(), np.zeros(4, np.float32))
+        return bool(info["success"])
 
     @property
     def model(self) -> mujoco.MjModel:

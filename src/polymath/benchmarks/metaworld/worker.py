@@ -7,7 +7,11 @@ import argparse
 
 import numpy as np
 
-from polymath_worker import VERSION, Hello, Observation, StepResult, run_worker
+from polymath_worker import VERSION, Hello, Observation, Outcome, run_worker
+
+REWORDED, SWAPPED = "novel_instructions", "swapped_instructions"
+ON_SEEN_SCENES = ("seen", REWORDED, SWAPPED)
+ORIGINAL = "original task solved"
 
 
 def simulators(options: argparse.Namespace) -> tuple[list["MetaWorld"], Hello]:
@@ -30,21 +34,40 @@ def simulators(options: argparse.Namespace) -> tuple[list["MetaWorld"], Hello]:
 
 
 class MetaWorld:
-    """The benchmark's "seen" is the simulator's training distribution; its seeds are never recorded."""
+    """The benchmark's "seen" is the simulator's training distribution; its seeds are never recorded.
+
+    "novel_instructions" and "swapped_instructions" are those same scenes under other words. Swapped, the instruction
+    and the success are those of the task's opposite, and the measure ORIGINAL says whether the task itself was solved.
+    """
 
     def __init__(self, renderer: str, image_size: int, cameras: tuple[str, ...]) -> None:
         from polymath.benchmarks.metaworld.simulator import Simulator
 
         # Episodes come task by task, so few scenes are enough: four hold the shapes of one task.
         self._simulator = Simulator(renderer, image_size, cameras, 4)
+        self._original = Simulator(renderer, 2, (), 1)  # draws no pictures
+        self._swapped = self._original_solved = False
         self.identity = self._simulator.identity
 
     def reset(self, task_name: str, split: str, seed: int, /) -> Observation:
-        self._simulator.reset(task_name, "train" if split == "seen" else split, seed)
+        from polymath.benchmarks.metaworld.scene.tasks import opposite, task
+        from polymath.benchmarks.metaworld.scene.variation import draw
+
+        scene = draw(task(task_name).family, "train" if split in ON_SEEN_SCENES else split, seed)
+        self._swapped, self._original_solved = split == SWAPPED, False
+        self._simulator.place(opposite(task(task_name)).name if self._swapped else task_name, scene)
+        if self._swapped:
+            self._original.place(task_name, scene)
+        if split == REWORDED:
+            self._simulator.reword()
         return self.observe()
 
-    def step(self, action: np.ndarray, /) -> StepResult:
-        return self._simulator.step(action)
+    def step(self, action: np.ndarray, /) -> Outcome:
+        result = self._simulator.step(action)
+        if not self._swapped:
+            return Outcome(result.success, result.done)
+        self._original_solved = self._original_solved or self._original.solves(self._simulator)
+        return Outcome(result.success, result.done, measures={ORIGINAL: float(self._original_solved)})
 
     def observe(self) -> Observation:
         return Observation(**vars(self._simulator.observe()))

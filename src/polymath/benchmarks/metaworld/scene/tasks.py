@@ -14,20 +14,31 @@ Side = Literal["left", "right", "only"]
 
 @dataclass(frozen=True)
 class Task:
-    """One task: Meta-World's environment (success measure and expert), the scene, and several wordings of it."""
+    """One task: Meta-World's environment (success measure and expert), the scene, and several wordings of it.
+
+    `novel_instructions` mean the same in words that no demonstration has.
+    """
 
     name: str
     env_name: str
     family: Family
     side: Side
     instructions: tuple[str, ...]
+    novel_instructions: tuple[str, ...]
 
 
-def _sided(family: str, env_name: str, templates: tuple[str, ...]) -> list[Task]:
+def _sided(family: str, env_name: str, templates: tuple[str, ...], novel: tuple[str, ...]) -> list[Task]:
     """The left and the right task of one family; each template holds one `{}` for the side."""
     sides: tuple[Side, Side] = ("left", "right")
     return [
-        Task(f"{family}-{side}", env_name, FAMILIES[family], side, tuple(t.format(side) for t in templates))
+        Task(
+            name=f"{family}-{side}",
+            env_name=env_name,
+            family=FAMILIES[family],
+            side=side,
+            instructions=tuple(template.format(side) for template in templates),
+            novel_instructions=tuple(template.format(side) for template in novel),
+        )
         for side in sides
     ]
 
@@ -44,6 +55,11 @@ _ALL = [
             "lower the gripper onto the {} button and press it",
             "press down on the {} one of the two buttons",
         ),
+        (
+            "use the gripper to depress the {} button from overhead",
+            "of the two buttons, squash the {} one",
+            "come down onto the button at {} until it clicks",
+        ),
     ),
     *_sided(
         "button-press",
@@ -55,6 +71,11 @@ _ALL = [
             "press the {} of the two front buttons",
             "push the button on the {} in",
             "press the front button on the {} side",
+        ),
+        (
+            "poke the {} box's button inwards",
+            "the front button at {} has to go in",
+            "jab the {} button with the gripper",
         ),
     ),
     *_sided(
@@ -68,6 +89,11 @@ _ALL = [
             "push the handle on the {} side down",
             "bring the {} one of the two handles down",
         ),
+        (
+            "get the {} handle to the bottom",
+            "shove the {} lever downwards",
+            "force down the grip at {}",
+        ),
     ),
     *_sided(
         "coffee-button",
@@ -80,6 +106,11 @@ _ALL = [
             "switch on the coffee machine on the {} side",
             "press the coffee button on the {}",
         ),
+        (
+            "turn on the espresso maker at {}",
+            "get some coffee out of the {} machine",
+            "touch the {} brewer's switch",
+        ),
     ),
     *_sided(
         "reach",
@@ -91,6 +122,11 @@ _ALL = [
             "hold the gripper just above the {} block",
             "reach for the block on the {} side",
             "move to the {} one of the two blocks",
+        ),
+        (
+            "bring your hand to the {} cube",
+            "hover above the cube at {}",
+            "put the fingers over the {} one of the small blocks",
         ),
     ),
     Task(
@@ -106,6 +142,11 @@ _ALL = [
             "rotate the faucet handle to open it",
             "let the water run",
         ),
+        (
+            "make the tap flow",
+            "get water out of the tap",
+            "unscrew the valve until water comes",
+        ),
     ),
     Task(
         "faucet-close",
@@ -120,6 +161,11 @@ _ALL = [
             "rotate the faucet handle to close it",
             "stop the water",
         ),
+        (
+            "make the tap stop flowing",
+            "no more water, please",
+            "screw the valve shut",
+        ),
     ),
 ]
 
@@ -131,3 +177,8 @@ def task(name: str) -> Task:
     if name in TASKS:
         return TASKS[name]
     raise ConfigError(f"task {name!r}: no such task of the embedded simulator; {did_you_mean(name, TASKS)}")
+
+
+def opposite(of: Task) -> Task:
+    """The other task of the same scenes."""
+    return next(other for other in _ALL if other.family is of.family and other.name != of.name)
