@@ -43,6 +43,7 @@ def compare(
     from polymath.evaluation.comparison import greatest_score
     from polymath.evaluation.leaderboard import leaderboard
     from polymath.evaluation.log_files import read_logs
+    from polymath.evaluation.sequential import describe, read_verdict
 
     if html is not None and html.is_dir():
         raise ConfigError(f"--html {html}: is a directory; name a file, such as {html / 'leaderboard.html'}")
@@ -60,6 +61,9 @@ def compare(
         _print_comparisons(comparisons)
     else:
         _print_boards(boards)
+    for log in read:
+        if verdict := read_verdict(log.path):
+            print(f"\n{describe(verdict, log.label)}")
     if html is not None:
         print(f"\n{html}")
 

@@ -30,6 +30,8 @@ def evaluate(
     int8: bool = False,
     renderer: str | None = None,
     allow_mixed_renderers: bool = False,
+    until_separated_from: Path | None = None,
+    alpha: float = 0.05,
     option: tuple[str, ...] = (),
     python: Path | None = None,
     workers: int = os.cpu_count() or 1,
@@ -61,6 +63,9 @@ def evaluate(
         int8: Hold the policy's weights in 8 bits; it then goes by NAME-int8.
         renderer: That of the training data, or see the next option.
         allow_mixed_renderers: Let the pictures be drawn otherwise than in the training data.
+        until_separated_from: The episode log of another policy that ran the same episodes of one split. The evaluation
+            stops as soon as the two are separated, tested after each episode by a method that stays valid.
+        alpha: The probability of a false separation there.
         option: Further settings of the benchmark, as name=value.
         python: The interpreter of the simulator's own environment; left out, $POLYMATH_<NAME>_PYTHON, then
             what `polymath setup` made; of a benchmark that needs none, this one.
@@ -74,8 +79,12 @@ def evaluate(
     from polymath.evaluation.harness import run_benchmark
     from polymath.evaluation.report.evaluation import write_evaluation_report
     from polymath.evaluation.results import as_json
+    from polymath.evaluation.sequential import Opponent, describe, read_verdict
     from polymath.policy.decoding import Decoding
 
+    opponent = None if until_separated_from is None else Opponent(until_separated_from, alpha)
+    if opponent is not None and probe:
+        raise ConfigError("--until-separated-from: tests one policy; evaluate probes by themselves")
     chosen = find_benchmark(benchmark)
     if out is None and not Path(policy).is_dir():
         raise ConfigError(f"--policy {policy}: no such run directory; a policy without one needs --out")
@@ -98,7 +107,7 @@ def evaluate(
     out = out or Path(policy) / "evaluation"
     candidates = [candidate, *(with_probe(candidate, each) for each in dict.fromkeys(probe))]
     for each in candidates:
-        results = run_benchmark(chosen, each, out, plan, allow_mixed_renderers)
+        results = run_benchmark(chosen, each, out, plan, allow_mixed_renderers, opponent)
     page = write_evaluation_report(chosen, candidate.name, out, command_line("eval", evaluate, arguments))
     names = [each.name for each in candidates]
     own = {split: {name: row[name] for name in names if name in row} for split, row in results.items()}
@@ -109,6 +118,8 @@ def evaluate(
         _print_results(own)
         for entry in next(iter(own.values()), {}).values():
             print(f"\nidentity {entry.identity.hash} (protocol {entry.identity.protocol_hash})")
+        if verdict := read_verdict(out / "episodes" / f"{candidate.name}.jsonl"):
+            print(describe(verdict, candidate.name))
         print(f"{out / 'results.json'}\n{page}")
 
 

@@ -2,9 +2,11 @@
 
 OUT/results.json                  split -> policy -> rate and interval (see `results.py`)
 OUT/episodes/POLICY.jsonl         every episode (see `episode_log.py`)
+OUT/episodes/POLICY.sequential.json  how an evaluation ended that stops when it is decided (see `sequential.py`)
 OUT/videos/POLICY/                the first episode of each task, and the first failures (see `film.py`)
 """
 
+import contextlib
 import importlib.util
 import logging
 import sys
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from polymath import extras
+from polymath import config, extras
 from polymath.errors import ConfigError
 from polymath.evaluation.benchmark import FILE_NAME, Benchmark, Plan
 from polymath.evaluation.candidate import Candidate
@@ -22,6 +24,7 @@ from polymath.evaluation.film import Videos
 from polymath.evaluation.identity import Identity, describe_robot
 from polymath.evaluation.results import Results, summarise, update_results
 from polymath.evaluation.rollout import EpisodeKey, EpisodeResult, run_episodes
+from polymath.evaluation.sequential import Opponent, Race, race, remaining, verdict_path
 from polymath.progress import progress_bar
 from polymath.workers.pool import WorkerCommand, WorkerPool
 from polymath_worker.protocol import Hello
@@ -30,12 +33,18 @@ _log = logging.getLogger(__name__)
 
 
 def run_benchmark(
-    benchmark: Benchmark, candidate: Candidate, out: Path, plan: Plan, allow_mixed_renderers: bool = False
+    benchmark: Benchmark,
+    candidate: Candidate,
+    out: Path,
+    plan: Plan,
+    allow_mixed_renderers: bool = False,
+    opponent: Opponent | None = None,
 ) -> Results:
     """Run the candidate's policy and return all results in OUT, this policy's included.
 
     Episodes already in OUT/episodes are not run again, so an interrupted evaluation continues where it stopped. Where
-    the plan leaves image size and cameras open, the candidate's are taken, then the benchmark's.
+    the plan leaves image size and cameras open, the candidate's are taken, then the benchmark's. With an `opponent` the
+    evaluation ends as soon as the two are separated (see `sequential.py`).
     Raises ConfigError if pictures of another renderer would be mixed in (unless `allow_mixed_renderers`), if OUT holds
     episodes of this policy under another configuration, or if the policy drives another robot; WorkerError if a
     simulator fails.
@@ -62,7 +71,8 @@ def run_benchmark(
         log = EpisodeLog(
             Path(out) / "episodes" / f"{candidate.name}.jsonl", _identity(benchmark, candidate, plan, pool.hello)
         )
-        missing = [key for key in keys if key not in log.results]
+        course, theirs = race(opponent, log.identity, keys, benchmark.levels, plan.seed) if opponent else (None, None)
+        missing = remaining(course, log.results.values()) if course else [k for k in keys if k not in log.results]
         if len(missing) < len(keys) and not candidate.checkpoint:
             _log.warning(
                 "%s: %d of %d episodes are there already; if this is another policy, give it a name of its own",
@@ -73,8 +83,14 @@ def run_benchmark(
         if missing:
             split, seed = next(iter(benchmark.splits)), keys[0].seed
             videos = Videos(Path(out) / "videos" / candidate.name, split, seed, pool.hello.control_hz)
-            _run(benchmark, candidate, pool, missing, plan, log, videos)
-    entries = summarise(log.identity, [log.results[key] for key in keys], benchmark.levels)
+            _run(benchmark, candidate, pool, missing, plan, log, videos, course)
+    if course is None or theirs is None:
+        verdict_path(log.path).unlink(missing_ok=True)
+        episodes = [log.results[key] for key in keys]
+    else:
+        config.save(course.verdict(theirs), verdict_path(log.path))
+        episodes = course.counted
+    entries = summarise(log.identity, episodes, benchmark.levels)
     return update_results(Path(out) / "results.json", entries, allow_mixed_renderers)
 
 
@@ -130,22 +146,31 @@ def _run(
     plan: Plan,
     log: EpisodeLog,
     videos: Videos,
+    course: Race | None,
 ) -> None:
     solved: list[bool] = []
     with progress_bar(f"{benchmark.name} · {candidate.name}", len(keys)) as bar:
 
         def keep(result: EpisodeResult, frames: np.ndarray) -> None:
             videos.keep(result, frames)
-            log.append(result)
+            for each in [result] if course is None else course.add(result):
+                log.append(each)
             solved.append(result.success)
             bar.advance(status=f"success {sum(solved) / len(solved):.0%}")
+            if course is not None and course.decided:
+                raise _Decided
 
-        run_episodes(
-            candidate.policy,
-            pool,
-            keys,
-            plan.execute,
-            keep,
-            record=videos.records,
-            action_dim=benchmark.embodiment.action_dim,
-        )
+        with contextlib.suppress(_Decided):
+            run_episodes(
+                candidate.policy,
+                pool,
+                keys,
+                plan.execute,
+                keep,
+                record=videos.records,
+                action_dim=benchmark.embodiment.action_dim,
+            )
+
+
+class _Decided(Exception):
+    """A sequential evaluation has its answer; the episodes under way are abandoned."""

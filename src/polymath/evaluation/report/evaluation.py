@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import platform
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from polymath.evaluation.log_files import Episodes
 from polymath.evaluation.report.data import ReportData, find_failures, find_videos
 from polymath.evaluation.report.page import write_report
 from polymath.evaluation.results import Results, load_results
+from polymath.evaluation.sequential import describe, read_verdict
 from polymath.files import atomic_write, one_at_a_time
 
 _PACKAGES = ("polymath-v", "jax", "numpy")
@@ -45,6 +47,7 @@ def write_evaluation_report(benchmark: Benchmark, policy: str, out: Path, comman
         failures=find_failures(out / "videos" / policy, episodes[policy]),
         videos=find_videos(out / "videos" / policy),
         published=benchmark.published,
+        notes=tuple(_notes(out, names)),
         commands=tuple(commands[name] for name in names if name in commands),
         machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         versions={name: version(name) for name in _PACKAGES},
@@ -63,6 +66,12 @@ def _in_order(benchmark: Benchmark, results: Results) -> Results:
 def _episodes(out: Path, policy: str) -> Episodes:
     log = out / "episodes" / f"{policy}.jsonl"
     return read_episodes(log)[1] if log.exists() else {}
+
+
+def _notes(out: Path, names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        if verdict := read_verdict(out / "episodes" / f"{name}.jsonl"):
+            yield describe(verdict, name)
 
 
 def _remember(out: Path, policy: str, command: str) -> dict[str, str]:
