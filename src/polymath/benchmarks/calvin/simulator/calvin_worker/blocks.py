@@ -1,6 +1,6 @@
 """Scripted experts of the tasks with blocks: lift, rotate, push, place, stack."""
 
-from typing import Tuple
+from typing import List, Tuple
 
 import numpy as np
 
@@ -32,6 +32,8 @@ FINGER = 0.004
 QUARTER = np.pi / 2
 PUSHED = 0.125
 """Metres that a block is pushed; the oracle asks for more than 0.1."""
+ROOM = 0.12
+"""Metres between the middles of two blocks beyond which neither the hand nor the fingers touch the other."""
 ASIDE = 0.014
 """How far off the middle of a block the open fingers, 0.08 m apart, may come down around it."""
 HAND = 0.105
@@ -73,10 +75,10 @@ def _grip(state: State, colour: str) -> np.ndarray:
 def open_cabinet(state: State, x: float) -> Motion:
     """Push the door out of the hand's way to `x` over the plank, if it stands there."""
     lowest, highest = hand_range(state, x)
-    if lowest - ASIDE <= x <= highest + ASIDE:
+    on_the_right = x > state.places.slider[0] - state.slider + DOOR_MIDDLE
+    if x >= lowest - ASIDE if on_the_right else x <= highest + ASIDE:
         return state
-    edge = state.places.slider[0] + DOOR_MIDDLE - state.slider
-    return (yield from move_slider(state, 1.0 if x > edge else -1.0, 12))
+    return (yield from move_slider(state, 1.0 if on_the_right else -1.0, 12))
 
 
 def hand_range(state: State, x: float) -> Tuple[float, float]:
@@ -162,7 +164,8 @@ def place_in_slider(state: State) -> Motion:
     """Put the held block on the part of the plank that the door leaves open."""
     left = hand_range(state, state.places.plank[0] - 0.2)
     right = hand_range(state, state.places.plank[0] + 0.2)
-    x = np.mean(left if left[1] - left[0] > right[1] - right[0] else right)
+    lowest, highest = left if left[1] - left[0] > right[1] - right[0] else right
+    x = _freest(state, [(lowest + highest) / 2, lowest, highest], PLANK)
     state = yield from _carry(state, np.array([x, 0.085]), PLANK, 0.465)
     return (yield from _release(state))
 
@@ -227,11 +230,14 @@ def _release(state: State) -> Motion:
 
 def _free_drawer_place(state: State) -> np.ndarray:
     """The place in the opened drawer that is farthest from blocks in it, [2]."""
-    middle = state.places.drawer[0]
-    depth = -0.17 - state.drawer / 2
-    inside = [block.position[0] for block in state.blocks.values() if block.position[2] < 0.42]
-    choices = middle + np.array([0.0, -0.08, 0.08])
-    return np.array([max(choices, key=lambda x: min([abs(x - other) for other in inside], default=1.0)), depth])
+    middle = float(state.places.drawer[0])
+    return np.array([_freest(state, [middle, middle - 0.08, middle + 0.08], DRAWER), -0.17 - state.drawer / 2])
+
+
+def _freest(state: State, choices: List[float], link: str) -> float:
+    """The x among `choices` that is farthest from the blocks on `link`; the first one if all have room."""
+    there = [block.position[0] for block in state.blocks.values() if block.rests_on == link]
+    return max(choices, key=lambda x: min([abs(x - other) for other in there] + [ROOM]))
 
 
 def _free_table_place(state: State) -> np.ndarray:
