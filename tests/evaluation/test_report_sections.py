@@ -105,7 +105,7 @@ def test_chains_are_ranked_by_average_length_and_name_the_subtasks_that_end_them
     # lengths 2, 1, 5 against 3, 2, 2
     assert [(row["name"], row["value"]) for row in split["rows"]] == [("mine", "2.67"), ("other", "2.33")]
     assert [cell["rate"].rstrip("\u00a0%") for cell in split["rows"][0]["cells"]] == ["100", "67", "33", "33", "33"]
-    assert [row["name"] for row in section["published"]] == ["GR-1"]
+    assert [row["name"] for row in split["published"]] == ["GR-1"]
     assert [(row["name"], row["failures"], row["tries"]) for row in subtasks(data)] == [
         ("lift", "2", "3"),
         ("open", "0", "3"),

@@ -24,13 +24,13 @@ def chains(data: ReportData, colour: dict[str, int]) -> Cells | None:
         title, description = split_title(data, name)
         if rows:
             rows.sort(key=lambda row: -row["mean"])
-            splits.append({"title": title, "description": description, "rows": rows})
+            published = [] if splits else others.average_lengths(data.published, data.levels)
+            splits.append({"title": title, "description": description, "rows": rows, "published": published})
     return {
         "columns": [f"≥ {k}" for k in range(1, data.levels + 1)],
         "levels": data.levels,
         "axis": [Tick(100 * k / data.levels, str(k)) for k in range(data.levels + 1)],
         "splits": splits,
-        "published": others.average_lengths(data.published, data.levels),
         "subtasks": subtasks(data),
     }
 

@@ -35,7 +35,7 @@ def render_leaderboard(
             benchmark=logs[0].identity.benchmark,
             protocol=logs[0].identity.protocol_hash,
             policies=len(logs),
-            boards=[_board(board, levels, titles or {}, published) for board in boards],
+            boards=[_board(board, levels, titles or {}, () if i else published) for i, board in enumerate(boards)],
             published=others.table(published),
             command=command,
             logs=logs,
