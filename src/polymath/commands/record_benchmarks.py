@@ -76,17 +76,23 @@ def calvin(settings: Settings, native: Path | None = None, picture_every: int = 
     _record("calvin", settings, {"picture_every": str(picture_every)}, own_layout)
 
 
-def libero(settings: Settings) -> None:
+def libero(settings: Settings, native: Path | None = None, pictures: str = "turned") -> None:
     """Demonstrations of LIBERO's tasks by scripted experts.
 
-    These are own demonstrations, not LIBERO's human ones. No start state is one of the official evaluation's.
+    These are own demonstrations, not LIBERO's human ones. The starts are drawn from the regions of the task's own BDDL
+    file; none is one of the official initial states.
 
-    Example: polymath record libero --tasks libero_object --episodes 2 --out episodes
+    Example: polymath record libero --tasks libero_object --splits seen --episodes 2 --out episodes
 
     Args:
         settings: What to record.
+        native: Also write LIBERO's own layout, one HDF5 file a task, into this new directory.
+        pictures: turned, as the converted data sets and all evaluations have them, or raw, as robosuite renders them.
     """
-    _record("libero", settings)
+    from polymath.benchmarks.libero.native import LiberoWriter
+
+    own_layout = None if native is None else partial(LiberoWriter, native, pictures == "turned")
+    _record("libero", settings, {"pictures": pictures}, own_layout)
 
 
 def bridge(settings: Settings) -> None:

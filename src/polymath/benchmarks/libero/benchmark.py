@@ -37,6 +37,10 @@ SPLITS = {
 }
 
 
+DEMONSTRABLE = ("libero_spatial", "libero_object")
+"""Suites whose tasks have a scripted expert."""
+
+
 def worker_command(name: str, suites: tuple[str, ...], plan: Plan) -> WorkerCommand:
     """How a worker of a complete plan is started. Raises ConfigError for an unknown orientation of the pictures."""
     pictures = plan.options["pictures"]
@@ -55,6 +59,7 @@ def _benchmark(name: str, suites: tuple[str, ...], splits: dict[str, tuple[str, 
         tasks=tuple(task for suite in suites for task in TASKS[suite]),
         groups={suite: tuple(TASKS[suite]) for suite in suites},
         splits=splits,
+        demonstrable=tuple(task for suite in suites if suite in DEMONSTRABLE for task in TASKS[suite]),
         seeds=range(INITIAL_STATES),
         seeds_per_block=INITIAL_STATES,
         standard_splits=("seen",),

@@ -6,8 +6,9 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
-from polymath_worker import Observation, Outcome
+from polymath_worker import Demonstration, Observation, Outcome
 
+from .experts_demonstrate import demonstrate
 from .pictures import make_renderer
 from .stage import Stage
 from .suites import find_problem
@@ -79,6 +80,10 @@ class Libero:
         """Begin at a demonstration's own start, see `Stage.start_at`."""
         self.enter(task, "seen").start_at(initial)
         return self.observe()
+
+    def demonstrate(self, task: str, split: str, seed: int, noise: float) -> Demonstration:
+        """An episode of the scripted expert, see `experts_demonstrate`."""
+        return demonstrate(self.enter(task, split), self.pictures, seed, noise)
 
     def enter(self, task: str, split: str) -> Stage:
         """The slot's environment of that task, with no episode begun."""

@@ -42,6 +42,7 @@ class Stage:
         self._samplers = list(self.domain.object_property_initializers)
         self._draws = [(self._seeded(PLACEMENT_SEED), 2)]
         self._fixtures = [self.model.body(body.root_body).id for body in self.domain.fixtures_dict.values()]
+        self._forget_where_fixtures_were_built()
 
     def start(self, index: int) -> None:
         """Begin at official initial state `index`. Raises ValueError if there is no such state."""
@@ -131,6 +132,16 @@ class Stage:
         domain.sim.forward()
         domain.visualize(vis_settings={name: False for name in domain._visualizations})
         domain._get_observations(force_update=True)
+
+    def _forget_where_fixtures_were_built(self) -> None:
+        """Give the fixtures the poses of their files, which a model built anew has.
+
+        What lies on them is drawn relative to where they are before, and building the environment already moved them.
+        """
+        for body, fixture in zip(self._fixtures, self.domain.fixtures_dict.values()):
+            for name, attribute, unmoved in (("body_pos", "pos", "0 0 0"), ("body_quat", "quat", "1 0 0 0")):
+                text = fixture.get_obj().attrib.get(attribute, unmoved)
+                self._pristine[name][body] = np.array(text.split(), np.float64)
 
     def _observe_only_what_is_needed(self) -> None:
         from robosuite.utils.observables import Observable, sensor
