@@ -12,6 +12,7 @@ POSITION_UNIT, ROTATION_UNIT = 0.05, 0.5  # metres and radians of an action of 1
 POSITION_GAIN, ROTATION_GAIN = 1.7, 1.5
 OPEN, CLOSE = -1.0, 1.0
 CLEARANCE = 0.025  # between a carried object and what it passes over
+INTO = 0.03  # how far the lower end of an object is below a container's rim when it is let go
 SLOPE, STEEP = 1.5, 3.0  # metres up for a metre to go, on the way down to put an object down and to take it
 CLOSING_STEPS, RELEASE_STEPS = 4, 2
 ARRIVED = 0.006
@@ -28,7 +29,7 @@ class PickAndPlace:
         self._phase, self._since = "reach", 0
         self._grasp: Optional[Tuple[np.ndarray, float]] = None  # the grip site in the object's frame, and the yaw
         self._held = np.zeros(3)  # from the grip site to the object
-        self._started = np.zeros(3)
+        self._started, self._yaw = np.zeros(3), 0.0  # where and how the object was taken
 
     def finished(self) -> bool:
         return self._phase == "released" and self._since >= RELEASE_STEPS and self._scene.holds(self._predicate)
@@ -57,14 +58,13 @@ class PickAndPlace:
         return self._move(position + np.array([0, 0, lift]), turn, OPEN)
 
     def _close(self) -> np.ndarray:
-        position, yaw = self._grasp_now() if self._since == 1 else (self._started, self._yaw)
         if self._since == 1:
-            self._started, self._yaw = position, yaw
+            self._started, self._yaw = self._grasp_now()
         if self._since > CLOSING_STEPS and (self._scene.closing_speed() < 0.01 or self._since > 12):
             self._held = self._scene.pose(self._object)[0] - self._scene.hand()[0]
             return self._enter("carry")
         _, rotation = self._scene.hand()
-        return self._move(position, rotation_vector(downward(yaw) @ rotation.T), CLOSE)
+        return self._move(self._started, rotation_vector(downward(self._yaw) @ rotation.T), CLOSE)
 
     def _carry(self) -> np.ndarray:
         hand, rotation = self._scene.hand()
@@ -133,9 +133,7 @@ class PickAndPlace:
             parent = self._scene.parent(self._destination)
             if self._predicate[0] == "in" and parent in self._scene.objects:
                 rim = extent(self._scene.points(parent))[1][2]
-                return center[:2] - held[:2], max(
-                    rim - 0.03 + below, rim + PALM + 0.015
-                ) if below < 0.1 else rim - 0.03 + below
+                return center[:2] - held[:2], max(rim - INTO + below, rim + PALM + 0.015)
             return center[:2] - held[:2], center[2] + half[2] + below + 0.005
         center, _ = self._scene.pose(self._destination)
         points = self._scene.points(self._destination)

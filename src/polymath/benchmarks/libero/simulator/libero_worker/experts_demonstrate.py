@@ -29,9 +29,9 @@ def demonstrate(stage: Any, pictures: Pictures, seed: int, noise: float) -> Demo
     states: List[np.ndarray] = []
     actions: List[np.ndarray] = []
     extras: Dict[str, List[np.ndarray]] = {name: [] for name in EXTRAS}
-    while not expert.finished and len(actions) < LONGEST:
+    while len(actions) < LONGEST:
         action = expert.act().astype(np.float32)
-        if expert.finished:
+        if expert.finished and frames:
             break
         frames.append(pictures())
         states.append(stage.state)
