@@ -102,13 +102,13 @@ def test_a_score_and_measures_are_read_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": "widowx"}, "drives robot 'widowx', but benchmark calvin has 'panda-calvin'"),
-        ({"action_names": ("dx",) * 7}, r"action_names \('dx', .*, but benchmark calvin has \('dx', 'dy'"),
-        ({"gripper_dims": (5,)}, r"gripper_dims \(5,\)"),
-        ({"control_hz": 10.0}, r"control_hz 10.0 of robot panda-calvin, but benchmark calvin has 30.0"),
-        ({"conventions": replace(CALVIN.conventions, gripper="0 closed 1 open")}, "gripper '0 closed 1 open'"),
-        ({"conventions": replace(CALVIN.conventions, frame="tool")}, "conventions.frame 'tool'"),
-        ({"conventions": None, "action_space": "joints"}, "action_space 'joints'"),
+        ({"name": "widowx"}, "ours drives robot 'widowx', but benchmark calvin has 'panda-calvin'"),
+        ({"action_names": ("dx",) * 7}, r"action_names of robot .* is \('dx', .*"),
+        ({"gripper_dims": (5,)}, r"gripper_dims of robot panda-calvin is \(5,\)"),
+        ({"control_hz": 10.0}, "control_hz of robot panda-calvin is 10.0, but benchmark calvin has 30.0"),
+        ({"conventions": replace(CALVIN.conventions, gripper="0 closed 1 open")}, "gripper of .* is '0 closed 1 open'"),
+        ({"conventions": replace(CALVIN.conventions, frame="tool")}, "conventions.frame of .* is 'tool'"),
+        ({"conventions": None, "action_space": "joints"}, "action_space of .* is 'joints'"),
     ],
 )  # fmt: skip
 def test_a_policy_of_another_convention_is_refused(change, message) -> None:

@@ -1,6 +1,7 @@
 """`polymath eval`."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -8,6 +9,7 @@ from tyro.conf import Positional
 
 from polymath.commands.again import command_line
 from polymath.commands.output import percent, percent_range, print_json, print_table
+from polymath.commands.replay import replay_demonstrations
 from polymath.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 
 def evaluate(
     benchmark: Positional[str],
-    policy: str,
+    policy: str | None = None,
+    replay: str | None = None,
     out: Path | None = None,
     name: str | None = None,
     tasks: tuple[str, ...] = (),
@@ -36,17 +39,21 @@ def evaluate(
     python: Path | None = None,
     workers: int = os.cpu_count() or 1,
     json: bool = False,
-) -> None:
+) -> int:
     """Success rates on a benchmark, with Wilson 95 % intervals; run again, it continues where it stopped.
 
     metaworld is the embedded simulator: splits seen, novel_objects and novel_environments; renderers ray (the usual
     one), egl and osmesa. Other packages add benchmarks and policies through entry points.
+
+    With --replay it is a self-test instead: recorded demonstrations take the very path of a policy's actions, and must
+    succeed again, on the states and pictures of the recording. Ends with status 1 if they do not.
 
     Example: polymath eval metaworld --policy run --tasks reach-left --splits seen --episodes 2
 
     Args:
         benchmark: The name of a benchmark; an unknown one lists what there is.
         policy: A run directory, or the name of a registered policy, of which `random` is always there.
+        replay: Demonstrations, as `polymath train --data` names them; with --policy RUN they go through its transforms.
         out: Where results.json, report.html, episodes/ and videos/ are written; RUN/evaluation if left out.
         name: The policy's name in the results; that of the run directory if left out.
         tasks: Names of tasks; all of them if left out.
@@ -86,7 +93,9 @@ def evaluate(
     if opponent is not None and probe:
         raise ConfigError("--until-separated-from: tests one policy; evaluate probes by themselves")
     chosen = find_benchmark(benchmark)
-    if out is None and not Path(policy).is_dir():
+    if policy is None and replay is None:
+        raise ConfigError("--policy: name a run directory or a registered policy, or demonstrations with --replay")
+    if replay is None and out is None and not Path(str(policy)).is_dir():
         raise ConfigError(f"--policy {policy}: no such run directory; a policy without one needs --out")
     plan = Plan(
         tasks=tasks,
@@ -99,6 +108,10 @@ def evaluate(
         workers=workers,
         python="" if python is None else str(python),
     )
+    if replay is not None:
+        plan = replace(plan, episodes=episodes or 0, execute=execute or 0)
+        return replay_demonstrations(chosen, plan, replay, policy, decode == "tokens", allow_mixed_renderers, json)
+    assert policy is not None
     chosen.complete(plan)  # mistakes are named before the weights are read
     decoding = None if decode is None and temperature == 0 else Decoding(decode or "head", temperature)
     candidate = find_candidate(policy, chosen, name, int8, decoding)
@@ -121,6 +134,7 @@ def evaluate(
         if verdict := read_verdict(out / "episodes" / f"{candidate.name}.jsonl"):
             print(describe(verdict, candidate.name))
         print(f"{out / 'results.json'}\n{page}")
+    return 0
 
 
 def _positive(episodes: int | None, usual: int) -> int:

@@ -1,7 +1,7 @@
 """What every reader offers: pairs or episodes by index, the small fields at once and the pictures on demand."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -68,6 +68,15 @@ def episode_name(source: EpisodeSet, episode: int) -> str:
     """
     name = getattr(source, "episode_name", None)
     return name(episode) if name is not None else f"episode {episode}"
+
+
+def episode_metadata(source: EpisodeSet, episode: int) -> dict[str, Any]:
+    """What the recorder noted of the episode: task, split and seed of a simulator, noise, renderer.
+
+    A reader of a format that keeps it has a method `metadata`; elsewhere it is empty.
+    """
+    metadata = getattr(source, "metadata", None)
+    return dict(metadata(episode)) if metadata is not None else {}
 
 
 def row_name(source: PairSet | InterleavedSet, row: int) -> str:

@@ -57,15 +57,16 @@ class Candidate:
                 f"(layout.stride), but execute is {plan.execute}; choose --execute {self.execute}"
             )
         if self.embodiment is not None:
-            _check_robot(self.name, self.embodiment, benchmark)
+            check_robot(f"policy {self.name}", self.embodiment, benchmark)
         return replace(plan, image_size=plan.image_size or self.image_size, cameras=plan.cameras or self.cameras)
 
 
-def _check_robot(policy: str, trained: Embodiment, benchmark: Benchmark) -> None:
+def check_robot(owner: str, trained: Embodiment, benchmark: Benchmark) -> None:
+    """Raise ConfigError, with both sides, unless `owner`'s robot is the benchmark's and its numbers mean the same."""
     robot = benchmark.embodiment
     if trained.name != robot.name:
         raise ConfigError(
-            f"policy {policy} drives robot {trained.name!r}, but benchmark {benchmark.name} has {robot.name!r}; "
+            f"{owner} drives robot {trained.name!r}, but benchmark {benchmark.name} has {robot.name!r}; "
             "evaluate it on a benchmark of its own robot"
         )
     checked = ["state_names", "action_names", "gripper_dims", "control_hz"]
@@ -77,8 +78,8 @@ def _check_robot(policy: str, trained: Embodiment, benchmark: Benchmark) -> None
         theirs, ours = (attrgetter(name)(each) for each in (trained, robot))
         if theirs != ours:
             raise ConfigError(
-                f"policy {policy}: was trained with {name} {theirs!r} of robot {robot.name}, but benchmark "
-                f"{benchmark.name} has {ours!r}; train on demonstrations of this convention"
+                f"{owner}: {name} of robot {robot.name} is {theirs!r}, but benchmark {benchmark.name} has {ours!r}; "
+                "use demonstrations of this convention"
             )
 
 

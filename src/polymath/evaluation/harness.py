@@ -10,6 +10,8 @@ import contextlib
 import importlib.util
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,14 +57,9 @@ def run_benchmark(
         )
     plan = benchmark.complete(candidate.completed(plan, benchmark))
     keys = benchmark.episode_keys(plan)
-    _check_simulator(benchmark, plan)
     if Path(out).exists() and not Path(out).is_dir():
         raise ConfigError(f"{out}: is a file; name a directory for the results")
-    command = benchmark.worker(replace(plan, python=benchmark.interpreter(plan)))
-    if not isinstance(command, WorkerCommand):
-        raise ConfigError(f"benchmark {benchmark.name}: worker gave a {type(command).__name__}, not a WorkerCommand")
-    with WorkerPool(command, plan.workers) as pool:
-        _check_hello(benchmark, plan, pool.hello)
+    with start_workers(benchmark, plan) as pool:
         if candidate.trained_on not in (None, pool.hello.renderer) and not allow_mixed_renderers:
             raise ConfigError(
                 f"policy {candidate.name}: trained on pictures of {candidate.trained_on!r}, but this evaluation "
@@ -92,6 +89,21 @@ def run_benchmark(
         episodes = course.counted
     entries = summarise(log.identity, episodes, benchmark.levels)
     return update_results(Path(out) / "results.json", entries, allow_mixed_renderers)
+
+
+@contextmanager
+def start_workers(benchmark: Benchmark, plan: Plan) -> Iterator[WorkerPool]:
+    """The simulators of a complete plan, checked to be what it says.
+
+    Raises ConfigError if they are not, or if the simulator is not installed, WorkerError if they do not start.
+    """
+    _check_simulator(benchmark, plan)
+    command = benchmark.worker(replace(plan, python=benchmark.interpreter(plan)))
+    if not isinstance(command, WorkerCommand):
+        raise ConfigError(f"benchmark {benchmark.name}: worker gave a {type(command).__name__}, not a WorkerCommand")
+    with WorkerPool(command, plan.workers) as pool:
+        _check_hello(benchmark, plan, pool.hello)
+        yield pool
 
 
 def _identity(benchmark: Benchmark, candidate: Candidate, plan: Plan, hello: Hello) -> Identity:

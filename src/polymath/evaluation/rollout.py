@@ -82,12 +82,14 @@ def run_episodes(
     on_episode: OnEpisode,
     record: Callable[[EpisodeKey], bool] = lambda key: False,
     action_dim: int | None = None,
+    initial: Callable[[EpisodeKey], Float[np.ndarray, " n"] | None] = lambda key: None,
 ) -> None:
     """Run every episode of `keys`, calling `on_episode(result, frames)` as each ends.
 
     The first `execute` actions of each chunk are executed before the policy is asked again. `frames` are those of the
-    first camera at every control step where `record(key)`, else those that the policy saw (see `Film`). An episode that
-    was under way in a worker that failed begins again, in a new session.
+    first camera at every control step where `record(key)`, else those that the policy saw (see `Film`). An episode
+    begins where its seed puts it, or at `initial(key)`; one that was under way in a worker that failed begins again, in
+    a new session.
     Raises PolymathError if the policy's answer is no action chunk, has fewer than `execute` actions or another width
     than `action_dim`, or is not finite; WorkerError if a worker fails too often.
     """
@@ -100,7 +102,7 @@ def run_episodes(
             while queue and idle:
                 key, place = queue.popleft(), idle.pop()
                 running[place] = _Running(key, time.monotonic(), policy.open(key))
-                pool.reset(place, *key, record=record(key))
+                pool.reset(place, *key, record=record(key), initial=initial(key))
             for place, state in pool.receive():
                 if isinstance(state, Lost):
                     waiting.pop(place, None)

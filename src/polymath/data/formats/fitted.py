@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 
 from polymath.data.files.images import fit
 from polymath.data.formats.memory import check_vectors
-from polymath.data.interface import EpisodeSet, episode_name
+from polymath.data.interface import EpisodeSet, episode_metadata, episode_name
 from polymath.data.robots.embodiments import check
 from polymath.errors import DataError
 from polymath.types import Embodiment
@@ -55,6 +55,9 @@ class FittedEpisodes:
 
     def task(self, episode: int) -> str:
         return self.source.task(episode)
+
+    def metadata(self, episode: int) -> dict[str, Any]:
+        return episode_metadata(self.source, episode)
 
     def states(self, episode: int) -> Float[np.ndarray, "T state_dim"]:
         where = f"{self.name}: {self.episode_name(episode)}, states"

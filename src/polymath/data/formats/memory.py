@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -30,6 +31,9 @@ class MemoryEpisodes:
 
     def task(self, episode: int) -> str:
         return self.episodes[episode].task
+
+    def metadata(self, episode: int) -> dict[str, Any]:
+        return dict(self.episodes[episode].metadata)
 
     def states(self, episode: int) -> Float[np.ndarray, "T state_dim"]:
         return self.episodes[episode].states

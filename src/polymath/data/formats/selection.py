@@ -16,7 +16,7 @@ from jaxtyping import Float, UInt8
 
 from polymath.data.files.quarantine import OnBad
 from polymath.data.formats.episode_choice import EpisodeChoice
-from polymath.data.interface import EpisodeSet, episode_name
+from polymath.data.interface import EpisodeSet, episode_metadata, episode_name
 from polymath.data.robots.cameras import listed, with_cameras
 from polymath.data.robots.embodiments import ROBOT_SLOTS, robot_named
 from polymath.errors import ConfigError, DataError
@@ -69,6 +69,9 @@ class SelectedEpisodes:
 
     def task(self, episode: int) -> str:
         return self._source.task(self._rows[episode])
+
+    def metadata(self, episode: int) -> dict[str, Any]:
+        return episode_metadata(self._source, self._rows[episode])
 
     def states(self, episode: int) -> Float[np.ndarray, "T state_dim"]:
         return self._source.states(self._rows[episode])
