@@ -20,7 +20,7 @@ from polymath.evaluation.candidate import check_robot
 from polymath.evaluation.harness import start_workers
 from polymath.evaluation.replay.demonstrations import Recorded, replayable
 from polymath.evaluation.replay.matches import CameraMatch, StateMatch, match_cameras, match_states
-from polymath.evaluation.replay.policy import ReplayPolicy, ReplaySession, through, unchanged
+from polymath.evaluation.replay.policy import ReplayPolicy, ReplaySession, through
 from polymath.evaluation.rollout import EpisodeResult, run_episodes
 from polymath.evaluation.statistics import Rate
 from polymath.progress import progress_bar
@@ -57,25 +57,17 @@ def replay(
     tokens: bool = False,
     allow_mixed_renderers: bool = False,
 ) -> Replay:
-    """Play the demonstrations of the plan's tasks and splits again; `plan.episodes` 0 for all of them,
-    `plan.execute` 0 for the usual number of actions.
+    """Play the demonstrations of the plan's tasks and splits again.
 
-    With `run` the actions go through its normalisation and back, with `tokens` through its action tokens too, and what
-    the simulator shows must be what the run takes. Raises ConfigError, with both sides, for demonstrations of another
-    robot or renderer (unless `allow_mixed_renderers`), DataError if none can be replayed, WorkerError if a simulator
-    fails.
+    `plan.episodes` bounds those of each task and split, 0 for all; `plan.execute` 0 stands for the usual number. With
+    `run` the actions go through its normalisation and back, with `tokens` through its action tokens too, and what the
+    simulator shows must be what the run takes. Raises ConfigError, with both sides, for demonstrations of another robot
+    or renderer (unless `allow_mixed_renderers`), DataError if none can be replayed, WorkerError if a simulator fails.
     """
     check_robot(f"set {demonstrations.name}", demonstrations.embodiment, benchmark)
     if run is not None:
         check_robot(f"run {run.path}", run.embodiment, benchmark)
-        layout = run.recipe.layout
-        usual = layout.stride if layout.window > 1 else Plan().execute
-        plan = replace(plan, execute=plan.execute or usual)
-        if plan.execute > layout.chunk_length:
-            raise ConfigError(
-                f"--execute {plan.execute}: the run's chunks hold {layout.chunk_length} actions"
-            )
-    plan = replace(plan, execute=plan.execute or Plan().execute)
+    plan = replace(plan, execute=_execute(plan.execute, run))
     recorded, left_out = replayable(demonstrations, benchmark, plan)
     cameras = demonstrations.embodiment.cameras if run is None else run.embodiment.cameras
     size = len(next(iter(recorded[0].pictures.values()))) if run is None else run.recipe.layout.image_size
@@ -89,7 +81,7 @@ def replay(
             episodes=1,
         )
     )
-    policy = _policy(recorded, benchmark, complete, run, tokens)
+    policy = _policy(recorded, benchmark, plan.execute, run, tokens)
     results: list[EpisodeResult] = []
     initial = {each.key: each.initial for each in recorded}
     with start_workers(benchmark, complete) as pool, progress_bar(f"{benchmark.name} · replay", len(recorded)) as bar:
@@ -108,13 +100,29 @@ def replay(
     return _judged(tasks, left_out, sessions, benchmark)
 
 
-def _policy(recorded: list[Recorded], benchmark: Benchmark, plan: Plan, run: Run | None, tokens: bool) -> ReplayPolicy:
+def _execute(chosen: int, run: Run | None) -> int:
+    """Actions executed at a time: of a run that remembers, its stride is usual. ConfigError beyond its chunks."""
     if run is None:
-        return ReplayPolicy(recorded, benchmark.embodiment, plan.execute)
+        return chosen or Plan().execute
+    layout = run.recipe.layout
+    if chosen > layout.chunk_length:
+        raise ConfigError(f"--execute {chosen}: the chunks of run {run.path} hold {layout.chunk_length} actions")
+    return chosen or (layout.stride if layout.window > 1 else Plan().execute)
+
+
+def _policy(
+    recorded: list[Recorded], benchmark: Benchmark, execute: int, run: Run | None, tokens: bool
+) -> ReplayPolicy:
+    if run is None:
+        return ReplayPolicy(recorded, benchmark.embodiment, execute)
     transform = run.transform
-    chunk_length = run.recipe.layout.chunk_length
-    convert = through(transform, tokens) if run is not None else unchanged
-    return ReplayPolicy(recorded, benchmark.embodiment, chunk_length, convert, lambda seen: transform.prompt([seen]))
+    return ReplayPolicy(
+        recorded,
+        benchmark.embodiment,
+        run.recipe.layout.chunk_length,
+        through(transform, tokens),
+        lambda seen: transform.prompt([seen]),
+    )
 
 
 def _check_renderer(recorded: list[Recorded], hello: Hello) -> None:
