@@ -205,6 +205,10 @@ def _complete(benchmark: Benchmark, plan: Plan, noise: float) -> Plan:
             f"episodes {plan.episodes}, seed {plan.seed}: choose 1 to {SEEDS_PER_RECORDING // ATTEMPTS} episodes for "
             "each task and split, and a seed of at least 0"
         )
+    if not usual.image_size:
+        raise ConfigError(
+            f"image_size 0: the cameras of {benchmark.name} differ in size; choose one for all, such as 64"
+        )
     return replace(usual, episodes=plan.episodes, seed=plan.seed, slots=1)
 
 

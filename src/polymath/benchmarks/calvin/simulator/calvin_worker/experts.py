@@ -8,6 +8,7 @@ import numpy as np
 from . import blocks, furniture
 from .motion import Motion
 from .scene_state import COLOURS, TABLE, State
+from .tasks import before_drawer, lying
 
 TURN = 1.7
 """Radians of a rotation; the oracle asks for more than 60 degrees."""
@@ -15,10 +16,9 @@ Script = Callable[[State], Motion]
 
 
 def push_free_block(state: State) -> Motion:
-    """push_into_drawer names no colour: the block on the table."""
-    on_table = [colour for colour, block in state.blocks.items() if block.touches == {TABLE}]
-    nearest = min(on_table or state.blocks, key=lambda colour: state.blocks[colour].position[1])
-    return blocks.push_into_drawer(state, nearest)
+    """push_into_drawer names no colour: of the blocks before the drawer the one nearest to the edge."""
+    choices = before_drawer(state) or lying(state, TABLE) or list(state.blocks)
+    return blocks.push_into_drawer(state, min(choices, key=lambda colour: state.blocks[colour].position[1]))
 
 
 def _scripts() -> Dict[str, Script]:

@@ -40,7 +40,7 @@ def possible(state: State, task: str) -> bool:
         "turn_on_led": not state.led,
         "turn_off_led": state.led,
         "unstack_block": bool(stacked(state)),
-        "push_into_drawer": state.drawer > DRAWER_OPEN and bool(lying(state, TABLE)),
+        "push_into_drawer": state.drawer > DRAWER_OPEN and bool(before_drawer(state)),
     }[task]
 
 
@@ -84,6 +84,12 @@ def stacked(state: State) -> List[str]:
 def lying(state: State, link: str) -> List[str]:
     """Blocks that touch that link and nothing else."""
     return [colour for colour, block in state.blocks.items() if block.touches == {link}]
+
+
+def before_drawer(state: State) -> List[str]:
+    """Blocks on the table that fall into the open drawer when they are pushed over the edge."""
+    middle = state.places.drawer[0]
+    return [colour for colour in lying(state, TABLE) if abs(state.blocks[colour].position[0] - middle) < 0.15]
 
 
 def _any_lift(state: State, colour: str, random: np.random.Generator, on_table: bool) -> Optional[str]:
