@@ -154,6 +154,33 @@ def test_tokenizer_errors_come_through_the_command(tmp_path: Path, capsys: pytes
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--native", "out"], "--native out: is --out as well"),
+        (["--picture-every", "0"], "--picture-every 0: choose at least 1"),
+        (["--image-size", "0"], "image_size 0: the cameras of calvin differ in size"),
+        (["--tasks", "chain"], "task 'chain': no scripted expert"),
+        (["--splits", "E"], "split 'E': no such split"),
+        (["--cameras", "rgb_static", "rgb_static"], "names one twice"),
+    ],
+)
+def test_a_recording_that_cannot_be_is_one_line(
+    options: list[str],
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("POLYMATH_CALVIN_PYTHON", sys.executable)
+    assert main(["record", "calvin", "--out", "out", *options]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_recording_and_looking_at_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, sheet = tmp_path / "episodes", tmp_path / "sheet.png"
     record = ["record", "metaworld", "--tasks", "reach-left", "--episodes", "1", "--workers", "1", "--out", str(out)]

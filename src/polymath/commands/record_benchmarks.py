@@ -72,6 +72,8 @@ def calvin(settings: Settings, native: Path | None = None, picture_every: int = 
 
     if picture_every < 1:
         raise ConfigError(f"--picture-every {picture_every}: choose at least 1")
+    if native is not None and native.absolute() == settings.out.absolute():
+        raise ConfigError(f"--native {native}: is --out as well; each layout needs a directory of its own")
     own_layout = None if native is None else partial(CalvinWriter, native)
     _record("calvin", settings, {"picture_every": str(picture_every)}, own_layout)
 
