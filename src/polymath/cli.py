@@ -13,7 +13,7 @@ from tyro.extras import SubcommandApp
 
 import polymath
 from polymath import extras
-from polymath.commands import compare, data, demo, evaluate, models, plan, record, runs, setup, tokenizer
+from polymath.commands import compare, data, demo, evaluate, models, openloop, plan, record, runs, setup, tokenizer
 from polymath.commands.output import print_json
 from polymath.errors import PolymathError
 from polymath.interrupts import remembered_interrupts
@@ -27,6 +27,9 @@ RESUME_HINT = (
     "they were, the other verbs start from the beginning."
 )
 
+JOINED = {("eval", "openloop"): ["eval-openloop"], ("eval", "real"): ["eval-real"]}
+"""`polymath eval` of what is no benchmark: verbs with options of their own, written as two words."""
+
 app = SubcommandApp()
 app.command(demo.demo)
 app.command(runs.presets)
@@ -39,6 +42,7 @@ app.command(data.app, name="data", help="What is in a data set.")
 app.command(runs.train)
 app.command(setup.setup)
 app.command(name="eval")(evaluate.evaluate)
+app.command(name="eval-openloop")(openloop.openloop)
 app.command(compare.compare)
 app.command(models.export)
 app.command(name="import")(models.import_)
@@ -74,7 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     SIGTERM, which schedulers send, is answered like Ctrl-C: what can be saved is saved.
     """
-    if list(sys.argv[1:] if arguments is None else arguments) == ["--version"]:
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    arguments = [*JOINED[tuple(arguments[:2])], *arguments[2:]] if tuple(arguments[:2]) in JOINED else arguments
+    if arguments == ["--version"]:
         print(f"polymath {polymath.__version__}")
         return 0
     try:

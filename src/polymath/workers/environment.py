@@ -56,6 +56,8 @@ def make_environment(setup: Setup, sources: Sequence[Path], python: str, tell: T
         _install(setup, interpreter, tell)
         _put_worker(interpreter)
         tell(f"polymath_worker: version {polymath_worker.VERSION} of the protocol")
+        if setup.finish is not None:
+            setup.finish(folder, tell)
         for module in setup.imports:
             _check_import(setup, interpreter, module)
         if setup.imports:

@@ -6,6 +6,7 @@ SETUP = Setup(
 )
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,8 @@ class Setup:
     checkouts   repositories that are installed after them, in this order
     imports     modules that must be importable afterwards, in the order in which they are tried
     aliases     further names under which `polymath setup` knows it
+    finish      what else is to be done, given the environment's folder and what tells the user of a step; done at
+                every run, before the imports are tried, so it should leave alone what is done
     """
 
     name: str
@@ -48,6 +51,7 @@ class Setup:
     checkouts: tuple[Checkout, ...] = ()
     imports: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    finish: Callable[[Path, Callable[[str], None]], None] | None = None
 
     @property
     def folder(self) -> Path:

@@ -75,13 +75,13 @@ def test_the_same_start_state_is_the_same_episode_whatever_was_played_before(poo
 
 
 def test_the_expert_stacks_the_cube_and_its_demonstration_can_be_replayed(pool: WorkerPool) -> None:
-    pool.demonstrate(PLACE, "widowx_stack_cube", "train", 3, 0.2)
+    pool.demonstrate(PLACE, "widowx_stack_cube", "visual_matching", 3, 0.2)
     [(_, demonstration)] = pool.receive_demonstrations()
     assert demonstration.success
     length = len(demonstration.actions)
     assert demonstration.states.shape == (length, 7)
     assert demonstration.images["image_0"].shape == (length, 64, 64, 3)
-    pool.reset(PLACE, "widowx_stack_cube", "train", 0, initial=demonstration.initial)
+    pool.reset(PLACE, "widowx_stack_cube", "visual_matching", 0, initial=demonstration.initial)
     [(_, first)] = pool.receive()
     np.testing.assert_array_equal(first.observation.state, demonstration.states[0])
     np.testing.assert_array_equal(first.observation.images["image_0"], demonstration.images["image_0"][0])

@@ -1,5 +1,6 @@
 """How the simulator's environment is made: `polymath setup bridge`, or `polymath setup simpler`."""
 
+from polymath.benchmarks.bridge.lavapipe import make_lavapipe
 from polymath.workers.setup import Checkout, Setup
 
 SETUP = Setup(
@@ -32,5 +33,7 @@ SETUP = Setup(
             install=False,  # its requirements name the OpenCV that needs a display; those above do not
         ),
     ),
-    imports=("sapien.core", "mani_skill2_real2sim"),
+    imports=("mani_skill2_real2sim",),  # SAPIEN's own waits for the worker, which knows where Vulkan is
+    aliases=("simpler",),
+    finish=make_lavapipe,
 )

@@ -12,7 +12,7 @@ from .expert import Expert
 from .tasks import EGGPLANT, START_STATES, TASKS
 
 EMBODIMENT = "widowx-bridge"
-OFFICIAL, TRAINING = "visual_matching", "train"
+SPLIT = "visual_matching"
 STORED_SIZE = 256
 """Pixels of a side to which BridgeData's pictures of 640 x 480 are squeezed in its published form."""
 
@@ -29,11 +29,9 @@ class Bridge:
         self._task, self._steps, self._solved_once = "", 0, False
 
     def reset(self, task_name: str, split: str, seed: int, /) -> Observation:
-        """Start state `seed` of the 24 official ones, or a drawn one of the split "train"."""
-        if split == TRAINING:
-            return self.reset_to(task_name, layouts.drawn(task_name, seed))
-        if split != OFFICIAL or not 0 <= seed < START_STATES:
-            raise ValueError(f"split {split!r}, seed {seed}: there are {OFFICIAL}, seeds 0 to 23, and {TRAINING}")
+        """Start state `seed` of the 24 official ones."""
+        if split != SPLIT or not 0 <= seed < START_STATES:
+            raise ValueError(f"split {split!r}, seed {seed}: there is {SPLIT}, with the start states 0 to 23")
         self._begin(task_name, {"obj_init_options": {"episode_id": seed}})
         return self.observe()
 
@@ -87,8 +85,14 @@ class Bridge:
         return conversions.state(gripper.p, gripper.q, environment.agent.robot.get_qpos()[-2:])
 
     def demonstrate(self, task: str, split: str, seed: int, noise: float, /) -> Demonstration:
-        """The expert's episode, until it has let go of the object and moved away, or until the horizon."""
-        observation = self.reset(task, split, seed)
+        """The expert's episode, until it has let go of the object and moved away, or until the horizon.
+
+        It begins at the layout that is drawn for the seed, never at an official start state.
+        """
+        if split != SPLIT:
+            raise ValueError(f"split {split!r}: there is {SPLIT}")
+        initial = layouts.drawn(task, seed)
+        observation = self.reset_to(task, initial)
         expert, random = Expert(self._environment(task), task), np.random.RandomState([seed, 1])
         images: Dict[str, List[np.ndarray]] = {camera: [] for camera in self._cameras}
         states, actions = [], []
@@ -107,7 +111,7 @@ class Bridge:
             images={camera: np.stack(pictures) for camera, pictures in images.items()},
             states=np.stack(states),
             actions=np.stack(actions),
-            initial=layouts.drawn(task, seed) if split == TRAINING else np.zeros(0),
+            initial=initial,
         )
 
     def _begin(self, task: str, options: Dict[str, Any]) -> None:

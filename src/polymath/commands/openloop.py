@@ -1,0 +1,69 @@
+"""`polymath eval openloop`."""
+
+from pathlib import Path
+
+from polymath.commands.output import print_json, print_table
+from polymath.errors import ConfigError
+
+
+def openloop(
+    policy: str,
+    data: str,
+    out: Path | None = None,
+    name: str | None = None,
+    episodes: int = 0,
+    execute: int = 1,
+    plots: int = 4,
+    int8: bool = False,
+    json: bool = False,
+) -> None:
+    """How close a policy's actions come to recorded episodes it was not trained on. No simulator is needed.
+
+    Writes OUT/openloop.json and OUT/openloop.html. A low error is no success rate.
+
+    Example: polymath eval openloop --policy run --data episodes
+
+    Args:
+        policy: A run directory, or the name of a registered policy.
+        data: Held-out episodes of the policy's robot, as for `polymath data inspect`.
+        out: Where the results are written; RUN/openloop if left out.
+        name: The policy's name in the results; that of the run directory if left out.
+        episodes: The first so many episodes; all of them if 0.
+        execute: Control steps from one question to the next, as in `polymath eval`.
+        plots: Episodes whose curves are drawn.
+        int8: Hold the policy's weights in 8 bits.
+        json: Print the results as JSON instead of the tables.
+    """
+    from polymath import config
+    from polymath.evaluation.openloop.evaluate import evaluate
+
+    for option, value in (("--episodes", episodes), ("--plots", plots)):
+        if value < 0:
+            raise ConfigError(f"{option} {value}: choose 0 or more")
+    if out is None and not Path(policy).is_dir():
+        raise ConfigError(f"--policy {policy}: no such run directory; a policy without one needs --out")
+    out = out or Path(policy) / "openloop"
+    result = evaluate(policy, data, out, name, episodes, execute, plots, int8)
+    if json:
+        print_json(config.to_dict(result))
+        return
+    print_table(
+        ["dimension", "unit", "MSE", "MAE", "relative"],
+        [
+            [each.name, each.unit, f"{each.mse:.3g}", f"{each.mae:.3g}", _ratio(each.relative)]
+            for each in result.dimensions
+        ],
+    )
+    for gripper in result.gripper:
+        print(
+            f"\n{gripper.name}: right in {gripper.accuracy:.1%} of the steps; always the more frequent would be "
+            f"{gripper.most_frequent:.1%}"
+        )
+    if result.relative is not None and result.interval is not None:
+        low, high = result.interval
+        print(f"\nrelative error of the motion {result.relative:.3f} (95 % {low:.3f} to {high:.3f})")
+    print(out / "openloop.html")
+
+
+def _ratio(value: float | None) -> str:
+    return "constant" if value is None else f"{value:.3f}"

@@ -1,0 +1,70 @@
+"""`polymath eval openloop` without its command line: policy and data by name, results as files."""
+
+import json
+from pathlib import Path
+
+from polymath import config
+from polymath.data.formats.opening import open_source
+from polymath.errors import ConfigError, DataError
+from polymath.evaluation.benchmark import Benchmark, Plan
+from polymath.evaluation.candidate import Candidate, find_candidate, of_run
+from polymath.evaluation.openloop.errors import OpenLoop, summarise
+from polymath.evaluation.openloop.measure import predictions
+from polymath.evaluation.openloop.page import write_page
+from polymath.files import atomic_write
+from polymath.types import Embodiment
+from polymath.workers.process import WorkerCommand
+
+
+def evaluate(
+    policy: str, data: str, out: Path, name: str | None, episodes: int, execute: int, plots: int, int8: bool = False
+) -> OpenLoop:
+    """Errors of the policy on the first `episodes` of the set (0: all); writes OUT/openloop.json and openloop.html.
+
+    Raises ConfigError if the policy drives another robot or there is no such policy, DataError for a set that holds no
+    episodes.
+    """
+    candidate = of_run(Path(policy), name, int8) if Path(policy).is_dir() else None
+    held_out = open_source(data, candidate.image_size or None if candidate else None)
+    robot = getattr(held_out, "embodiment", None)
+    if not isinstance(robot, Embodiment) or not len(held_out):
+        raise DataError(f"{data}: holds no episodes of a robot; name a set of episodes, not of pairs")
+    if candidate is None:
+        candidate = find_candidate(policy, _nothing_to_run(robot), name, int8)
+    _check_robot(candidate, robot, data)
+    count = min(episodes or len(held_out), len(held_out))
+    predicted = list(predictions(candidate.policy, held_out, range(count), execute))
+    result = summarise(predicted, robot, candidate.name, candidate.checkpoint, data, execute)
+    Path(out).mkdir(parents=True, exist_ok=True)
+    with atomic_write(Path(out) / "openloop.json") as temporary:
+        temporary.write_text(json.dumps(config.to_dict(result), indent=2, allow_nan=False) + "\n")
+    write_page(result, predicted[:plots], robot, Path(out) / "openloop.html")
+    return result
+
+
+def _check_robot(candidate: Candidate, robot: Embodiment, data: str) -> None:
+    ours = candidate.embodiment
+    if ours is not None and ours.name != robot.name:
+        raise ConfigError(f"policy {candidate.name} drives robot {ours.name!r}, but {data} is of {robot.name!r}")
+    missing = [camera for camera in candidate.cameras if camera not in robot.cameras]
+    if missing:
+        raise ConfigError(
+            f"policy {candidate.name} sees camera {missing[0]!r}, but {data} has {', '.join(robot.cameras)}; name a "
+            "set with the same views"
+        )
+
+
+def _nothing_to_run(robot: Embodiment) -> Benchmark:
+    """What a registered policy is made for: the robot of the recordings, without a simulator."""
+
+    def worker(plan: Plan) -> WorkerCommand:
+        raise ConfigError("openloop: recordings have no simulator; evaluate on a benchmark")
+
+    return Benchmark(
+        name="openloop",
+        embodiment=robot,
+        tasks=("recordings",),
+        splits={"held_out": ("Held out", "recorded episodes")},
+        seeds=range(1000),
+        worker=worker,
+    )

@@ -1,0 +1,95 @@
+"""Asks a policy about the steps of recorded episodes, as if it had led there itself."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from polymath.data.interface import EpisodeSet, episode_name
+from polymath.errors import ConfigError, PolymathError
+from polymath.evaluation.openloop.errors import Predicted
+from polymath.policy.session import BATCH, Acting, EpisodeKey, Policy, Turn, with_sessions
+from polymath.progress import progress_bar
+from polymath.types import ActionChunk, Observation
+
+SPLIT = "open-loop"
+AT_ONCE = 16
+"""Steps of an episode whose pictures are in memory."""
+
+
+def predictions(
+    policy: Policy | Acting, episodes: EpisodeSet, chosen: Sequence[int], execute: int = 1
+) -> Iterator[Predicted]:
+    """The policy's answers to every `execute`-th step of the chosen episodes, in their order.
+
+    Each episode is one session, which is told the recorded actions as those that were carried out, so a policy with a
+    history sees the one of the recording. Raises ConfigError for execute < 1, PolymathError for answers that are no
+    action chunks of the robot's width or not finite.
+    """
+    if execute < 1:
+        raise ConfigError(f"execute {execute}: choose at least 1, the steps from one answer to the next")
+    sessions = with_sessions(policy)
+    with progress_bar("open loop", len(chosen)) as bar:
+        for start in range(0, len(chosen), BATCH):
+            group = chosen[start : start + BATCH]
+            for predicted in _group(sessions, episodes, group, execute):
+                bar.advance()
+                yield predicted
+
+
+def _group(policy: Policy, episodes: EpisodeSet, group: Sequence[int], execute: int) -> list[Predicted]:
+    """Several episodes side by side, so that the policy answers in batches."""
+    actions = [np.asarray(episodes.actions(episode), np.float32) for episode in group]
+    open_sessions = [policy.open(EpisodeKey(episodes.task(episode), SPLIT, episode)) for episode in group]
+    pictures = [_observations(episodes, episode, execute) for episode in group]
+    chunks: list[list[np.ndarray]] = [[] for _ in group]
+    width = episodes.embodiment.action_dim
+    for step in range(0, max(len(each) for each in actions), execute):
+        running = [i for i in range(len(group)) if step < len(actions[i])]
+        turns = [
+            Turn(open_sessions[i], next(pictures[i]), actions[i][step - execute : step] if step else None)
+            for i in running
+        ]
+        answers = policy.answer(turns)
+        if len(answers) != len(turns):
+            raise PolymathError(f"policy {policy.name}: {len(answers)} action chunks for {len(turns)} turns")
+        for i, answer in zip(running, answers, strict=True):
+            chunks[i].append(_checked(policy.name, answer, width))
+    for session in open_sessions:
+        session.close()
+    return [
+        Predicted(
+            name=episode_name(episodes, episode),
+            instruction=episodes.instruction(episode),
+            actions=recorded,
+            steps=np.arange(0, len(recorded), execute),
+            chunks=_stacked(policy.name, answers),
+        )
+        for episode, recorded, answers in zip(group, actions, chunks, strict=True)
+    ]
+
+
+def _observations(episodes: EpisodeSet, episode: int, execute: int) -> Iterator[Observation]:
+    robot, states, instruction = episodes.embodiment, episodes.states(episode), episodes.instruction(episode)
+    steps = range(0, len(states), execute)
+    for start in range(0, len(steps), AT_ONCE):
+        block = steps[start : start + AT_ONCE]
+        for step, pictures in zip(block, episodes.frames(episode, block), strict=True):
+            images = dict(zip(robot.cameras, pictures, strict=True))
+            yield Observation(images, np.asarray(states[step], np.float32), instruction, robot.name)
+
+
+def _checked(name: str, answer: ActionChunk, width: int) -> Float[np.ndarray, "W A"]:
+    actions = np.asarray(answer.actions, np.float32) if isinstance(answer, ActionChunk) else None
+    if actions is None or actions.ndim != 2 or actions.shape[1] != width or not len(actions):
+        shape = type(answer).__name__ if actions is None else list(actions.shape)
+        raise PolymathError(f"policy {name}: answered with {shape}, not with a chunk of {width} numbers a control step")
+    if not np.isfinite(actions).all():
+        raise PolymathError(f"policy {name}: a NaN or infinite action; was the checkpoint written by a diverged run?")
+    return actions
+
+
+def _stacked(name: str, chunks: Sequence[Float[np.ndarray, "W A"]]) -> Float[np.ndarray, "n W A"]:
+    if len({len(chunk) for chunk in chunks}) > 1:
+        raise PolymathError(f"policy {name}: chunks of different lengths in one episode; answer with a fixed length")
+    return np.stack(chunks)

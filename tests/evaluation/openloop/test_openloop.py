@@ -1,0 +1,189 @@
+"""Errors computed by hand, a policy that knows the answers, histories, and the page."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polymath.data.robots.embodiments import WIDOWX_RAW
+from polymath.errors import ConfigError, DataError, PolymathError
+from polymath.evaluation.openloop import errors, measure
+from polymath.evaluation.openloop.page import write_page
+from polymath.policy.session import Turn
+from polymath.types import ActionChunk, Observation
+
+ROBOT = WIDOWX_RAW  # dx … dyaw [m, rad], gripper 0 closed 1 open; one camera
+LENGTHS = (5, 9, 7)
+
+
+class Episodes:
+    """Three episodes; the state's first number is the step, its second one the episode."""
+
+    name, embodiment = "three", ROBOT
+
+    def __len__(self) -> int:
+        return len(LENGTHS)
+
+    def instruction(self, episode: int) -> str:
+        return f"do {episode}"
+
+    def task(self, episode: int) -> str:
+        return "task"
+
+    def states(self, episode: int) -> np.ndarray:
+        states = np.zeros((LENGTHS[episode], 7), np.float32)
+        states[:, 0], states[:, 1] = np.arange(LENGTHS[episode]), episode
+        return states
+
+    def actions(self, episode: int) -> np.ndarray:
+        rng = np.random.default_rng(episode)
+        actions = rng.normal(0, 0.02, (LENGTHS[episode], 7))
+        actions[:, 6] = np.arange(LENGTHS[episode]) >= 3
+        return actions.astype(np.float32)
+
+    def frames(self, episode: int, steps: Sequence[int]) -> np.ndarray:
+        return np.full((len(steps), 1, 4, 4, 3), episode, np.uint8)
+
+
+class Knowing:
+    """Answers with the recorded actions plus `offset`, in chunks of three; remembers what it was told."""
+
+    name = "knowing"
+
+    def __init__(self, offset: float = 0.0) -> None:
+        self.offset = offset
+        self.told: list[tuple[int, int, np.ndarray | None]] = []
+
+    def open(self, episode=None):
+        outer = self
+
+        class Session:
+            closed = False
+
+            def act(self, observation, executed=None):
+                return outer.answer([Turn(self, observation, executed)])[0]
+
+            def reset(self) -> None: ...
+
+            def close(self) -> None:
+                self.closed = True
+
+        return Session()
+
+    def answer(self, turns: Sequence[Turn]) -> list[ActionChunk]:
+        return [self._chunk(turn.observation, turn.executed) for turn in turns]
+
+    def _chunk(self, observation: Observation, executed: np.ndarray | None) -> ActionChunk:
+        step, episode = int(observation.state[0]), int(observation.state[1])
+        assert int(observation.images["image_0"][0, 0, 0]) == episode
+        self.told.append((episode, step, executed))
+        padded = np.concatenate([Episodes().actions(episode), np.zeros((3, 7), np.float32)])
+        return ActionChunk(padded[step : step + 3] + np.float32(self.offset))
+
+
+def measured(policy, execute: int = 1, chosen: Sequence[int] = (0, 1, 2)) -> errors.OpenLoop:
+    predicted = list(measure.predictions(policy, Episodes(), chosen, execute))
+    return errors.summarise(predicted, ROBOT, policy.name, "", "three", execute)
+
+
+def test_a_policy_that_knows_the_recordings_has_no_error() -> None:
+    result = measured(Knowing())
+    assert result.predictions == sum(LENGTHS)
+    assert result.relative == 0
+    assert all(each.mse == each.mae == 0 for each in result.dimensions)
+    assert result.gripper[0].accuracy == 1
+    assert result.gripper[0].changes == 3
+    assert result.gripper[0].at_changes == 1
+    # 3 of each episode's steps are closed: 9 of 21
+    assert result.gripper[0].most_frequent == pytest.approx(12 / 21)
+
+
+def test_an_offset_is_the_error_in_the_robots_units() -> None:
+    result = measured(Knowing(0.01))
+    for each in result.dimensions:
+        assert each.mae == pytest.approx(0.01, rel=1e-4)
+        assert each.mse == pytest.approx(1e-4, rel=1e-3)
+        assert each.by_step == pytest.approx([0.01] * 3, rel=1e-4)
+    recorded = np.concatenate([Episodes().actions(i) for i in range(3)]).astype(np.float64)
+    assert result.dimensions[0].relative == pytest.approx(1e-4 / recorded[:, 0].var(), rel=1e-3)
+    assert result.relative == pytest.approx(np.mean([1e-4 / recorded[:, i].var() for i in range(6)]), rel=1e-3)
+
+
+def test_a_session_is_told_the_recorded_actions_since_its_last_turn() -> None:
+    policy = Knowing()
+    measured(policy, execute=2, chosen=(1,))
+    assert [step for _, step, _ in policy.told] == [0, 2, 4, 6, 8]
+    assert policy.told[0][2] is None
+    for _, step, executed in policy.told[1:]:
+        np.testing.assert_array_equal(executed, Episodes().actions(1)[step - 2 : step])
+
+
+def test_beyond_the_end_of_an_episode_nothing_counts() -> None:
+    episode = errors.Predicted("e", "do", np.zeros((2, 7), np.float32), np.array([0, 1]), np.ones((2, 3, 7)))
+    deviations = errors.deviations(episode, ROBOT)
+    assert np.isnan(deviations[0, 2]).all()
+    assert np.isnan(deviations[1, 1:]).all()
+    assert (deviations[0, :2] == 1).all()
+    result = errors.summarise([episode], ROBOT, "p", "", "d", 1)
+    assert len(result.dimensions[0].by_step) == 2  # the third step of no chunk lies inside
+    assert result.relative is None  # the recorded actions never change
+    assert result.dimensions[0].relative is None
+
+
+@given(st.floats(-7, 7), st.floats(-3, 3))
+def test_angles_differ_the_short_way_round(predicted: float, recorded: float) -> None:
+    actions, chunks = np.zeros((1, 7), np.float32), np.zeros((1, 1, 7))
+    actions[0, 5], chunks[0, 0, 5] = recorded, predicted
+    difference = errors.deviations(errors.Predicted("e", "", actions, np.array([0]), chunks), ROBOT)[0, 0, 5]
+    assert abs(difference) <= np.pi + 1e-6
+    assert np.cos(difference) == pytest.approx(np.cos(predicted - np.float32(recorded)), abs=1e-6)
+
+
+def test_nothing_to_compare_with_is_an_error() -> None:
+    with pytest.raises(DataError, match="no episode"):
+        errors.summarise([], ROBOT, "p", "", "data", 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (np.zeros((3, 6)), "7 numbers"),
+        (np.zeros((0, 7)), "7 numbers"),
+        (np.full((3, 7), np.nan), "NaN"),
+    ],
+)
+def test_other_answers_are_refused(answer: np.ndarray, words: str) -> None:
+    class Wrong:
+        name = "wrong"
+
+        def act(self, observations: Sequence[Observation]) -> list[ActionChunk]:
+            return [ActionChunk(answer)] * len(observations)
+
+    with pytest.raises(PolymathError, match=words):
+        list(measure.predictions(Wrong(), Episodes(), (0,)))
+
+
+def test_a_step_of_nothing_is_refused() -> None:
+    with pytest.raises(ConfigError, match="execute 0"):
+        list(measure.predictions(Knowing(), Episodes(), (0,), 0))
+
+
+def test_the_page_shows_curves_and_escapes_names(tmp_path: Path) -> None:
+    predicted = list(measure.predictions(Knowing(0.01), Episodes(), (0, 1)))
+    result = errors.summarise(predicted, ROBOT, "<b>policy</b>", "", "three", 1)
+    write_page(result, predicted[:1], ROBOT, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "<b>policy</b>" not in page
+    assert page.count("<svg ") == ROBOT.action_dim
+    assert page.count('class="predicted"') == ROBOT.action_dim
+    assert page.count('class="chunk"') == ROBOT.action_dim * LENGTHS[0]
+
+
+def test_results_are_json(tmp_path: Path) -> None:
+    from polymath import config
+
+    json.dumps(config.to_dict(measured(Knowing(0.01))), allow_nan=False)
