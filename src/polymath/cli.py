@@ -13,7 +13,20 @@ from tyro.extras import SubcommandApp
 
 import polymath
 from polymath import extras
-from polymath.commands import compare, data, demo, evaluate, models, openloop, plan, record, runs, setup, tokenizer
+from polymath.commands import (
+    compare,
+    data,
+    demo,
+    evaluate,
+    models,
+    openloop,
+    plan,
+    real,
+    record,
+    runs,
+    setup,
+    tokenizer,
+)
 from polymath.commands.output import print_json
 from polymath.errors import PolymathError
 from polymath.interrupts import remembered_interrupts
@@ -27,7 +40,7 @@ RESUME_HINT = (
     "they were, the other verbs start from the beginning."
 )
 
-JOINED = {("eval", "openloop"): ["eval-openloop"], ("eval", "real"): ["eval-real"]}
+JOINED = {"openloop": "eval-openloop", "real": "eval-real"}
 """`polymath eval` of what is no benchmark: verbs with options of their own, written as two words."""
 
 app = SubcommandApp()
@@ -43,6 +56,7 @@ app.command(runs.train)
 app.command(setup.setup)
 app.command(name="eval")(evaluate.evaluate)
 app.command(name="eval-openloop")(openloop.openloop)
+app.command(name="eval-real")(real.real)
 app.command(compare.compare)
 app.command(models.export)
 app.command(name="import")(models.import_)
@@ -79,7 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     SIGTERM, which schedulers send, is answered like Ctrl-C: what can be saved is saved.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    arguments = [*JOINED[tuple(arguments[:2])], *arguments[2:]] if tuple(arguments[:2]) in JOINED else arguments
+    if arguments[:1] == ["eval"] and arguments[1:2] and arguments[1] in JOINED:
+        arguments = [JOINED[arguments[1]], *arguments[2:]]
     if arguments == ["--version"]:
         print(f"polymath {polymath.__version__}")
         return 0

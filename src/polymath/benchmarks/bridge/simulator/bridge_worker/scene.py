@@ -80,7 +80,7 @@ def identity(eggplant_stand_in: bool) -> Dict[str, str]:
     """What two comparable results must share: versions, conventions and what was replaced."""
     tables = sorted({task.table for task in TASKS.values()})
     missing = [table for table in tables if not os.path.isfile(_table_mesh(table))]
-    stand_ins = [f"box for {table}.glb" for table in missing]
+    stand_ins = [f"box with its top at 0.870 m for {table}.glb" for table in missing]
     if eggplant_stand_in and not has_eggplant():
         stand_ins.append("painted collision mesh for the eggplant")
     return {
