@@ -1,6 +1,7 @@
 """`polymath eval openloop`."""
 
 from pathlib import Path
+from typing import Literal
 
 from polymath.commands.output import print_json, print_table
 from polymath.errors import ConfigError
@@ -12,9 +13,11 @@ def openloop(
     out: Path | None = None,
     name: str | None = None,
     episodes: int = 0,
-    execute: int = 1,
+    execute: int = 0,
     plots: int = 4,
     int8: bool = False,
+    decode: Literal["head", "tokens"] | None = None,
+    temperature: float = 0.0,
     json: bool = False,
 ) -> None:
     """How close a policy's actions come to recorded episodes it was not trained on. No simulator is needed.
@@ -29,21 +32,25 @@ def openloop(
         out: Where the results are written; RUN/openloop if left out.
         name: The policy's name in the results; that of the run directory if left out.
         episodes: The first so many episodes; all of them if 0.
-        execute: Control steps from one question to the next, as in `polymath eval`.
+        execute: Control steps from one question to the next; those of the policy's history, or 1, if 0.
         plots: Episodes whose curves are drawn.
         int8: Hold the policy's weights in 8 bits.
+        decode: How a run answers, as for `polymath eval`.
+        temperature: Of the draws of action tokens; 0 takes the likeliest each time.
         json: Print the results as JSON instead of the tables.
     """
     from polymath import config
     from polymath.evaluation.openloop.evaluate import evaluate
+    from polymath.policy.decoding import Decoding
 
-    for option, value in (("--episodes", episodes), ("--plots", plots)):
+    for option, value in (("--episodes", episodes), ("--plots", plots), ("--execute", execute)):
         if value < 0:
             raise ConfigError(f"{option} {value}: choose 0 or more")
     if out is None and not Path(policy).is_dir():
         raise ConfigError(f"--policy {policy}: no such run directory; a policy without one needs --out")
     out = out or Path(policy) / "openloop"
-    result = evaluate(policy, data, out, name, episodes, execute, plots, int8)
+    decoding = None if decode is None and temperature == 0 else Decoding(decode or "head", temperature)
+    result = evaluate(policy, data, out, name, episodes, execute, plots, int8, decoding)
     if json:
         print_json(config.to_dict(result))
         return

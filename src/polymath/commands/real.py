@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from polymath.commands.output import percent, percent_range, print_json, print_table
+from polymath.errors import ConfigError
 
 
 def real(
@@ -40,7 +41,7 @@ def real(
     import json as text
 
     from polymath import config
-    from polymath.evaluation.candidate import of_run
+    from polymath.evaluation.run_candidate import of_run
     from polymath.evaluation.trials.log import TrialLog
     from polymath.evaluation.trials.operator import Terminal
     from polymath.evaluation.trials.plan import TrialPlan
@@ -51,6 +52,12 @@ def real(
     from polymath.workers.pool import WorkerCommand, WorkerPool
 
     candidates = [of_run(Path(policy)) for policy in policies]
+    for candidate in candidates:
+        if candidate.execute not in (None, execute):
+            raise ConfigError(
+                f"policy {candidate.name}: was trained with {candidate.execute} actions between the observations of "
+                f"its history (layout.stride), but execute is {execute}; choose --execute {candidate.execute}"
+            )
     command = WorkerCommand(robot, robot_arguments, sys.executable if python is None else str(python))
     plan = TrialPlan(
         policies=tuple(candidate.name for candidate in candidates),

@@ -7,31 +7,48 @@ from polymath import config
 from polymath.data.formats.opening import open_source
 from polymath.errors import ConfigError, DataError
 from polymath.evaluation.benchmark import Benchmark, Plan
-from polymath.evaluation.candidate import Candidate, find_candidate, of_run
+from polymath.evaluation.candidate import Candidate, find_candidate
 from polymath.evaluation.openloop.errors import OpenLoop, summarise
 from polymath.evaluation.openloop.measure import predictions
 from polymath.evaluation.openloop.page import write_page
+from polymath.evaluation.run_candidate import of_run
 from polymath.files import atomic_write
+from polymath.policy.decoding import Decoding
 from polymath.types import Embodiment
 from polymath.workers.process import WorkerCommand
 
 
 def evaluate(
-    policy: str, data: str, out: Path, name: str | None, episodes: int, execute: int, plots: int, int8: bool = False
+    policy: str,
+    data: str,
+    out: Path,
+    name: str | None = None,
+    episodes: int = 0,
+    execute: int = 0,
+    plots: int = 4,
+    int8: bool = False,
+    decoding: Decoding | None = None,
 ) -> OpenLoop:
     """Errors of the policy on the first `episodes` of the set (0: all); writes OUT/openloop.json and openloop.html.
 
-    Raises ConfigError if the policy drives another robot or there is no such policy, DataError for a set that holds no
-    episodes.
+    execute: control steps from one question to the next; 0 for those of the policy's history, or 1. Raises ConfigError
+    if the policy drives another robot, was trained with another stride, or there is no such policy, DataError for a set
+    that holds no episodes.
     """
-    candidate = of_run(Path(policy), name, int8) if Path(policy).is_dir() else None
+    candidate = of_run(Path(policy), name, int8, decoding or Decoding()) if Path(policy).is_dir() else None
     held_out = open_source(data, candidate.image_size or None if candidate else None)
     robot = getattr(held_out, "embodiment", None)
     if not isinstance(robot, Embodiment) or not len(held_out):
         raise DataError(f"{data}: holds no episodes of a robot; name a set of episodes, not of pairs")
     if candidate is None:
-        candidate = find_candidate(policy, _nothing_to_run(robot), name, int8)
+        candidate = find_candidate(policy, _nothing_to_run(robot), name, int8, decoding)
     _check_robot(candidate, robot, data)
+    if execute and candidate.execute not in (None, execute):
+        raise ConfigError(
+            f"policy {candidate.name}: was trained with {candidate.execute} actions between the observations of its "
+            f"history (layout.stride), but execute is {execute}; choose --execute {candidate.execute}"
+        )
+    execute = execute or candidate.execute or 1
     count = min(episodes or len(held_out), len(held_out))
     predicted = list(predictions(candidate.policy, held_out, range(count), execute))
     result = summarise(predicted, robot, candidate.name, candidate.checkpoint, data, execute)
@@ -44,8 +61,14 @@ def evaluate(
 
 def _check_robot(candidate: Candidate, robot: Embodiment, data: str) -> None:
     ours = candidate.embodiment
-    if ours is not None and ours.name != robot.name:
-        raise ConfigError(f"policy {candidate.name} drives robot {ours.name!r}, but {data} is of {robot.name!r}")
+    if ours is None:
+        return
+    for field in ("name", "state_names", "action_names", "gripper_dims"):
+        if getattr(ours, field) != getattr(robot, field):
+            raise ConfigError(
+                f"policy {candidate.name}: was trained on a robot with {field} {getattr(ours, field)!r}, but {data} is "
+                f"of one with {getattr(robot, field)!r}; name data of the policy's robot"
+            )
     missing = [camera for camera in candidate.cameras if camera not in robot.cameras]
     if missing:
         raise ConfigError(
