@@ -22,6 +22,8 @@ VERBS = [
     ["demo"],
     ["doctor"],
     ["eval"],
+    ["eval-openloop"],
+    ["eval-real"],
     ["export"],
     ["import"],
     ["inspect"],
@@ -45,7 +47,8 @@ def test_every_verb_has_help_with_an_example(verb: list[str], capsys: pytest.Cap
     with pytest.raises(SystemExit) as ended:
         main([*verb, "--help"])
     assert ended.value.code == 0
-    assert f"polymath {' '.join(verb)}" in capsys.readouterr().out.split("Example:")[1]
+    typed = " ".join(verb).replace("eval-", "eval ")  # two words on the command line
+    assert f"polymath {typed}" in capsys.readouterr().out.split("Example:")[1]
 
 
 def test_verbs_are_all_listed_here() -> None:
