@@ -18,6 +18,8 @@ YAW = np.pi / 2
 """Yaw of the tool at which its fingers stand left and right of it, as at the start of an episode."""
 PATIENCE = 10
 """Control steps without coming nearer after which a movement ends: the arm is blocked or cannot reach farther."""
+ROLL = 3.06
+"""Roll of the tool pointing down: not quite pi, or its measured value would jump between pi and -pi."""
 LEASH = 0.06
 """Metres that the target may run ahead of the tool, so that a blocked arm does not wind up."""
 TRAVEL_HEIGHT = 0.57
@@ -124,7 +126,7 @@ def toward(state: State, position: np.ndarray, euler: np.ndarray, gripper: float
 
 def orientation(state: State, yaw: float, pitch: float) -> np.ndarray:
     """Euler angles of the tool pointing down. The yaw is taken as it is, so that the wrist never winds up."""
-    roll = nearest_turn(np.pi, 2 * np.pi, float(state.target_euler[0]))
+    roll = nearest_turn(ROLL, 2 * np.pi, float(state.target_euler[0]))
     return np.array([roll, pitch, yaw])
 
 
