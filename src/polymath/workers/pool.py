@@ -36,7 +36,7 @@ from polymath_worker.protocol import (
 __all__ = ["Lost", "Place", "WorkerCommand", "WorkerError", "WorkerPool"]
 
 RESTARTS = 3
-START_TIMEOUT, TIMEOUT = 300.0, 120.0
+START_TIMEOUT, TIMEOUT = 300.0, 300.0
 _log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer", State, Demonstration)
