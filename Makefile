@@ -57,7 +57,7 @@ TEST_ENVIRONMENT := $(TPU_STAMP)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-pythons worker-pythons lowest wheel-check lint format docs lock oracles vit-g prepare-kills prepare-ray resume-hosts lerobot-check fixtures rivals maxtext tokenizer benchmarks clean
+.PHONY: help install demo test test-pythons worker-pythons lowest wheel-check lint format docs lock oracles vit-g calvin-chains calvin-tests prepare-kills prepare-ray resume-hosts lerobot-check fixtures rivals maxtext tokenizer benchmarks clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -178,6 +178,12 @@ $(CORPUS_STAMP): examples/tokenizer_256k/requirements.txt | $(STAMP)
 
 benchmarks: install  ## what the parts cost on this machine: every script of benchmarks/
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+calvin-chains: install  ## the 1,000 chains of CALVIN drawn anew by the official algorithm and compared (a minute)
+	$(BIN)/python -m polymath.benchmarks.calvin.chains
+
+calvin-tests: install  ## CALVIN in the official simulator, which `polymath setup calvin` makes (a minute)
+	$(BIN)/pytest -v tests/benchmarks/calvin/test_simulator.py
 
 prepare-kills: install  ## `polymath data prepare` of 20,500 rows, killed ten times, ends with the same bytes (2 minutes)
 	rm -rf runs/prepare-kills
