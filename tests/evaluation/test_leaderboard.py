@@ -182,3 +182,14 @@ def test_an_unpaired_comparison_of_scores_has_an_interval_and_no_test():
     low, high = result.score.interval
     # two independent means of 60: 1.96 sqrt(2 · 5 · (0.24 + 0.21)/2 / 60), roughly
     assert high - low == pytest.approx(2 * 1.96 * np.sqrt(5 * (0.24 + 0.21) / 60), rel=0.25)
+
+
+def test_an_episode_with_two_results_names_the_line(tmp_path):
+    path = write_log(tmp_path / "a.jsonl", IDENTITY)
+    header, first, *rest = path.read_text().splitlines()
+    path.write_text("\n".join([header, first, *rest, first]) + "\n")
+    assert len(read_logs([path, write_log(tmp_path / "b.jsonl", IDENTITY)])[0].episodes) == 3
+    other = first.replace('"success": true', '"success": false').replace('"score": 1.0', '"score": 0.0')
+    path.write_text("\n".join([header, first, *rest, other]) + "\n")
+    with pytest.raises(DataError, match=r"line 5: .* is there already"):
+        read_logs([path, tmp_path / "b.jsonl"])

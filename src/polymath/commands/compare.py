@@ -47,7 +47,11 @@ def compare(
 
     if html is not None and html.is_dir():
         raise ConfigError(f"--html {html}: is a directory; name a file, such as {html / 'leaderboard.html'}")
+    if not logs:
+        raise ConfigError("compare: name at least two evaluations: episode logs, or directories that hold them")
     read = read_logs(logs, (*allow, "renderer") if allow_mixed_renderers else allow)
+    if len(read) < 2:
+        raise ConfigError(f"compare: {read[0].path} is one evaluation; name another to compare it with")
     benchmark = _benchmark(read[0].identity.benchmark)
     levels = max(greatest_score(*(log.episodes for log in read)), benchmark.levels if benchmark else 1)
     boards = leaderboard(read, levels) if len(read) > 2 or html is not None else []
@@ -90,22 +94,23 @@ def _write_page(
 def _print_comparisons(comparisons: list["Comparison"]) -> None:
     header = ["split", "A", "B", "A - B", "95 % interval", "pairs", "only A", "only B", "p", "e", "to separate"]
     print_table(header, [_row(comparison) for comparison in comparisons])
-    scored = [(row.split, row.score) for row in comparisons if row.score is not None]
+    scored = [(row, row.score) for row in comparisons if row.score is not None]
     if scored:
         print()
-        header = ["split", "mean score A", "mean score B", "A - B", "95 % interval", "p"]
+        header = ["split", "mean score A", "mean score B", "A - B", "95 % interval", "p", "e", "to separate"]
         print_table(
             header,
             [
                 [
-                    split,
+                    row.split,
                     f"{score.mean_a:.2f}",
                     f"{score.mean_b:.2f}",
                     f"{score.difference:+.2f}",
                     _range(score.interval),
                     "unpaired" if score.p_value is None else f"{score.p_value:.2g}",
+                    *_further(row),
                 ]
-                for split, score in scored
+                for row, score in scored
             ],
         )
 
@@ -120,6 +125,12 @@ def _row(comparison: "Comparison") -> list[object]:
         comparison.only_a,
         comparison.only_b,
         "unpaired" if comparison.p_value is None else f"{comparison.p_value:.2g}",
+        *(_further(comparison) if comparison.score is None else ("see score", "see score")),
+    ]
+
+
+def _further(comparison: "Comparison") -> list[str]:
+    return [
         "-" if comparison.e_value is None else f"{comparison.e_value:.3g}",
         "-" if comparison.to_separate is None else f"{comparison.to_separate:,}",
     ]

@@ -63,8 +63,15 @@ def read_episodes(path: Path) -> tuple[Identity, dict[EpisodeKey, EpisodeResult]
     if "identity" not in header:
         raise DataError(f"{path}, line 1: field 'identity' is missing; is this an episode log of `polymath eval`?")
     identity = config.from_dict(Identity, header["identity"], where=f"{path}, line 1")
-    results = [_result(path, number, line) for number, line in enumerate(lines[1:], start=2)]
-    return identity, {result.key: result for result in results}
+    results: dict[EpisodeKey, EpisodeResult] = {}
+    for number, line in enumerate(lines[1:], start=2):
+        result = _result(path, number, line)
+        former = results.setdefault(result.key, result)
+        if (former.success, former.score) != (result.success, result.score):
+            raise DataError(
+                f"{path}, line {number}: {result.key} is there already, with another result; remove one line"
+            )
+    return identity, results
 
 
 def _result(path: Path, number: int, line: str) -> EpisodeResult:

@@ -17,7 +17,7 @@ def chains(data: ReportData, colour: dict[str, int]) -> Cells | None:
     """Per split the policies, best first, and the subtasks of the page's policy; None if the score is just success."""
     if data.levels == 1:
         return None
-    splits = []
+    splits: list[Cells] = []
     for name, policies in data.results.items():
         scored = {policy: (entry, entry.score) for policy, entry in policies.items() if entry.score is not None}
         rows = [_row(policy, *scores, data.levels, colour[policy]) for policy, scores in scored.items()]

@@ -30,11 +30,12 @@ def mcnemar(only_a: int, only_b: int) -> float:
 def paired_difference(only_a: int, only_b: int, pairs: int, level: float = LEVEL) -> tuple[float, float]:
     """Interval of rate a - rate b over `pairs` episodes run by both, of which `only_a` and `only_b` only one solved.
 
-    A. Agresti, Y. Min, Statistics in Medicine 24 (2005) 729: Wald's interval after adding 1/2 to all four cells.
+    A. Agresti, Y. Min, Statistics in Medicine 24 (2005) 729: Wald's interval after adding 1/2 to all four cells,
+    cut at -1 and 1.
     """
     a, b, n = only_a + 0.5, only_b + 0.5, pairs + 2
     half = quantile(level) * math.sqrt(a + b - (a - b) ** 2 / n) / n
-    return (a - b) / n - half, (a - b) / n + half
+    return max(-1.0, (a - b) / n - half), min(1.0, (a - b) / n + half)
 
 
 def paired_mean(
