@@ -93,6 +93,10 @@ def libero(settings: Settings, native: Path | None = None, pictures: str = "turn
     """
     from polymath.benchmarks.libero.native import LiberoWriter
 
+    if settings.splits not in ((), ("seen",)):
+        raise ConfigError(
+            f"splits {', '.join(settings.splits)}: LIBERO-PRO's variations are for evaluation only; use --splits seen"
+        )
     own_layout = None if native is None else partial(LiberoWriter, native, pictures == "turned")
     _record("libero", settings, {"pictures": pictures}, own_layout)
 
