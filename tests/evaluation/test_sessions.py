@@ -187,9 +187,7 @@ def test_the_stride_of_a_history_is_that_of_the_evaluation(
     (run.path / "checkpoints" / "robot").mkdir(parents=True, exist_ok=True)
     candidate = find_candidate(loaded, benchmark)
     assert (candidate.execute, candidate.decode) == (2, "head")
-    message = (
-        r"trained with 2 actions between the observations .*\(layout.stride\), but execute is 3; choose"
-    )
+    message = r"trained with 2 actions between the observations .*\(layout.stride\), but execute is 3; choose"
     with pytest.raises(ConfigError, match=message):
         polymath.evaluate(benchmark, loaded, tmp_path, execute=3)
     assert list(tmp_path.iterdir()) == []

@@ -43,7 +43,8 @@ def evaluate(
     """Success rates on a benchmark, with Wilson 95 % intervals; run again, it continues where it stopped.
 
     metaworld is the embedded simulator: splits seen, novel_objects, novel_environments, novel_instructions and
-    swapped_instructions; renderers ray (the usual one), egl and osmesa. Other packages add benchmarks and policies through entry points.
+    swapped_instructions; renderers ray (the usual one), egl and osmesa. Other packages add benchmarks and policies
+    through entry points.
 
     With --replay it is a self-test instead: recorded demonstrations take the very path of a policy's actions, and must
     succeed again, on the states and pictures of the recording. Ends with status 1 if they do not.
