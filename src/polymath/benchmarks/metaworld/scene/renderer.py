@@ -8,16 +8,15 @@ shadows and no reflections. Pictures of different renderers differ by a few perc
 with every data set and every result.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Protocol
 
 import mujoco
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from polymath.benchmarks.metaworld.scene.scene import FIXED_GROUP, MOVING_GROUP
 from polymath.errors import ConfigError
+from polymath_worker.rays import camera_rays, cast, surface_normals
 
 RENDERERS = ("ray", "egl", "osmesa")
 
@@ -82,38 +81,15 @@ class RayCaster:
         return self._shade(data, position, rotation[:, 2], rays.astype(single), distance.astype(single), geom)
 
     def _camera_rays(self, fovy: float) -> Float[np.ndarray, "pixels 3"]:
-        """Unit directions through the pixel centres in the camera's frame, row by row."""
         if fovy not in self._directions:
-            offsets = ((np.arange(self.size) + 0.5) / self.size * 2 - 1) * np.tan(np.radians(fovy) / 2)
-            across, down = np.meshgrid(offsets, -offsets)
-            rays = np.stack([across, down, -np.ones_like(across)], axis=-1).reshape(-1, 3)
-            self._directions[fovy] = rays / np.linalg.norm(rays, axis=1, keepdims=True)
+            self._directions[fovy] = camera_rays(self.size, fovy)
         return self._directions[fovy]
 
     def _cast(
         self, data: mujoco.MjData, position: Float[np.ndarray, "3"], rays: Float[np.ndarray, "n 3"], group: int
     ) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
         """Distance and geom id of the first hit among the geoms of `group` (id -1: none, distance infinite)."""
-        count = len(rays)
-        groups = np.zeros(6, np.uint8)
-        groups[group] = 1
-        geom, distance = np.full(count, -1, np.int32), np.zeros(count)
-        with _no_angular_culling(self.model):
-            mujoco.mj_multiRay(
-                m=self.model,
-                d=data,
-                pnt=position,
-                vec=np.ascontiguousarray(rays).ravel(),
-                geomgroup=groups,
-                flg_static=int(group != MOVING_GROUP),
-                bodyexclude=-1,
-                geomid=geom,
-                dist=distance,
-                nray=count,
-                cutoff=mujoco.mjMAXVAL,
-            )
-        distance[geom < 0] = np.inf
-        return distance, geom
+        return cast(self.model, data, position, rays, [group], fixed=group != MOVING_GROUP)
 
     def _cast_fixed(
         self, data: mujoco.MjData, camera: str, position: Float[np.ndarray, "3"], rays: Float[np.ndarray, "pixels 3"]
@@ -159,7 +135,7 @@ class RayCaster:
         """
         miss = geom < 0
         points = position.astype(np.float32) + rays * np.where(miss, 10, distance)[:, None]
-        normals = _normals(points.reshape(self.size, self.size, 3), geom.reshape(self.size, self.size))
+        normals = surface_normals(points.reshape(self.size, self.size, 3), geom.reshape(self.size, self.size))
         normals *= -np.sign(np.einsum("ij,ij->i", normals, rays))[:, None]
         head = self.model.vis.headlight
         light = head.ambient + head.diffuse * np.maximum(normals @ backward.astype(np.float32), 0)[:, None]
@@ -190,45 +166,5 @@ class RayCaster:
             colour[pixels] *= image[row, column] / 255.0
 
 
-@contextmanager
-def _no_angular_culling(model: mujoco.MjModel) -> Iterator[None]:
-    """Make mj_multiRay exact: MuJoCo 3.3.0 bounds a geom by the longitudes and latitudes of its box's corners, which
-    is too tight below the camera (it cuts a disc out of a table); bodies without a volume hierarchy are not culled.
-    """
-    hierarchy = model.body_bvhadr.copy()
-    model.body_bvhadr[:] = -1
-    try:
-        yield
-    finally:
-        model.body_bvhadr[:] = hierarchy
-
-
 def _outer(first: Float[np.ndarray, "2 n"], second: Float[np.ndarray, "2 n"]) -> Float[np.ndarray, "2 n"]:
     return np.stack([np.minimum(first[0], second[0]), np.maximum(first[1], second[1])])
-
-
-def _normals(points: Float[np.ndarray, "h w 3"], geom: Int[np.ndarray, "h w"]) -> Float[np.ndarray, "pixels 3"]:
-    """Unit surface normals (of either sign) from differences to neighbouring hits on the same geom."""
-    across = _difference(points, geom, axis=1)
-    down = _difference(points, geom, axis=0)
-    normal = np.empty_like(points)
-    for i, (j, k) in enumerate(((1, 2), (2, 0), (0, 1))):
-        normal[..., i] = across[..., j] * down[..., k] - across[..., k] * down[..., j]
-    normal = normal.reshape(-1, 3)
-    return normal / (np.sqrt(np.einsum("ij,ij->i", normal, normal))[:, None] + 1e-12)
-
-
-def _difference(
-    points: Float[np.ndarray, "h w 3"], geom: Int[np.ndarray, "h w"], axis: int
-) -> Float[np.ndarray, "h w 3"]:
-    """The shorter of the forward and the backward difference along `axis`, preferring neighbours of the same geom."""
-    step = np.diff(points, axis=axis)
-    length = np.einsum("ijk,ijk->ij", step, step) + 1e3 * (np.diff(geom, axis=axis) != 0)
-    first, last = [slice(None)] * 2, [slice(None)] * 2
-    first[axis], last[axis] = slice(0, 1), slice(-1, None)
-    forward = np.concatenate([step, step[tuple(last)]], axis=axis)
-    backward = np.concatenate([step[tuple(first)], step], axis=axis)
-    ahead = np.concatenate([length, length[tuple(last)]], axis=axis)
-    behind = np.concatenate([length[tuple(first)], length], axis=axis)
-    closer: Bool[np.ndarray, "h w"] = ahead <= behind
-    return np.where(closer[..., None], forward, backward)

@@ -9,7 +9,7 @@ robosuite's pictures are upside down. Those of LIBERO's HDF5 files are like that
 projects' evaluations turn them by 180 degrees, which makes them upright and mirrored.
 """
 
-import ctypes.util
+import ctypes
 import os
 import sys
 import types
@@ -35,12 +35,22 @@ def prepare_imports(renderer: str) -> None:
             import cv2  # noqa: F401
         except ImportError:
             sys.modules["cv2"] = types.ModuleType("cv2")
-    elif ctypes.util.find_library("EGL") is None:
-        raise SystemExit(f"renderer {renderer}: there is no libEGL; install libegl1, or choose the renderer ray")
+        return
+    try:
+        ctypes.CDLL("libEGL.so.1")
+    except OSError as error:
+        raise SystemExit(
+            f"libero_worker: renderer {renderer}: libEGL cannot be loaded ({error}); install libegl1 and "
+            "libegl-mesa0, or choose the renderer ray, which needs no OpenGL"
+        ) from error
 
 
 def make_renderer(name: str, model: Any, size: int) -> Any:
     """The renderer of that name for a mujoco.MjModel and square pictures of `size` pixels a side."""
+    if name == "ray":
+        from .ray_caster import RayCaster
+
+        return RayCaster(model, size)
     return EGL(model, size, SAMPLES[name])
 
 
