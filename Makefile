@@ -57,7 +57,7 @@ TEST_ENVIRONMENT := $(TPU_STAMP)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-pythons worker-pythons lowest wheel-check lint format docs lock oracles vit-g calvin-chains calvin-tests prepare-kills prepare-ray resume-hosts lerobot-check fixtures rivals maxtext tokenizer benchmarks clean
+.PHONY: help install demo test test-pythons worker-pythons libero lowest wheel-check lint format docs lock oracles vit-g calvin-chains calvin-tests prepare-kills prepare-ray resume-hosts lerobot-check fixtures rivals maxtext tokenizer benchmarks clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -90,6 +90,10 @@ lowest: install  ## the tests of the fast rooms with the lowest versions that py
 	$(shell .ci/find-python 3.11) -m venv --clear --without-pip $(LOWEST_VENV)
 	VIRTUAL_ENV=$(LOWEST_VENV) $(BIN)/uv pip install --quiet --resolution lowest-direct --editable '.[$(LOWEST_EXTRAS)]'
 	$(LOWEST_VENV)/bin/pytest -n 2 --dist worksteal $(LOWEST_TESTS)
+
+libero: install  ## LIBERO's simulator, into ~/.cache/polymath (2 GB), and its tests
+	$(BIN)/polymath setup libero
+	$(BIN)/pytest -q tests/benchmarks/libero
 
 worker-pythons: install  ## a simulator's side, packages/polymath-worker, installed and run on Python 3.8, 3.10 and 3.13
 	for version in $(WORKER_PYTHONS); do \
