@@ -48,9 +48,9 @@ class RayCaster:
     ) -> np.ndarray:
         """[n, 3] in [0, 1]: OpenGL's fixed pipeline: ambient, Lambert and Blinn terms, clipped before the texture."""
         model, head = self.model, self.model.vis.headlight
-        material = model.geom_matid[geom]
-        shine = np.where(material >= 0, model.mat_specular[material], 0.5)
-        exponent = 128 * np.where(material >= 0, model.mat_shininess[material], 0.5)
+        material: np.ndarray = model.geom_matid[geom]
+        shine: np.ndarray = np.where(material >= 0, model.mat_specular[material], 0.5)
+        exponent: np.ndarray = 128 * np.where(material >= 0, model.mat_shininess[material], 0.5)
         emission = np.where(material >= 0, model.mat_emission[material], 0.0)
         diffuse = head.ambient + head.diffuse * np.maximum(normals @ backward, 0)[:, None]
         specular = head.specular * (np.maximum(normals @ backward, 0) ** exponent)[:, None]
