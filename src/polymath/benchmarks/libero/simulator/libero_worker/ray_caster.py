@@ -54,7 +54,7 @@ class RayCaster:
         emission = np.where(material >= 0, model.mat_emission[material], 0.0)
         diffuse = head.ambient + head.diffuse * np.maximum(normals @ backward, 0)[:, None]
         specular = head.specular * (np.maximum(normals @ backward, 0) ** exponent)[:, None]
-        for i in np.flatnonzero(model.light_active):
+        for i in np.flatnonzero(model.light_active).tolist():
             towards = _towards_light(model, data, i, points)
             strength = _spot(model, data, i, towards)
             lambert = np.einsum("ij,ij->i", normals, towards)
