@@ -1,5 +1,6 @@
 """The harness over real worker processes with the toy simulator: what does not fit together is refused, in one line."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import polymath
 from polymath.errors import ConfigError, PolymathError
 from polymath.evaluation.benchmark import Benchmark
 from polymath.workers.process import WorkerCommand, WorkerError
+from polymath.workers.setup import Setup
 
 POINT = polymath.Embodiment("point", 20, ("top",), ("x", "y"), ("dx", "dy"), (), 20.0)
 
@@ -91,3 +93,15 @@ def test_what_does_not_fit(evaluate, arguments, message) -> None:
 def test_a_worker_of_another_version_of_the_protocol(evaluate) -> None:
     with pytest.raises(WorkerError, match="speaks version 3 of the protocol, this evaluator speaks 2"):
         evaluate(fault="old")
+
+
+def test_an_environment_that_lacks_something_is_named_with_its_remedy(
+    evaluate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLYMATH_POINT_PYTHON", sys.executable)
+    lacking = {
+        "setup": Setup("point", ("3.11", "3.13")),
+        "worker": lambda plan: WorkerCommand("no_such_simulator", (), plan.python),
+    }
+    with pytest.raises(WorkerError, match=r"No module named no_such_simulator\n\(`polymath setup point` makes"):
+        evaluate(description=lacking)

@@ -11,7 +11,7 @@ import importlib.util
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from polymath.evaluation.results import Results, summarise, update_results
 from polymath.evaluation.rollout import EpisodeKey, EpisodeResult, run_episodes
 from polymath.evaluation.sequential import Opponent, Race, race, remaining, verdict_path
 from polymath.progress import progress_bar
-from polymath.workers.pool import WorkerCommand, WorkerPool
+from polymath.workers.pool import WorkerCommand, WorkerError, WorkerPool
 from polymath_worker.protocol import Hello
 
 _log = logging.getLogger(__name__)
@@ -101,7 +101,14 @@ def start_workers(benchmark: Benchmark, plan: Plan) -> Iterator[WorkerPool]:
     command = benchmark.worker(replace(plan, python=benchmark.interpreter(plan)))
     if not isinstance(command, WorkerCommand):
         raise ConfigError(f"benchmark {benchmark.name}: worker gave a {type(command).__name__}, not a WorkerCommand")
-    with WorkerPool(command, plan.workers) as pool:
+    with ExitStack() as stack:
+        try:
+            pool = stack.enter_context(WorkerPool(command, plan.workers))
+        except WorkerError as error:
+            if benchmark.setup is None:
+                raise
+            name = benchmark.setup.name
+            raise WorkerError(f"{error}\n(`polymath setup {name}` makes, or completes, its environment)") from error
         _check_hello(benchmark, plan, pool.hello)
         yield pool
 

@@ -158,5 +158,7 @@ def test_a_robot_of_another_convention_and_unknown_tasks(demonstrations: MemoryE
     renamed = changed(demonstrations, lambda episode: replace(episode, task="juggle"))
     with pytest.raises(DataError, match="task 'juggle' is none of benchmark metaworld"):
         replay(BENCHMARK, renamed, PLAN)
+    with pytest.raises(ConfigError, match="task 'juggle': no such task of benchmark metaworld"):
+        replay(BENCHMARK, demonstrations, replace(PLAN, tasks=("juggle",)))
     with pytest.raises(DataError, match="3 of other tasks or splits, 3 recorded with noise"):
         replay(BENCHMARK, demonstrations, replace(PLAN, tasks=("door-open",)))

@@ -64,6 +64,7 @@ def replay(
     simulator shows must be what the run takes. Raises ConfigError, with both sides, for demonstrations of another robot
     or renderer (unless `allow_mixed_renderers`), DataError if none can be replayed, WorkerError if a simulator fails.
     """
+    benchmark.complete(replace(plan, splits=(), episodes=1, execute=1))  # a recording may have splits of its own
     check_robot(f"set {demonstrations.name}", demonstrations.embodiment, benchmark)
     if run is not None:
         check_robot(f"run {run.path}", run.embodiment, benchmark)
