@@ -1,6 +1,6 @@
 """CALVIN as a simulator of `polymath_worker`: one scene, one chain at a time."""
 
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
@@ -15,13 +15,16 @@ from .world import World
 
 CHAIN = "chain"
 EMBODIMENT = "panda-calvin"
+HELD_OUT = 2
+"""Beside the seed in the draw of start states: other ones than any demonstration's."""
 
 
 class Calvin:
     """Episodes in one `World`.
 
     task "chain"      the official chain of index `seed`, 0 to 999, in the scene that `split` names
-    task a subtask    that subtask alone, from the `seed`-th of the chains that begin with it
+    task a subtask    that subtask alone, from the `seed`-th of the chains that begin with it; those that begin none
+                      (something must be held, stacked or in the drawer) from a state that the experts have led to
     """
 
     def __init__(self, world: World, image_size: int, picture_every: int = 1) -> None:
@@ -32,9 +35,12 @@ class Calvin:
         self._start: Dict[str, Any] = {}
 
     def reset(self, task_name: str, split: str, seed: int) -> Observation:
-        state, subtasks = self.chain(task_name, seed)
         if split not in SCENES:
             raise ValueError("split {!r}: CALVIN's scenes are {}".format(split, ", ".join(SCENES)))
+        if task_name in self._data.sentences and not self._beginnings(task_name):
+            random = np.random.default_rng([seed, HELD_OUT, list(self._data.sentences).index(task_name)])
+            return self.reset_to(task_name, demonstrations.draw_start(self.world, task_name, split, random))
+        state, subtasks = self.chain(task_name, seed)
         self.world.load(split)
         self.world.place(initial.robot_obs(), initial.scene_obs(state, self.world.blocks(), split))
         return self._begin(subtasks)
@@ -82,10 +88,13 @@ class Calvin:
             if not 0 <= seed < len(self._data.chains):
                 raise ValueError(f"chain {seed}: the official ones are 0 to {len(self._data.chains) - 1}")
             return self._data.chains[seed]
-        beginnings = [state for state, subtasks in self._data.chains if subtasks[0] == task_name]
+        beginnings = self._beginnings(task_name)
         if not beginnings:
             raise ValueError(f"{task_name!r}: no official chain begins with it")
         return beginnings[seed % len(beginnings)], (task_name,)
+
+    def _beginnings(self, subtask: str) -> List[initial.Symbolic]:
+        return [state for state, subtasks in self._data.chains if subtasks[0] == subtask]
 
     def _pictures(self) -> Dict[str, np.ndarray]:
         return {name: fit(image, self._image_size) for name, image in self.world.pictures().items()}
