@@ -57,7 +57,7 @@ TEST_ENVIRONMENT := $(TPU_STAMP)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-pythons worker-pythons libero lowest wheel-check lint format docs lock oracles vit-g calvin-chains calvin-tests prepare-kills prepare-ray resume-hosts lerobot-check fixtures rivals maxtext tokenizer benchmarks clean
+.PHONY: help install demo test test-pythons worker-pythons libero lowest wheel-check lint format docs lock oracles vit-g calvin-chains calvin-tests calvin-policy prepare-kills prepare-ray resume-hosts lerobot-check fixtures rivals maxtext tokenizer benchmarks clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -188,6 +188,16 @@ calvin-chains: install  ## the 1,000 chains of CALVIN drawn anew by the official
 
 calvin-tests: install  ## CALVIN in the official simulator, which `polymath setup calvin` makes (a minute)
 	$(BIN)/pytest -v tests/benchmarks/calvin/test_simulator.py
+
+calvin-policy: install  ## demonstrations, training, a blind baseline and 100 official chains, into runs/calvin (two hours on two cores)
+	mkdir -p runs/calvin
+	test -d runs/calvin/demos || $(BIN)/polymath record calvin --episodes 14 --picture-every 2 --out runs/calvin/demos --native runs/calvin/native
+	test -d runs/calvin/captions || $(BIN)/polymath record calvin-captions --data runs/calvin/native/training --pairs 12000 --chunk-length 8 --out runs/calvin/captions
+	test -f runs/calvin/tokenizer.json || $(BIN)/polymath tokenizer train runs/calvin/captions runs/calvin/demos --shipped --vocab-size 2048 --control-tokens 512 --out runs/calvin/tokenizer.json
+	$(BIN)/polymath train calvin --data runs/calvin/demos runs/calvin/captions --tokenizer runs/calvin/tokenizer.json --out runs/calvin/run
+	$(BIN)/polymath train calvin --phases robot --start runs/calvin/run --data runs/calvin/demos --tokenizer runs/calvin/tokenizer.json --out runs/calvin/blind --set ablation.blank_images=true
+	for policy in run blind; do $(BIN)/polymath eval calvin --policy runs/calvin/$$policy --episodes 100 --execute 8 --out runs/calvin/evaluation || exit 1; done
+	$(BIN)/polymath compare runs/calvin/evaluation/episodes/run.jsonl runs/calvin/evaluation/episodes/blind.jsonl
 
 prepare-kills: install  ## `polymath data prepare` of 20,500 rows, killed ten times, ends with the same bytes (2 minutes)
 	rm -rf runs/prepare-kills

@@ -1,4 +1,4 @@
-"""`polymath record metaworld|captions`, and the benchmarks of `record_benchmarks`."""
+"""`polymath record metaworld|captions|calvin-captions`, and the benchmarks of `record_benchmarks`."""
 
 import os
 from pathlib import Path
@@ -115,6 +115,40 @@ def captions(
     written = write_pairs(
         out, pairs, seed, workers, image_size, cameras, renderer=renderer, tasks=tasks or tuple(TASKS)
     )
+    if json:
+        print_json({"path": str(out), "pairs": written})
+    else:
+        print(f"{out}: {written:,} image-text pairs")
+
+
+@app.command
+def calvin_captions(
+    data: Path,
+    out: Path,
+    pairs: int = 10_000,
+    seed: int = 0,
+    image_size: int = 64,
+    chunk_length: int = 10,
+    json: bool = False,
+) -> None:
+    """Captions and pointing questions for frames of a data set in CALVIN's layout, as WebDataset shards.
+
+    They teach a vision encoder that starts from random weights to see the scene; nothing is rendered.
+
+    Example: polymath record calvin-captions --data task_D_D/training --pairs 20 --out pairs
+
+    Args:
+        data: A split: the published one, or what `polymath record calvin --native` wrote.
+        out: The directory to write; it must not exist yet.
+        pairs: Frames in all.
+        seed: Chooses the frames, the blocks asked for and the phrasings.
+        image_size: Pixels of a picture's side.
+        chunk_length: layout.chunk_length of the recipe that is to train on them.
+        json: Print one JSON object instead of a line.
+    """
+    from polymath.benchmarks.calvin.captions import write_pairs
+
+    written = write_pairs(data, out, pairs, seed, image_size, chunk_length)
     if json:
         print_json({"path": str(out), "pairs": written})
     else:

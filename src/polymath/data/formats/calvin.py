@@ -92,6 +92,14 @@ class CalvinEpisodes:
 
         return gather(len(steps), cameras, picture, self.name)
 
+    def first_frame(self, episode: int) -> int:
+        """The number of the episode's first frame, as in its file's name."""
+        return self._episodes[episode].first
+
+    def array(self, episode: int, step: int, name: str) -> np.ndarray:
+        """Any other array of a frame, as it is stored. Raises DataError if the frame has none of that name."""
+        return self._read(self._episodes[episode].first + step, (name,))[name]
+
     def _pictures(self, frame: int) -> list[UInt8[np.ndarray, "height width 3"]]:
         arrays = self._read(frame, self.embodiment.cameras)
         for name, picture in arrays.items():
