@@ -191,7 +191,7 @@ calvin-tests: install  ## CALVIN in the official simulator, which `polymath setu
 
 calvin-policy: install  ## demonstrations, training, a blind baseline and 100 official chains, into runs/calvin (two hours on two cores)
 	mkdir -p runs/calvin
-	test -d runs/calvin/demos || $(BIN)/polymath record calvin --episodes 14 --picture-every 2 --out runs/calvin/demos --native runs/calvin/native
+	test -d runs/calvin/demos || $(BIN)/polymath record calvin --episodes 15 --seed 1 --picture-every 2 --out runs/calvin/demos --native runs/calvin/native
 	test -d runs/calvin/captions || $(BIN)/polymath record calvin-captions --data runs/calvin/native/training --pairs 12000 --chunk-length 8 --out runs/calvin/captions
 	test -f runs/calvin/tokenizer.json || $(BIN)/polymath tokenizer train runs/calvin/captions runs/calvin/demos --shipped --vocab-size 2048 --control-tokens 512 --out runs/calvin/tokenizer.json
 	$(BIN)/polymath train calvin --data runs/calvin/demos runs/calvin/captions --tokenizer runs/calvin/tokenizer.json --out runs/calvin/run
