@@ -87,16 +87,5 @@ def train_baseline(settings: DemoSettings, out: Path, name: str) -> Command:
 def evaluate(settings: DemoSettings, out: Path, name: str) -> Command:
     policy = RANDOM if name == RANDOM else str(out / name)
     size = ("--episodes", str(settings.eval_episodes), "--execute", str(settings.execute), "--seed", str(settings.seed))
-    return (
-        "eval",
-        "metaworld",
-        "--policy",
-        policy,
-        "--tasks",
-        *settings.tasks,
-        "--splits",
-        *SPLITS,
-        *size,
-        "--out",
-        str(out),
-    )
+    episodes = ("--tasks", *settings.tasks, "--splits", *SPLITS)
+    return ("eval", "metaworld", "--policy", policy, *episodes, *size, "--out", str(out))

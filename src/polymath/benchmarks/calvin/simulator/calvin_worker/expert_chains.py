@@ -35,6 +35,7 @@ def play_chain(world: World, state: initial.Symbolic, subtasks: Tuple[str, ...],
 
 
 def main() -> None:
+    """Play the first official chains with the expert; print the average length and each subtask's successes."""
     parser = argparse.ArgumentParser(prog="python -m calvin_worker.expert_chains", description=__doc__)
     parser.add_argument("--checkout", type=Path, help="calvin_env, or the directory that holds it")
     parser.add_argument("--chains", type=int, default=100)
