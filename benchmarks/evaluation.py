@@ -1,10 +1,10 @@
 """What the control steps of an evaluation cost, and whose time it is: one failed episode of each simulator, in CPU-s.
 
-    python benchmarks/evaluation.py [--benchmarks calvin] [--policy RUN] [--execute 10] [--renderer NAME] [--json]
+    python benchmarks/evaluation.py [--benchmarks calvin libero] [--policy RUN] [--execute 10] [--renderer NAME] [--json]
 
 One worker and one episode under a policy that fails (random actions, or the run of --policy, which may succeed): the
 CPU-seconds of the worker's process from reset to end, those of the policy's answers, and the evaluator's own. A
-simulator that is not there is named with the command that makes it. CALVIN's episode is a subtask of 360 steps.
+simulator that is not there is named with the command that makes it. CALVIN's episode is a subtask of 360 steps, LIBERO's one of 280.
 """
 
 import argparse
@@ -25,7 +25,10 @@ from polymath.policy.session import EpisodeKey, Policy, Session, Turn, with_sess
 from polymath.types import ActionChunk
 from polymath.workers.pool import WorkerPool
 
-EPISODES = {"calvin": ("chain", "D", 0)}
+EPISODES = {
+    "calvin": ("chain", "D", 0),
+    "libero": ("pick_up_the_ketchup_and_place_it_in_the_basket", "seen", 0),
+}
 """Benchmark -> task, split and seed of the episode that is run."""
 
 

@@ -102,11 +102,12 @@ class Slot:
 
     def reset(self, request: Reset) -> Observation:
         self.record, self.steps, self.executed, self.frames = request.record, 0, 0, []
-        self.success, self.done, self.score, self.part, self.measures = False, False, 0.0, 0, {}
+        self.success, self.done, self.score, self.part, self.measures = False, True, 0.0, 0, {}
         if request.initial.size:
             observation = self._method("reset_to", "start states")(request.task, request.initial)
         else:
             observation = self.simulator.reset(request.task, request.split, request.seed)
+        self.done = False  # only now: after a reset that raised, no episode is under way
         self._keep(observation)
         return observation
 
