@@ -1,10 +1,11 @@
 """What the control steps of an evaluation cost, and whose time it is: one failed episode of each simulator, in CPU-s.
 
-    python benchmarks/evaluation.py [--benchmarks calvin libero] [--policy RUN] [--execute 10] [--renderer NAME] [--json]
+    python benchmarks/evaluation.py [--benchmarks calvin libero] [--policy RUN] [--execute 10] [--renderer NAME]
 
 One worker and one episode under a policy that fails (random actions, or the run of --policy, which may succeed): the
 CPU-seconds of the worker's process from reset to end, those of the policy's answers, and the evaluator's own. A
-simulator that is not there is named with the command that makes it. CALVIN's episode is a subtask of 360 steps, LIBERO's one of 280.
+simulator that is not there is named with the command that makes it. CALVIN's episode is a subtask of 360 steps,
+LIBERO's has 280.
 """
 
 import argparse
