@@ -31,6 +31,7 @@ VERBS = [
     ["presets"],
     ["record", "bridge"],
     ["record", "calvin"],
+    ["record", "calvin-captions"],
     ["record", "captions"],
     ["record", "libero"],
     ["record", "metaworld"],

@@ -74,7 +74,10 @@ def test_an_option_of_the_benchmark_belongs_to_the_result(polymath) -> None:
     ("arguments", "message"),
     [
         (("eval", "cat", "--policy", "random", "--out", "x"), "benchmark 'cat': no such benchmark; did you mean cart?"),
-        (("eval", "nothing", "--policy", "random", "--out", "x"), "choose from cart, metaworld"),
+        (
+            ("eval", "nothing", "--policy", "random", "--out", "x"),
+            "choose from bridge, calvin, cart, libero, libero_90, metaworld",
+        ),
         (("eval", "cart", "--policy", "sees_the_mrk", "--out", "x"), "did you mean sees_the_mark?"),
         (("eval", "cart", "--policy", "random", "--out", "x", "--option", "wind=1"), "choose from tolerance"),
         (("eval", "cart", "--policy", "random", "--out", "x", "--tasks", "marc"), "did you mean mark?"),

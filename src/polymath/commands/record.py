@@ -121,7 +121,7 @@ def captions(
         print(f"{out}: {written:,} image-text pairs")
 
 
-@app.command
+@app.command(name="calvin-captions")
 def calvin_captions(
     data: Path,
     out: Path,
