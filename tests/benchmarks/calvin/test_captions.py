@@ -35,6 +35,13 @@ def test_the_sliding_door_hides_the_shelf_that_it_stands_before():
     assert frame(slider=0.0).visible == ["red", "blue"]
 
 
+def test_the_closed_drawer_hides_its_block():
+    """Blocks in the drawer of recordings lie at 0.36 m, on the table at 0.46 m."""
+    in_drawer = (0.1, -0.28, 0.362)
+    assert "red" not in frame(red=in_drawer, drawer=0.0).visible
+    assert "red" in frame(red=in_drawer, drawer=0.22).visible
+
+
 def test_a_question_is_about_a_visible_block_and_masks_the_hidden_one():
     question = c.pointing(frame(), 10, 7, np.random.default_rng(0))
     targets, mask = np.array(question["targets"]), np.array(question["mask"])
@@ -98,6 +105,12 @@ def test_what_cannot_be_done_is_named(tmp_path):
     narrow = calvin_split(tmp_path / "narrow", scene=np.zeros(23))
     with pytest.raises(DataError, match="24 finite numbers"):
         c.write_pairs(narrow, tmp_path / "c", 2, 0, 32)
+    for count, size in ((0, 32), (-1, 32), (2, 0)):
+        with pytest.raises(ConfigError, match="at least 1 pair and 2 pixels"):
+            c.write_pairs(split, tmp_path / "d", count, 0, size)
+    np.save(split / "scene_info.npy", np.array({"calvin_scene_D": 5}, dtype=object), allow_pickle=True)
+    with pytest.raises(DataError, match="a first and a last frame"):
+        c.write_pairs(split, tmp_path / "d", 2, 0, 32)
     (split / "scene_info.npy").unlink()
     with pytest.raises(DataError, match=r"scene_info\.npy"):
         c.write_pairs(split, tmp_path / "d", 2, 0, 32)

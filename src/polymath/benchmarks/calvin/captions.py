@@ -40,6 +40,8 @@ SHELF_SHIFT = {"A": -0.013, "B": 0.228, "C": 0.188, "D": 0.0}
 """Metres by which a scene's sliding door and the two shelves behind it stand to the right of those of scene D."""
 SHELF_MIDDLE, SHELF_FRONT = -0.085, 0.03  # metres: x between the two shelves of scene D, y from which on the shelf is
 
+TABLE_TOP = 0.43  # metres: between the centres of blocks in the drawer (0.36) and on table and shelf (0.46)
+
 METRES = 0.3  # scale of offsets
 HEIGHT = (0.55, 0.2)  # centre and scale of the gripper's height
 JOINTS = (0.28, 0.22, 0.088)  # sliding door (m), drawer (m), switch (rad): the far end of each
@@ -61,8 +63,10 @@ class Frame:
         return self.scene[start : start + 3]
 
     def hidden(self, colour: str) -> bool:
-        """Whether the sliding door stands before the block."""
-        x, y, _ = self.block(colour)
+        """Whether the sliding door stands before the block, or the closed drawer holds it."""
+        x, y, z = self.block(colour)
+        if z < TABLE_TOP and self.scene[1] < JOINTS[1] / 2:
+            return True
         is_left = x - SHELF_SHIFT[self.letter] < SHELF_MIDDLE
         return bool(y > SHELF_FRONT and is_left == self.door_is_left)
 
@@ -80,19 +84,22 @@ def write_pairs(
 ) -> int:
     """Write `count` pairs of frames drawn from the CALVIN split `data` into the new directory `out`; gives the count.
 
-    `chunk_length`, `action_dim`: W and A of the layout that is to train on them. Raises ConfigError for a layout that
-    is too small, DataError for frames without `scene_obs` or a set smaller than `count` frames.
+    `chunk_length`, `action_dim`: W and A of the layout that is to train on them. Raises ConfigError for a layout, a
+    count or a picture that is too small, DataError for frames without `scene_obs` or a set of fewer than `count`.
     """
     if chunk_length < ROWS or action_dim < COLUMNS:
         raise ConfigError(f"chunk of {chunk_length} x {action_dim}: pointing needs {ROWS} x {COLUMNS} numbers at least")
+    if count < 1 or image_size < 2:
+        raise ConfigError(f"pairs {count}, image_size {image_size}: ask for at least 1 pair and 2 pixels a side")
     episodes = CalvinEpisodes(data, cameras=("rgb_static",))
     ends = np.cumsum([len(episodes.states(i)) for i in range(len(episodes))])
-    if count > ends[-1]:
-        raise DataError(f"{data}: {ends[-1]} annotated frames, but {count} pairs were asked for; ask for fewer")
+    frames = int(ends[-1]) if len(ends) else 0
+    if count > frames:
+        raise DataError(f"{data}: {frames} annotated frames, but {count} pairs were asked for; ask for fewer")
     rng = np.random.default_rng([seed, 5])
     metadata = {"source": str(data), "seed": seed, "pairs": count}
     with WebDatasetWriter(out, metadata=metadata) as writer, progress_bar("captioned frames", count) as bar:
-        for index in np.sort(rng.choice(ends[-1], count, replace=False)):
+        for index in np.sort(rng.choice(frames, count, replace=False)):
             episode = int(np.searchsorted(ends, index, side="right"))
             step = int(index - (ends[episode - 1] if episode else 0))
             picture = fit(episodes.frames(episode, [step])[0, 0], image_size)
@@ -115,10 +122,15 @@ def read_frame(episodes: CalvinEpisodes, episode: int, step: int) -> Frame:
 
 def scene_of(split: Path, frame: int) -> str:
     """The letter of the scene in which a frame was recorded, by scene_info.npy. Raises DataError if none covers it."""
-    for name, (first, last) in load_npy_dict(split / "scene_info.npy").items():
-        if first <= frame <= last and str(name)[-1] in BLOCK_ORDER:
-            return str(name)[-1]
-    raise DataError(f"{split / 'scene_info.npy'}: no scene covers frame {frame}; copy the data set again")
+    path = split / "scene_info.npy"
+    try:
+        spans = {str(name)[-1]: (int(first), int(last)) for name, (first, last) in load_npy_dict(path).items()}
+    except (TypeError, ValueError):
+        raise DataError(f"{path}: not a first and a last frame for each scene; copy the data set again") from None
+    for letter, (first, last) in spans.items():
+        if first <= frame <= last and letter in BLOCK_ORDER:
+            return letter
+    raise DataError(f"{path}: no scene covers frame {frame}; copy the data set again")
 
 
 def pixel(point: Float[np.ndarray, "3"]) -> tuple[float, float]:
