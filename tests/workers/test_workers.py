@@ -121,6 +121,20 @@ def test_idle_places_of_a_worker_that_died_are_of_use_again(point_worker):
         assert all(isinstance(state, State) for state in states.values())
 
 
+def test_a_worker_that_dies_with_no_request_under_way(point_worker):
+    """Its end arrives behind its answer, when nothing else is waited for: the answer still counts."""
+    with WorkerPool(point_worker(), 1) as pool:
+        pool.reset(pool.places[0], "a", "seen", 0)
+        while not pool._inbox.qsize():
+            time.sleep(0.01)
+        children()[0].kill()
+        while pool._inbox.qsize() < 2:
+            time.sleep(0.01)
+        assert isinstance(pool.receive()[0][1], State)
+        pool.act(pool.places[0], np.zeros((1, 2), np.float32))
+        assert isinstance(pool.receive()[0][1], Lost)
+
+
 def test_a_worker_ends_when_the_evaluator_vanishes(point_worker):
     pool = WorkerPool(point_worker(), 1).__enter__()
     [process] = children()

@@ -136,12 +136,15 @@ class WorkerPool:
 
     def _take(self, kind: type[Answer]) -> list[tuple[Place, Answer | Lost]]:
         """Handle one message, or the worker that has been silent for too long; what the caller has to know of it."""
-        deadline, silent, late = self._most_urgent()
         try:
-            worker, message = self._inbox.get(timeout=max(0.0, deadline - time.monotonic()))
+            worker, message = self._inbox.get_nowait()  # if only that a worker without a request has died
         except queue.Empty:
-            self._replace(silent, silent.error(late))
-            return []
+            deadline, silent, late = self._most_urgent()
+            try:
+                worker, message = self._inbox.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                self._replace(silent, silent.error(late))
+                return []
         if worker is not self._workers[worker.index]:
             return []  # from a process that has been replaced
         worker.heard = time.monotonic()
