@@ -88,3 +88,10 @@ def test_a_policy_without_a_name_goes_by_its_class() -> None:
 
     assert name_of(Nameless()) == "Nameless"
     assert with_sessions(Nameless()).name == "Nameless"
+
+
+def test_committed_actions_need_a_policy_that_continues_them() -> None:
+    session = with_sessions(Echo()).open()
+    with pytest.raises(ConfigError, match=r"turns\[0\].committed: policy echo does not continue committed actions"):
+        session.act(seen(0), committed=np.zeros((1, 2), np.float32))
+    np.testing.assert_array_equal(session.act(seen(3), committed=np.zeros((0, 2), np.float32)).actions, [[3, 3]])

@@ -18,7 +18,7 @@ from polymath.policy.history import following
 from polymath.policy.one_pass import OnePass, powers_of_two
 from polymath.policy.readout import Readout
 from polymath.policy.run_session import RunSession
-from polymath.policy.session import EpisodeKey, Turn, check_sessions
+from polymath.policy.session import EpisodeKey, Turn, check_sessions, check_uncommitted
 from polymath.policy.streaming import Streams
 from polymath.training.checkpoints import load_params
 from polymath.training.run import Run, open_run
@@ -111,6 +111,7 @@ class Policy:
         do not fit; all sessions are then as they were before.
         """
         check_sessions(self, turns)
+        check_uncommitted(self.name, turns)
         sessions: list[RunSession] = [turn.session for turn in turns]  # type: ignore[misc]
         chunks = self._with_history(turns, sessions) if self._streams else self._without_history(turns, sessions)
         for session in sessions:

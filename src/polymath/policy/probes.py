@@ -56,7 +56,7 @@ class Probed:
         hidden = _without_pictures if self.probe == "blind" else _without_words
         return self.inner.answer(
             [
-                Turn(turn.session.inner, hidden(turn.observation), turn.executed)  # type: ignore[attr-defined]
+                turn._replace(session=turn.session.inner, observation=hidden(turn.observation))  # type: ignore[attr-defined]
                 for turn in turns
             ]
         )
@@ -68,9 +68,14 @@ class ProbedSession:
     def __init__(self, policy: Probed, inner: Session) -> None:
         self.policy, self.inner, self.closed = policy, inner, False
 
-    def act(self, observation: Observation, executed: Float[np.ndarray, "K A"] | None = None) -> ActionChunk:
+    def act(
+        self,
+        observation: Observation,
+        executed: Float[np.ndarray, "K A"] | None = None,
+        committed: Float[np.ndarray, "D A"] | None = None,
+    ) -> ActionChunk:
         """The answer to what the probe leaves of the observation."""
-        return self.policy.answer([Turn(self, observation, executed)])[0]
+        return self.policy.answer([Turn(self, observation, executed, committed)])[0]
 
     def reset(self) -> None:
         """Forget the history."""

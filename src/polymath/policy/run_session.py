@@ -40,9 +40,14 @@ class RunSession:
         """What decides the draws of the next turn."""
         return seed_of(self._episode, self.turns)
 
-    def act(self, observation: Observation, executed: Float[np.ndarray, "K A"] | None = None) -> ActionChunk:
-        """The answer to one observation. Raises DataError as `Policy.answer` does."""
-        return self.policy.answer([Turn(self, observation, executed)])[0]
+    def act(
+        self,
+        observation: Observation,
+        executed: Float[np.ndarray, "K A"] | None = None,
+        committed: Float[np.ndarray, "D A"] | None = None,
+    ) -> ActionChunk:
+        """The answer to one observation. Raises DataError and ConfigError as `Policy.answer` does."""
+        return self.policy.answer([Turn(self, observation, executed, committed)])[0]
 
     def reset(self) -> None:
         """Forget the history: the next observation is the first of a new part of the episode."""

@@ -3,6 +3,7 @@
     session = policy.open(EpisodeKey("reach-left", "seen", 1_000_000))
     chunk = session.act(observation)                      # the first observation of the episode
     chunk = session.act(observation, executed)            # the next one, and the actions carried out in between
+    chunk = session.act(observation, executed, committed)  # … and those that are carried out before it is used
     chunks = policy.answer([Turn(session, …), …])         # several sessions in one forward pass
     session.reset()                                       # a new subtask: the history is forgotten
     session.close()
@@ -34,7 +35,12 @@ class EpisodeKey(NamedTuple):
 class Session(Protocol):
     """One episode of one robot, answered in the order in which its observations are made."""
 
-    def act(self, observation: Observation, executed: Float[np.ndarray, "K A"] | None = None) -> ActionChunk:
+    def act(
+        self,
+        observation: Observation,
+        executed: Float[np.ndarray, "K A"] | None = None,
+        committed: Float[np.ndarray, "D A"] | None = None,
+    ) -> ActionChunk:
         """The answer to this observation alone, as `Policy.answer` gives it in a batch of one turn."""
 
     def reset(self) -> None:
@@ -48,12 +54,15 @@ class Turn(NamedTuple):
     """A session that waits for an answer.
 
     `executed` are the actions carried out since the session's last turn, in the robot's units; None at the first
-    observation after `open` or `reset`.
+    observation after `open` or `reset`. `committed` are the D actions that will be carried out from this observation
+    on, before the answer can arrive, in the robot's units: the first D actions of the answer are these, the rest
+    continues them (real-time chunking). None and no action mean the same.
     """
 
     session: Session
     observation: Observation
     executed: Float[np.ndarray, "K A"] | None = None
+    committed: Float[np.ndarray, "D A"] | None = None
 
 
 class Policy(Protocol):
@@ -122,8 +131,11 @@ class Stateless:
         return StatelessSession(self)
 
     def answer(self, turns: Sequence[Turn]) -> list[ActionChunk]:
-        """Raises PolymathError if the policy does not answer each observation, DataError for a closed session."""
+        """Raises PolymathError if the policy does not answer each observation, DataError for a closed session,
+        ConfigError for committed actions.
+        """
         check_sessions(self, turns)
+        check_uncommitted(self.name, turns)
         chunks: list[ActionChunk] = []
         for start in range(0, len(turns), BATCH):
             observations = [turn.observation for turn in turns[start : start + BATCH]]
@@ -138,9 +150,14 @@ class StatelessSession:
     def __init__(self, policy: Policy) -> None:
         self.policy, self.closed = policy, False
 
-    def act(self, observation: Observation, executed: Float[np.ndarray, "K A"] | None = None) -> ActionChunk:
-        """Raises DataError if the session is closed."""
-        return self.policy.answer([Turn(self, observation, executed)])[0]
+    def act(
+        self,
+        observation: Observation,
+        executed: Float[np.ndarray, "K A"] | None = None,
+        committed: Float[np.ndarray, "D A"] | None = None,
+    ) -> ActionChunk:
+        """Raises DataError if the session is closed, ConfigError for committed actions."""
+        return self.policy.answer([Turn(self, observation, executed, committed)])[0]
 
     def reset(self) -> None:
         """Nothing is remembered, so there is nothing to forget."""
@@ -158,6 +175,16 @@ def check_sessions(policy: Policy, turns: Sequence[Turn]) -> None:
             raise DataError(f"turns[{number}].session: is closed; open another with policy.open()")
     if len({id(turn.session) for turn in turns}) < len(turns):
         raise DataError("turns: a session stands in two of them; answer its observations one after the other")
+
+
+def check_uncommitted(name: str, turns: Sequence[Turn]) -> None:
+    """Raise ConfigError if a turn holds committed actions: policy `name` cannot continue them."""
+    for number, turn in enumerate(turns):
+        if turn.committed is not None and len(turn.committed):
+            raise ConfigError(
+                f"turns[{number}].committed: policy {name} does not continue committed actions; use a run that was "
+                "trained with robot.committed above 0, or leave them out"
+            )
 
 
 def check_answer(name: str, answer: Any, count: int, of: str = "turns") -> Sequence[ActionChunk]:

@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from polymath.data.sequences.transforms import RobotTransform, pad_chunk
 from polymath.errors import DataError, PolymathError
 from polymath.evaluation.replay.demonstrations import Recorded
-from polymath.policy.session import EpisodeKey, Turn
+from polymath.policy.session import EpisodeKey, Turn, check_uncommitted
 from polymath.types import ActionChunk, Embodiment, Observation
 
 Convert = Callable[[Float[np.ndarray, "n A"]], Float[np.ndarray, "n A"]]
@@ -46,8 +46,13 @@ class ReplaySession:
     observed: dict[int, Float[np.ndarray, " state_dim"]] = field(default_factory=dict)
     pictures: dict[str, UInt8[np.ndarray, "height width 3"]] = field(default_factory=dict)
 
-    def act(self, observation: Observation, executed: Float[np.ndarray, "K A"] | None = None) -> ActionChunk:
-        return self.policy.answer([Turn(self, observation, executed)])[0]
+    def act(
+        self,
+        observation: Observation,
+        executed: Float[np.ndarray, "K A"] | None = None,
+        committed: Float[np.ndarray, "D A"] | None = None,
+    ) -> ActionChunk:
+        return self.policy.answer([Turn(self, observation, executed, committed)])[0]
 
     def reset(self) -> None:
         """Raises PolymathError: a demonstration is one subtask."""
@@ -85,7 +90,10 @@ class ReplayPolicy:
         return session
 
     def answer(self, turns: Sequence[Turn]) -> list[ActionChunk]:
-        """Raises DataError for an observation that does not fit the recording or the run."""
+        """Raises DataError for an observation that does not fit the recording or the run, ConfigError for committed
+        actions.
+        """
+        check_uncommitted(self.name, turns)
         return [self._chunk(turn) for turn in turns]
 
     def _chunk(self, turn: Turn) -> ActionChunk:
