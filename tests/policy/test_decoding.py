@@ -1,5 +1,7 @@
 """Choices of decoding, and draws of tokens against the softmax that they come from."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -7,7 +9,9 @@ import pytest
 from polymath.errors import ConfigError
 from polymath.policy.decoding import Decoding, seed_of
 from polymath.policy.incremental import drawn, likeliest
+from polymath.policy.readout import Readout
 from polymath.policy.session import EpisodeKey
+from polymath.training.run import Run
 
 
 @pytest.mark.parametrize(
@@ -23,6 +27,12 @@ from polymath.policy.session import EpisodeKey
 def test_impossible_choices(choice: tuple, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Decoding(*choice)
+
+
+def test_tokens_that_were_never_taught(run: Run) -> None:
+    recipe = replace(run.recipe, layout=replace(run.recipe.layout, action_tokens=False))
+    with pytest.raises(ConfigError, match=r"trained without them \(layout.action_tokens=False\); set decode to head"):
+        Readout(replace(run, recipe=recipe), Decoding("tokens"))
 
 
 def test_labels() -> None:

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, UInt32
 
-from polymath.errors import DataError
+from polymath.errors import ConfigError, DataError
 from polymath.model import polymath_v
 from polymath.policy.decoding import Decoding
 from polymath.policy.incremental import Observed, decode, drawn, likeliest
@@ -15,6 +15,11 @@ class Readout:
     """The decoding of one run's answers, on the device and then on the host. `room`: tokens that it appends."""
 
     def __init__(self, run: Run, decoding: Decoding) -> None:
+        """Raises ConfigError for tokens that the run was not trained on."""
+        if decoding.kind == "tokens" and not run.recipe.layout.action_tokens:
+            raise ConfigError(
+                f"decode tokens: {run.path} was trained without them (layout.action_tokens=False); set decode to head"
+            )
         self.decoding = decoding
         self._recipe, self._control = run.recipe, run.tokenizer.control
         self.room = run.recipe.layout.chunk_length * run.embodiment.action_dim if decoding.kind == "tokens" else 0

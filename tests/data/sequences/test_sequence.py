@@ -78,6 +78,17 @@ def test_past_actions_can_be_hidden() -> None:
     assert len(document.tokens) == trajectory_length(layout, 1, steps=2, cameras=1, action_dim=2)
 
 
+def test_the_chunk_can_stand_in_no_tokens() -> None:
+    """The action head alone learns it; what was carried out before is still shown."""
+    layout = dataclasses.replace(LAYOUT, action_tokens=False)
+    steps = [step(1, [[0.1, 0.2], [0.3, 0.4]]), step(2, [[0.5, 0.6], [0.7, 0.8]])]
+    document = trajectory(layout, CONTROL, 7, [700], steps)
+    first, second = [IMG, IMG, IMG, STATE, *ACT, *bins(0.1, 0.2)], [IMG, IMG, IMG, STATE, *ACT]
+    assert document.tokens.tolist() == [BOS, ROBOT, 700, *first, *second, EOS]
+    assert document.action_mask.any(axis=(1, 2)).all()
+    assert len(document.tokens) == trajectory_length(layout, 1, steps=2, cameras=1, action_dim=2)
+
+
 def test_two_cameras_stand_side_by_side() -> None:
     document = trajectory(LAYOUT, CONTROL, 7, [], [step(1, [[0.0, 0.0], [0.0, 0.0]], cameras=2)])
     assert document.tokens.tolist()[:9] == [BOS, ROBOT, *[IMG] * 6, STATE]

@@ -91,7 +91,7 @@ def check_layout(prepared: PreparedSet, kind: str, layout: Layout, user: str) ->
     """
     has_steps = kind in ("episodes", "pointing")
     equal = ["length", "latents_per_image", "image_size"]
-    equal += ["chunk_length", "window", "stride", "past_actions"] if has_steps else []
+    equal += ["chunk_length", "window", "stride", "past_actions", "action_tokens"] if has_steps else []
     at_most = ["max_images", "max_control_steps", *(["action_dim", "state_dim"] if has_steps else [])]
     for name in (*equal, *at_most):
         have, need = getattr(prepared.layout, name), getattr(layout, name)

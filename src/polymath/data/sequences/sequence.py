@@ -21,7 +21,9 @@ each, where A is the width of the robot's own action. Attention is causal, so no
 reveals its targets.
 
 A step that is not the last of its window shows only the `stride` actions that were executed before the next picture:
-the rest of its chunk would give the next step's targets away. With `past_actions=False` it shows none of them.
+the rest of its chunk would give the next step's targets away. With `past_actions=False` it shows none of them. With
+`action_tokens=False` the last step shows none either: the action head alone learns its chunk, and a sequence is shorter
+by W * A tokens, which is most of a small robot's sequence.
 The weight of `a…` is 0 where the chunk reaches beyond the end of the episode. `prompt` at control time is the same
 sequence up to the last `<act>`; the policy and the training data share `trajectory`, so they cannot drift apart.
 """
@@ -59,6 +61,7 @@ class Layout:
     window: int = 1  # T
     stride: int = 1
     past_actions: bool = True
+    action_tokens: bool = True
 
     def __post_init__(self) -> None:
         for name in ("length", "latents_per_image", "image_size", "max_images", "chunk_length", "window", "stride"):
@@ -169,7 +172,7 @@ def trajectory(
 def shown_actions(layout: Layout, is_last: bool) -> int:
     """How many actions of a step's chunk stand in the sequence as tokens (at most; a prompt's last step shows none)."""
     if is_last:
-        return layout.chunk_length
+        return layout.chunk_length if layout.action_tokens else 0
     return layout.stride if layout.past_actions else 0
 
 
