@@ -1,0 +1,285 @@
+"""What a checkpoint promises: the meaning of every number that goes into it and comes out of it, as plain data.
+
+    contract = Contract.of(run)
+    contract.check({"rate": 20.0, "action": {"gripper": "0 closed 1 open"}})     # raises DataError where it is wrong
+
+A server sends `as_dict()` in its handshake, so that a client needs none of our code to read it. A client says about
+itself as much of the same structure as it knows (its claims); a field in which the two differ is an error that prints
+both sides. `None` in a contract: the run does not say.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from polymath import config
+from polymath.data.robots.statistics import Statistics
+from polymath.errors import ConfigError, DataError, did_you_mean
+from polymath.training.run import Run
+from polymath.types import Conventions, Embodiment, Frame, Gripper, Motion, Role
+
+VERSION = 1  # of the structure of `as_dict`
+RATE_TOLERANCE = 0.01  # relative: clocks of 29.97 and 30 Hz are the same
+SHOWN = 160  # characters of one side in a message
+
+Layout = Literal["HWC", "CHW"]
+Colour = Literal["RGB", "BGR"]
+Values = Literal["uint8", "float32 0..1"]
+
+
+@dataclass(frozen=True)
+class Cameras:
+    """In the order in which the model is shown them."""
+
+    names: tuple[str, ...]
+    roles: tuple[Role, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """size: pixels of a side of what the model sees; pictures of other sizes are brought to it.
+
+    fit: what becomes of the aspect ratio on the way: "stretch", the whole picture on the whole square, or "pad 16:9",
+    a picture of that ratio between black bars.
+    """
+
+    size: int
+    fit: str = "stretch"
+    layout: Layout = "HWC"
+    colour: Colour = "RGB"
+    values: Values = "uint8"
+
+
+@dataclass(frozen=True)
+class State:
+    """names and units [state_dim]; `space` says in words what the numbers mean."""
+
+    names: tuple[str, ...]
+    units: tuple[str, ...] | None = None
+    space: str = ""
+
+
+@dataclass(frozen=True)
+class Action:
+    """names and units [A]; the conventions are those of `polymath.types.Conventions`.
+
+    gripper_dims: dimensions in [-1, 1] that normalisation leaves alone.
+    """
+
+    names: tuple[str, ...]
+    units: tuple[str, ...] | None = None
+    motion: Motion | None = None
+    rotation: str | None = None
+    frame: Frame | None = None
+    gripper: Gripper | None = None
+    gripper_dims: tuple[int, ...] = ()
+    space: str = ""
+
+
+class Difference(NamedTuple):
+    """A field in which a client and a checkpoint disagree, with both sides as they are printed."""
+
+    field: str
+    claimed: str
+    promised: str
+
+
+@dataclass(frozen=True)
+class Contract:
+    """rate: control steps a second. chunk: W. window: observations that an answer may depend on, the newest included.
+
+    execute: actions between two observations of the history; None without a history. statistics: hash of what
+    normalises states and actions. renderer: identity of the renderer of the training data, None for real cameras.
+    """
+
+    robot: str
+    slot: int
+    cameras: Cameras
+    image: Pictures
+    state: State
+    action: Action
+    rate: float
+    chunk: int
+    window: int
+    execute: int | None
+    statistics: str
+    normalization: str
+    renderer: str | None = None
+    version: int = VERSION
+
+    def __post_init__(self) -> None:
+        """Raises DataError for lists of different lengths and for numbers that cannot be."""
+        for field, entries, names in (
+            ("cameras.roles", self.cameras.roles, self.cameras.names),
+            ("state.units", self.state.units, self.state.names),
+            ("action.units", self.action.units, self.action.names),
+        ):
+            if entries is not None and len(entries) != len(names):
+                raise DataError(f"contract.{field}: {len(entries)} entries for {len(names)} names; give one each")
+        if not (math.isfinite(self.rate) and self.rate > 0) or min(self.chunk, self.window, self.image.size) < 1:
+            raise DataError(
+                f"contract: rate {self.rate}, chunk {self.chunk}, window {self.window}, image.size {self.image.size}; "
+                "each must be above 0"
+            )
+
+    @classmethod
+    def of(cls, run: Run) -> "Contract":
+        """The promises of a run: its embodiment and conventions, its layout, its statistics."""
+        robot, layout = run.embodiment, run.recipe.layout
+        says = robot.conventions
+        return cls(
+            robot=robot.name,
+            slot=robot.slot,
+            cameras=Cameras(robot.cameras, says.roles if says else None),
+            image=Pictures(layout.image_size),
+            state=State(robot.state_names, says.state_units if says else None, robot.state_space),
+            action=Action(
+                names=robot.action_names,
+                units=says.action_units if says else None,
+                motion=says.motion if says else None,
+                rotation=says.rotation if says else None,
+                frame=says.frame if says else None,
+                gripper=says.gripper if says else None,
+                gripper_dims=robot.gripper_dims,
+                space=robot.action_space,
+            ),
+            rate=robot.control_hz,
+            chunk=layout.chunk_length,
+            window=layout.window,
+            execute=layout.stride if layout.window > 1 else None,
+            statistics=statistics_hash(run.statistics),
+            normalization=run.statistics.normalization,
+            renderer=run.data.renderer,
+        )
+
+    @classmethod
+    def from_dict(cls, values: Any, where: str = "contract") -> "Contract":
+        """The inverse of `as_dict`. Raises DataError for another version, and for fields that do not fit."""
+        if not isinstance(values, Mapping):
+            raise DataError(f"{where}: a {type(values).__name__}, not the fields of a contract; is this our server?")
+        version = values.get("version")
+        if version != VERSION or isinstance(version, bool):
+            raise DataError(
+                f"{where}.version: {_shown(version)}, but this program reads version {VERSION}; install the same "
+                "release of polymath-v on both sides",
+                "version",
+            )
+        try:
+            return config.from_dict(cls, _lists(values), where)
+        except ConfigError as error:
+            raise DataError(str(error), "contract") from None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Nested dicts of strings, numbers, lists and None."""
+        return config.to_dict(self)
+
+    @property
+    def embodiment(self) -> Embodiment:
+        """The robot; without conventions where the run does not say them all."""
+        state, action = self.state, self.action
+        says = (self.cameras.roles, state.units, action.units, action.motion, action.rotation, action.frame)
+        conventions = None if None in (*says, action.gripper) else Conventions(*says, action.gripper)  # type: ignore[arg-type]
+        return Embodiment(
+            name=self.robot,
+            slot=self.slot,
+            cameras=self.cameras.names,
+            state_names=state.names,
+            action_names=action.names,
+            gripper_dims=action.gripper_dims,
+            control_hz=self.rate,
+            action_space=action.space,
+            state_space=state.space,
+            conventions=conventions,
+        )
+
+    def differences(self, claims: Mapping[str, Any]) -> list[Difference]:
+        """The fields that `claims` names otherwise than this contract; a claim of None says nothing.
+
+        Raises DataError for a field that a contract does not have, with those that it has.
+        """
+        return list(_differences(claims, self.as_dict(), ""))
+
+    def check(self, claims: Any, who: str = "client") -> None:
+        """Raise DataError, both sides printed field by field, unless all that `who` says about itself is so.
+
+        claims: any part of the structure of `as_dict`, such as {"state": {"units": ["rad", …]}}.
+        """
+        if not isinstance(claims, Mapping):
+            raise DataError(
+                f"claims: a {type(claims).__name__}, not a mapping; name fields of the contract, as in rate"
+            )
+        differences = self.differences(claims)
+        if differences:
+            raise disagreement(who, differences, "change the client, or choose an adapter that converts (?robot=NAME)")
+
+
+def statistics_hash(statistics: Statistics) -> str:
+    """16 hexadecimal digits of all that decides how states and actions are normalised; what was clipped does not."""
+    fields = config.to_dict(statistics)
+    text = json.dumps({name: fields[name] for name in ("state", "action", "normalization", "rules")}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def disagreement(who: str, differences: list[Difference], remedy: str) -> DataError:
+    """The error that prints both sides; its `kind` is the first field."""
+    fields = "; ".join(f"{each.field}: {who} {each.claimed}, checkpoint {each.promised}" for each in differences)
+    count = f"{len(differences)} fields" if len(differences) > 1 else "one field"
+    return DataError(f"{who} and checkpoint disagree in {count}: {fields}; {remedy}", differences[0].field)
+
+
+def _differences(claims: Mapping[str, Any], promises: Mapping[str, Any], prefix: str) -> Iterator[Difference]:
+    for name, claim in claims.items():
+        field = f"{prefix}{_plain(name)}"
+        if name not in promises:
+            raise DataError(
+                f"claims.{field[:SHOWN]}: no such field of a contract; {did_you_mean(str(name)[:SHOWN], promises)}"
+            )
+        promise = promises[name]
+        if claim is None:
+            continue
+        if isinstance(promise, Mapping):
+            if not isinstance(claim, Mapping):
+                raise DataError(f"claims.{field}: {_shown(claim)}; name some of its fields: {', '.join(promise)}")
+            yield from _differences(claim, promise, f"{field}.")
+        elif not _same(name, claim, promise):
+            yield Difference(field, _shown(claim), "does not say" if promise is None else _shown(promise))
+
+
+def _same(name: str, claim: Any, promise: Any) -> bool:
+    claim = _lists(claim)
+    if name == "rate" and _is_number(claim) and _is_number(promise):
+        return math.isclose(claim, promise, rel_tol=RATE_TOLERANCE)
+    return type(claim) is not bool and claim == promise
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _lists(value: Any) -> Any:
+    """Tuples and arrays as the lists that JSON has."""
+    if isinstance(value, Mapping):
+        return {key: _lists(each) for key, each in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return [_lists(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _plain(name: Any) -> str:
+    return name if isinstance(name, str) else repr(name)
+
+
+def _shown(value: Any) -> str:
+    text = repr(_lists(value))
+    return (
+        text
+        if len(text) <= SHOWN
+        else f"{text[:SHOWN]}… ({len(value)} entries)"
+        if hasattr(value, "__len__")
+        else text[:SHOWN]
+    )

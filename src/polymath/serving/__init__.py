@@ -1,0 +1,1 @@
+"""A trained run behind a port: contract, robot adapters, server, protocols, page."""

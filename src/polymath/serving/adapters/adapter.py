@@ -1,0 +1,182 @@
+"""What a robot adapter is: a TOML file beside this one, the user's own, or an object of another package.
+
+    name = "libero"                             convert = ["gripper"]         conversions that are allowed
+    prompt = ["prompt"]                         rate = 20.0
+    [[cameras]]                                 keys, the checkpoint's names for it, its role
+    keys = ["observation/image"]
+    names = ["agentview_rgb", "image"]
+    role = "primary"
+    [[state]]                                   parts of the state, end to end
+    keys = ["observation/state"]
+    names = ["x", "y", "z", …]
+    units = ["m", "m", "m", …]
+    [action]                                    what the client executes; what is left out is the checkpoint's own
+    motion = "pose delta"
+    [images]
+    layout = "HWC"
+
+`a/b` is the key "a/b" as well as "b" inside "a". "{camera}" in a key stands for every camera of the checkpoint.
+"""
+
+import functools
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from polymath import config, plugins
+from polymath.errors import ConfigError, DataError, did_you_mean
+from polymath.policy.contract import Contract
+from polymath.serving.adapters.pictures import Images
+from polymath.types import Frame, Gripper, Motion, Observation, Role
+
+if TYPE_CHECKING:
+    from polymath.serving.adapters.binding import Bound
+
+GROUP = "polymath.adapters"
+DEFAULT = "polymath"
+CAMERA = "{camera}"
+Conversion = Literal["units", "motion", "rotation", "gripper", "order", "fit"]
+
+
+@dataclass(frozen=True)
+class CameraKey:
+    """keys: any one of them in a message; names: of the checkpoint's camera, the first that it has.
+
+    role: that of the camera; where no name matches, the checkpoint's only camera of that role.
+    """
+
+    keys: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    role: Role | None = None
+
+
+@dataclass(frozen=True)
+class StatePart:
+    """keys: any one of them in a message. Without names the part is the checkpoint's whole state."""
+
+    keys: tuple[str, ...]
+    names: tuple[str, ...] | None = None
+    units: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Executed:
+    """What the client executes. A field of None is what the checkpoint says; see `polymath.types.Conventions`."""
+
+    names: tuple[str, ...] | None = None
+    units: tuple[str, ...] | None = None
+    motion: Motion | None = None
+    rotation: str | None = None
+    frame: Frame | None = None
+    gripper: Gripper | None = None
+    space: str | None = None
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """`convert` names what may be converted; any other difference from a checkpoint's contract is an error.
+
+    prompt: keys of the instruction, any one of them; default_prompt: the instruction of a client that sends none.
+    rate: control steps a second of the client; None: not checked. source: where the facts are from.
+    """
+
+    name: str
+    cameras: tuple[CameraKey, ...]
+    state: tuple[StatePart, ...]
+    title: str = ""
+    source: str = ""
+    prompt: tuple[str, ...] = ("prompt",)
+    default_prompt: str | None = None
+    action: Executed = field(default_factory=Executed)
+    images: Images = field(default_factory=Images)
+    rate: float | None = None
+    state_space: str | None = None
+    convert: tuple[Conversion, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a description that cannot be read in one way."""
+        parts: tuple[CameraKey | StatePart, ...] = (*self.cameras, *self.state)
+        keys = [key for part in parts for key in part.keys] + list(self.prompt)
+        twice = {key for key in keys if keys.count(key) > 1}
+        if twice:
+            raise ConfigError(
+                f"keys: {sorted(twice)[0]!r} stands for two things in adapter {self.name!r}; name it once"
+            )
+        if not all(part.keys for part in parts) or not (self.cameras and self.state and self.prompt):
+            raise ConfigError(f"keys: adapter {self.name!r} must have keys for a camera, the state and the prompt")
+        if len(self.state) > 1 and any(part.names is None for part in self.state):
+            raise ConfigError(f"state: adapter {self.name!r} has {len(self.state)} parts; give each its names")
+        vectors = [("state", part.names, part.units) for part in self.state]
+        for where, names, units in [*vectors, ("action", self.action.names, self.action.units)]:
+            if units is not None and (names is None or len(names) != len(units)):
+                have = "no" if names is None else len(names)
+                raise ConfigError(f"{where}: adapter {self.name!r} has {len(units)} units, but {have} names; give both")
+
+    def bound(self, contract: Contract) -> "Bound":
+        """What passes between clients of this kind and a checkpoint of that contract.
+
+        Raises DataError, both sides printed, where the two disagree in something that `convert` does not name.
+        """
+        from polymath.serving.adapters.binding import bind
+
+        return bind(self, contract)
+
+    def observation(self, message: Mapping[str, Any], contract: Contract) -> Observation:
+        """A client's message as the checkpoint's observation; see `Bound.observation`."""
+        return self.bound(contract).observation(message)
+
+    def actions(
+        self, chunk: Float[np.ndarray, "W A"], contract: Contract, observation: Observation
+    ) -> Float[np.ndarray, "W A2"]:
+        """A chunk in the client's conventions; see `Bound.actions`."""
+        return self.bound(contract).actions(chunk, observation)
+
+
+def load(path: Path) -> Adapter:
+    """Read a file. Raises ConfigError, naming the field, for one that is missing, no TOML, or does not fit."""
+    try:
+        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "no UTF-8 text"
+        raise ConfigError(f"{path}: cannot be read ({reason}); name a TOML file that describes the robot") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: no valid TOML ({error}); see docs/adapters.md") from None
+    try:
+        return config.from_dict(Adapter, values, str(path))
+    except DataError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def adapter_named(name: str) -> Adapter:
+    """A built-in adapter, one of another package, or the file of that path, which ends in .toml.
+
+    Raises ConfigError listing the adapters for an unknown name, and as `load` does.
+    """
+    if name.endswith(".toml"):
+        return load(Path(name))
+    built_in = _built_in()
+    adapter = plugins.find(GROUP, name, Adapter, built_in)
+    if adapter is None:
+        hint = did_you_mean(name, adapter_names())
+        raise ConfigError(f"no robot adapter {name!r}; {hint} or give the path of a .toml file (docs/adapters.md)")
+    return adapter
+
+
+def adapter_names() -> list[str]:
+    """The built-in ones and those of other packages; the default one first."""
+    return [*_built_in(), *plugins.entries(GROUP)]
+
+
+@functools.cache
+def _built_in() -> dict[str, Adapter]:
+    folder = resources.files("polymath.serving.adapters") / "robots"
+    files = sorted(file.name for file in folder.iterdir() if file.name.endswith(".toml"))
+    with resources.as_file(folder) as place:
+        adapters = {file.removesuffix(".toml"): load(place / file) for file in files}
+    return {DEFAULT: adapters[DEFAULT], **adapters}

@@ -1,0 +1,192 @@
+"""An adapter and a contract brought together: messages to observations, chunks to what the client executes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from polymath.errors import DataError
+from polymath.policy.contract import Contract, Pictures
+from polymath.serving.adapters.adapter import CAMERA, Adapter, StatePart
+from polymath.serving.adapters.agreement import camera_keys, ways
+from polymath.serving.adapters.vectors import Way, si
+from polymath.types import Observation
+
+RESERVED = "polymath/"  # keys of a message that are not part of an observation
+DEPTH = 8
+
+
+@dataclass(frozen=True)
+class Bound:
+    """contract: in the client's terms, to be sent to it and to check its claims against.
+
+    cameras: the keys of each of the checkpoint's; ignored: keys of the adapter for which the checkpoint has no use.
+    conversions: in words, all that is changed on the way.
+    """
+
+    adapter: Adapter
+    checkpoint: Contract
+    contract: Contract
+    cameras: Mapping[str, tuple[str, ...]]
+    ignored: tuple[str, ...]
+    state: Way
+    action: Way
+
+    @property
+    def conversions(self) -> tuple[str, ...]:
+        return (
+            *(f"image {step}" for step in self.adapter.images.conversions()),
+            *(f"state {step.text}, backwards" for step in reversed(self.state.steps)),
+            *(f"action {step.text}" for step in self.action.steps),
+        )
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """The keys of a message, each with its alternatives."""
+        state = (part.keys for part in self.adapter.state)
+        return tuple(" or ".join(keys) for keys in (*self.cameras.values(), *state, self.adapter.prompt))
+
+    def observation(self, message: Mapping[str, Any]) -> Observation:
+        """Raises DataError, with the list that is expected, for an unknown or missing key, and naming the key for a
+        picture or a number that does not fit. Keys beginning with "polymath/" are passed over.
+        """
+        values = _flat(message)
+        self._check_keys(values)
+        images = {
+            camera: self.adapter.images.picture(*self._one(values, keys)) for camera, keys in self.cameras.items()
+        }
+        parts = [self._part(values, part) for part in self.adapter.state]
+        state = self.state.to_checkpoint(np.concatenate(parts)[None], np.zeros(0))[0]
+        return Observation(images, state.astype(np.float32), self._prompt(values), self.checkpoint.robot)
+
+    def actions(self, chunk: Float[np.ndarray, "W A"], observation: Observation) -> Float[np.ndarray, "W A2"]:
+        """The checkpoint's actions, asked for at `observation`, as the client executes them: float32 [W, A2]."""
+        values = self.action.to_client(np.asarray(chunk, np.float64), self._start(observation))
+        return values.astype(np.float32)
+
+    def own_actions(self, executed: Any, observation: Observation) -> Float[np.ndarray, "K A"]:
+        """The inverse of `actions`, for what a client says it carried out from `observation` on: float32 [K, A].
+
+        Raises DataError for another width, and for what is not finite.
+        """
+        width = len(self.contract.action.names)
+        actions = np.asarray(executed) if isinstance(executed, np.ndarray | list) else np.zeros(0, "O")
+        if actions.dtype.kind not in "fiu" or actions.ndim != 2 or actions.shape[1] != width:
+            raise DataError(
+                f"executed actions: {actions.dtype} {list(actions.shape)}; send numbers [K, {width}]: "
+                f"{', '.join(self.contract.action.names)}",
+                "width",
+            )
+        if not np.isfinite(actions).all():
+            raise DataError("executed actions: hold NaN or infinity; send what the robot carried out", "numbers")
+        values = self.action.to_checkpoint(actions.astype(np.float64), self._start(observation))
+        return values.astype(np.float32)
+
+    def _start(self, observation: Observation) -> Float[np.ndarray, " state_dim"]:
+        return si(observation.state, self.checkpoint.state.units)
+
+    def _check_keys(self, values: Mapping[str, Any]) -> None:
+        known = {key for keys in self.cameras.values() for key in keys} | set(self.ignored) | set(self.adapter.prompt)
+        known |= {key for part in self.adapter.state for key in part.keys}
+        unknown = [key for key in values if key not in known]
+        if unknown:
+            raise DataError(
+                f"observation: unknown key {unknown[0][:80]!r}; adapter {self.adapter.name!r} takes "
+                f"{', '.join(self.expected)}",
+                "key",
+            )
+
+    def _one(self, values: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Any, str]:
+        """The value of the one key of these that the message has, and that key."""
+        there = [key for key in keys if key in values]
+        if len(there) == 1:
+            return values[there[0]], there[0]
+        if there:
+            raise DataError(f"observation: {' and '.join(there)} are the same thing; send one of them", "key")
+        raise DataError(
+            f"observation: no {' or '.join(keys)}; it has {', '.join(key[:80] for key in values) or 'nothing'}; "
+            f"adapter {self.adapter.name!r} takes {', '.join(self.expected)}",
+            "camera" if keys in self.cameras.values() else "key",
+        )
+
+    def _part(self, values: Mapping[str, Any], part: StatePart) -> Float[np.ndarray, " D"]:
+        value, key = self._one(values, part.keys)
+        names = self.contract.state.names if part.names is None else part.names
+        numbers = np.asarray(value) if isinstance(value, np.ndarray | np.generic | list | float | int) else None
+        if numbers is None or numbers.dtype.kind not in "fiu":
+            kind = type(value).__name__ if numbers is None else numbers.dtype
+            raise DataError(f"{key}: {kind}; send {len(names)} real numbers: {', '.join(names)}", "width")
+        if numbers.shape != (len(names),):
+            raise DataError(
+                f"{key}: shape {list(numbers.shape)}, but the state has [{len(names)}]: {', '.join(names)}", "width"
+            )
+        if not np.isfinite(numbers).all():
+            wrong = names[int(np.flatnonzero(~np.isfinite(numbers))[0])]
+            raise DataError(f"{key}: {wrong!r} is NaN or infinite; send finite numbers", "numbers")
+        return numbers.astype(np.float64)
+
+    def _prompt(self, values: Mapping[str, Any]) -> str:
+        default = self.adapter.default_prompt
+        if default is not None and not any(key in values for key in self.adapter.prompt):
+            return default
+        value, key = self._one(values, self.adapter.prompt)
+        if not isinstance(value, str) or not value.strip():
+            kind = "an empty text" if isinstance(value, str) else f"a {type(value).__name__}"
+            raise DataError(f"{key}: {kind}; send the instruction as text", "prompt")
+        return value
+
+
+def bind(adapter: Adapter, contract: Contract) -> Bound:
+    """Raises DataError, both sides printed, where adapter and contract disagree in what is not to be converted."""
+    cameras = camera_keys(adapter, contract)
+    state, action = ways(adapter, contract)
+    client = replace(
+        contract,
+        image=_images(adapter, contract),
+        state=replace(contract.state, names=state.names, units=state.units),
+        action=replace(
+            contract.action,
+            names=action.names,
+            units=action.units,
+            **_stated(adapter, ("motion", "rotation", "gripper")),
+        ),
+    )
+    used = {key for keys in cameras.values() for key in keys}
+    ignored = tuple(key for camera in adapter.cameras for key in camera.keys if CAMERA not in key and key not in used)
+    return Bound(adapter, contract, client, cameras, ignored, state, action)
+
+
+def _images(adapter: Adapter, contract: Contract) -> Pictures:
+    images = adapter.images
+    fit = images.fit or contract.image.fit
+    return Pictures(contract.image.size, fit, images.layout, images.colour, images.values)
+
+
+def _stated(adapter: Adapter, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name in names if (value := getattr(adapter.action, name)) is not None}
+
+
+def _flat(message: Any) -> dict[str, Any]:
+    """Nested mappings as keys joined by "/", without the reserved ones. Raises DataError for keys that are no text."""
+    result: dict[str, Any] = {}
+    waiting = [("", message, 0)]
+    while waiting:
+        prefix, values, depth = waiting.pop(0)
+        if not isinstance(values, Mapping) or depth > DEPTH:
+            kind = f"nested deeper than {DEPTH}" if depth > DEPTH else f"a {type(values).__name__}"
+            raise DataError(f"observation: {kind}; send a mapping of keys to values", "key")
+        for name, value in values.items():
+            if not isinstance(name, str):
+                raise DataError(f"observation: the key {name!r:.80} is a {type(name).__name__}; send text", "key")
+            key = prefix + name
+            if key.startswith(RESERVED):
+                continue
+            if isinstance(value, Mapping):
+                waiting.append((f"{key}/", value, depth + 1))
+            elif key in result:
+                raise DataError(f"observation: {key!r:.80} comes twice, by itself and nested; send it once", "key")
+            else:
+                result[key] = value
+    return result
