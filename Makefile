@@ -8,13 +8,13 @@ PYTHONS ?= 3.11 3.12 3.13
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
-EXTRAS := --extra sim --extra compare --extra data --extra look --extra int8 --extra dev
+EXTRAS := --extra sim --extra compare --extra data --extra look --extra int8 --extra serve --extra dev
 STAMP := $(VENV)/.installed
 TPU_VENV := $(VENV)-tpu
 TPU_STAMP := $(TPU_VENV)/.installed
 LOWEST_VENV := .venv-lowest
-LOWEST_EXTRAS := sim,compare,data,look,int8,dev
-LOWEST_TESTS := tests/data tests/tokenizer tests/workers tests/policy tests/model tests/training/test_checkpoints.py \
+LOWEST_EXTRAS := sim,compare,data,look,int8,serve,dev
+LOWEST_TESTS := tests/data tests/tokenizer tests/workers tests/policy tests/serving tests/model tests/training/test_checkpoints.py \
   tests/training/test_optimizer.py tests/test_cli.py tests/test_config.py tests/test_files.py tests/test_wire.py
 WHEEL_VENV := .venv-wheel
 WORKER_PYTHONS ?= 3.8 3.10 3.13
@@ -107,7 +107,7 @@ wheel-check: install  ## the wheel and the sdist, built and installed with their
 	$(BIN)/uv build --quiet --out-dir dist
 	$(BIN)/python -m venv --clear --without-pip $(WHEEL_VENV)
 	VIRTUAL_ENV=$(WHEEL_VENV) $(BIN)/uv pip install --quiet --constraint requirements.lock \
-	  "$$(echo dist/*.whl)[sim,compare,data,look,int8]"
+	  "$$(echo dist/*.whl)[sim,compare,data,look,int8,serve]"
 	cd dist && ../$(WHEEL_VENV)/bin/polymath doctor && ../$(WHEEL_VENV)/bin/polymath presets
 	cd dist && ../$(WHEEL_VENV)/bin/polymath plan polymath_v_1b --topology h100:8 --html plan.html
 	cd dist && ../$(WHEEL_VENV)/bin/polymath tokenizer train --shipped --vocab-size 1024 --control-tokens 512 \

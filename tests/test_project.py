@@ -15,7 +15,7 @@ from hatchling.builders.wheel import WheelBuilder
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
-EXTRAS = ("sim", "compare", "data", "look", "int8")
+EXTRAS = ("sim", "compare", "data", "look", "int8", "serve")
 SOURCE_ROOTS = (ROOT / "src", ROOT / "packages/polymath-worker/src")
 SOURCES = sorted(path for root in SOURCE_ROOTS for path in root.rglob("*.py"))
 PRINTING = ("cli.py", "commands/", "benchmarks/")  # of polymath: the command line

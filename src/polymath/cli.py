@@ -24,6 +24,7 @@ from polymath.commands import (
     real,
     record,
     runs,
+    serve,
     setup,
     tokenizer,
 )
@@ -31,7 +32,7 @@ from polymath.commands.output import print_json
 from polymath.errors import PolymathError
 from polymath.interrupts import remembered_interrupts
 
-DESCRIPTION = """Build, train and evaluate vision-language-action models.
+DESCRIPTION = """Build, train, evaluate and serve vision-language-action models.
 
 Each verb has --help with an example; --version prints the version. POLYMATH_DEBUG=1 shows the traceback of an error."""
 
@@ -58,6 +59,7 @@ app.command(name="eval")(evaluate.evaluate)
 app.command(name="eval-openloop")(openloop.openloop)
 app.command(name="eval-real")(real.real)
 app.command(compare.compare)
+app.command(serve.serve)
 app.command(models.export)
 app.command(name="import")(models.import_)
 app.command(models.inspect)

@@ -10,6 +10,7 @@ MODULES = {
     "data": ("array_record", "daft", "google", "google_crc32c", "h5py", "py3langid", "upath"),
     "compare": ("splintr",),
     "int8": ("qwix",),
+    "serve": ("prometheus_client", "starlette", "uvicorn", "websockets"),
     "look": ("rerun",),
     "ray": ("ray",),
     "tpu": ("libtpu",),

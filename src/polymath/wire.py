@@ -24,3 +24,11 @@ def decode(data: bytes) -> dict[str, Any]:
         return wire.decode(data)
     except wire.WireError as error:
         raise WireError(str(error)) from error
+
+
+def decode_bounded(data: bytes, most_containers: int, most_items: int) -> dict[str, Any]:
+    """As `decode`, for a sender that is not trusted: so many maps and lists at most, with so many entries in all."""
+    try:
+        return wire.decode_bounded(data, most_containers, most_items)
+    except wire.WireError as error:
+        raise WireError(str(error)) from error

@@ -104,38 +104,46 @@ class Policy:
             session.hold(self._streams.rows)
         return session
 
-    def answer(self, turns: Sequence[Turn]) -> list[ActionChunk]:
-        """One chunk per turn, the same bits whatever else is answered with it.
+    def answer(self, turns: Sequence[Turn], rows: int | None = None) -> list[ActionChunk]:
+        """One chunk per turn, the same bits whatever else is answered with it in passes of as many rows.
 
+        `rows` of each pass: `batch` unless given.
         Raises DataError as `act` does, for a session that is closed or not this policy's, and for executed actions that
         do not fit; all sessions are then as they were before.
         """
         check_sessions(self, turns)
         check_uncommitted(self.name, turns)
         sessions: list[RunSession] = [turn.session for turn in turns]  # type: ignore[misc]
-        chunks = self._with_history(turns, sessions) if self._streams else self._without_history(turns, sessions)
+        rows = _checked(self.batch if rows is None else rows)
+        chunks = (
+            self._with_history(turns, sessions, rows) if self._streams else self._without_history(turns, sessions, rows)
+        )
         for session in sessions:
             session.turns += 1
         return [self.transform.chunk(chunk) for chunk in chunks]
 
-    def _with_history(self, turns: Sequence[Turn], sessions: list[RunSession]) -> list[Float[np.ndarray, "W A"]]:
+    def _with_history(
+        self, turns: Sequence[Turn], sessions: list[RunSession], count: int
+    ) -> list[Float[np.ndarray, "W A"]]:
         assert self._streams is not None
         following_turns = [
             following(self.transform, session.history, turn.observation, turn.executed, self._readout.room)
             for session, turn in zip(sessions, turns, strict=True)
         ]
         rows, seeds = [session.row for session in sessions], [session.seed for session in sessions]
-        chunks = self._streams.chunks(self.params, following_turns, rows, seeds, lambda _: self.batch)
+        chunks = self._streams.chunks(self.params, following_turns, rows, seeds, lambda _: count)
         for session, turn in zip(sessions, following_turns, strict=True):
             session.history = turn.after
         return chunks
 
-    def _without_history(self, turns: Sequence[Turn], sessions: list[RunSession]) -> list[Float[np.ndarray, "W A"]]:
+    def _without_history(
+        self, turns: Sequence[Turn], sessions: list[RunSession], count: int
+    ) -> list[Float[np.ndarray, "W A"]]:
         for turn in turns:
             self._check_executed(turn.executed)
         prompts = [self.transform.prompt([turn.observation]) for turn in turns]
         seeds = [session.seed for session in sessions]
-        return self._one_pass.chunks(self.params, prompts, seeds, lambda _: self.batch)
+        return self._one_pass.chunks(self.params, prompts, seeds, lambda _: count)
 
     def _check_executed(self, executed: np.ndarray | None) -> None:
         """Raise DataError for actions that this robot cannot have carried out."""

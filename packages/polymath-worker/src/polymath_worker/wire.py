@@ -19,6 +19,7 @@ import numpy as np
 _ARRAY, _SCALAR = b"__ndarray__", b"__npgeneric__"
 _REFUSED_KINDS = "VOc"
 _DEEPEST = 100
+_MOST_AXES = 1_000  # numpy has fewer, and says so; the product of more of them takes long
 _DTYPE = re.compile(r"[<>|=]?[biufSUmM]\d{1,9}(\[\w{1,9}\])?")
 
 
@@ -40,8 +41,41 @@ def encode(message: Dict[str, Any]) -> bytes:
 
 def decode(data: bytes) -> Dict[str, Any]:
     """The message of `encode` or of openpi's client. Raises WireError naming the field that is malformed."""
+    return _decode(data, None)
+
+
+def decode_bounded(data: bytes, most_containers: int, most_items: int) -> Dict[str, Any]:
+    """As `decode`, for a sender that is not trusted: so many maps and lists at most, with so many entries in all."""
+    count = _Count(most_containers, most_items)
+    return _decode(data, count)
+
+
+class _Count:
+    """Counts maps and lists, and their entries, as msgpack finishes them."""
+
+    def __init__(self, containers: int, items: int) -> None:
+        self.containers, self.items = containers, items
+        self._most = containers, items
+
+    def __call__(self, container: Any) -> Any:
+        self.containers -= 1
+        self.items -= len(container)
+        if self.containers < 0 or self.items < 0:
+            raise WireError(
+                "message: holds more than {:,} maps and lists, or {:,} entries in them; send numbers as arrays".format(
+                    *self._most
+                )
+            )
+        return container
+
+
+def _decode(data: bytes, count: Optional[_Count]) -> Dict[str, Any]:
     try:
-        message = msgpack.unpackb(data)
+        if count is None:
+            message = msgpack.unpackb(data)
+        else:
+            longest = {"max_array_len": count.items, "max_map_len": count.items}
+            message = msgpack.unpackb(data, object_hook=count, list_hook=count, **longest)
     except (ValueError, TypeError, msgpack.exceptions.UnpackException) as error:
         raise WireError(f"message: {len(data)} bytes are not msgpack ({type(error).__name__}: {error})") from error
     if not isinstance(message, dict):
@@ -97,8 +131,8 @@ def _unpack_array(value: Dict[Any, Any], path: str) -> np.ndarray:
     data, dtype, shape = value.get(b"data"), _dtype(value, path), value.get(b"shape")
     if not isinstance(data, bytes):
         raise WireError(f"{path}: array data must be bytes, got {type(data).__name__}")
-    if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
-        raise WireError(f"{path}: array shape must be a list of sizes, got {shape!r}")
+    if not isinstance(shape, list) or len(shape) > _MOST_AXES or not all(type(n) is int and n >= 0 for n in shape):
+        raise WireError(f"{path}: array shape must be a list of at most {_MOST_AXES} sizes, got {_short(shape)}")
     expected = math.prod(shape) * dtype.itemsize
     if expected != len(data):
         raise WireError(f"{path}: {len(data)} bytes of data, but shape {shape} of {dtype} takes {expected}")
@@ -106,6 +140,11 @@ def _unpack_array(value: Dict[Any, Any], path: str) -> np.ndarray:
         return np.ndarray(shape, dtype, buffer=data)
     except (ValueError, TypeError) as error:
         raise WireError(f"{path}: shape {shape} of {dtype} is no array ({error})") from error
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:100]}…"
 
 
 def _unpack_scalar(value: Dict[Any, Any], path: str) -> np.generic:

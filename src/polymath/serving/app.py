@@ -1,0 +1,90 @@
+"""The paths of the server, as an ASGI app.
+
+GET /healthz     200 "OK" while the process answers, also while it loads
+GET /readyz      200 when requests are answered, 503 with the reason before and after
+GET /metrics     Prometheus
+WebSocket /, /MODEL    openpi's protocol; ?robot=ADAPTER chooses how the robot's messages are read
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from polymath.errors import PolymathError
+from polymath.serving.access import Guard, Keys, peer_of
+from polymath.serving.limits import Limits
+from polymath.serving.protocols import openpi
+from polymath.serving.protocols.channel import one_line
+from polymath.serving.service import Connection, Service
+from polymath.serving.sessions import Overloaded
+
+log = logging.getLogger("polymath.serving")
+EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
+Protocol = Callable[[WebSocket, Callable[[], Awaitable[Connection]], Limits], Awaitable[None]]
+
+
+def make_app(service: Service, keys: Keys | None) -> Starlette:
+    """The app of one service; `keys` None lets everyone in."""
+    app = Starlette(
+        routes=[
+            Route("/healthz", _healthz),
+            Route("/readyz", _readyz),
+            Route("/metrics", _metrics),
+            WebSocketRoute("/", _openpi),
+            WebSocketRoute("/{model}", _openpi),
+        ],
+        middleware=[Middleware(Guard, keys=keys, metrics=service.metrics)],
+    )
+    app.state.service = service
+    return app
+
+
+async def _healthz(request: Request) -> Response:
+    return PlainTextResponse("OK\n")
+
+
+async def _readyz(request: Request) -> Response:
+    state = request.app.state.service.state
+    return PlainTextResponse(f"{state}\n", 200 if state == "ready" else 503)
+
+
+async def _metrics(request: Request) -> Response:
+    return Response(request.app.state.service.metrics.exposition(), media_type=EXPOSITION)
+
+
+async def _openpi(websocket: WebSocket) -> None:
+    await _robot(websocket, openpi.serve)
+
+
+async def _robot(websocket: WebSocket, protocol: Protocol) -> None:
+    """The handshake, and then the protocol. What is wrong with the handshake is an HTTP status with one line."""
+    service: Service = websocket.app.state.service
+    model, adapter = websocket.path_params.get("model"), websocket.query_params.get("robot")
+    peer = peer_of(websocket.scope)
+    try:
+        service.admit(model, adapter)
+    except PolymathError as error:
+        await _refuse(websocket, error)
+        return
+    await websocket.accept()
+    try:
+        await protocol(websocket, partial(service.connect, model, adapter, peer), service.limits)
+    except WebSocketDisconnect as gone:
+        log.info("client gone", extra={"peer": peer, "reason": gone.reason})
+
+
+async def _refuse(websocket: WebSocket, error: PolymathError) -> None:
+    overloaded = isinstance(error, Overloaded)
+    status, headers = (503, {"Retry-After": "5"}) if overloaded else (400, {})
+    service: Service = websocket.app.state.service
+    service.metrics.refused.labels("overloaded" if overloaded else "unknown").inc()
+    log.warning("handshake refused", extra={"peer": peer_of(websocket.scope), "reason": one_line(error)})
+    await websocket.receive()
+    await websocket.send_denial_response(PlainTextResponse(f"{one_line(error)}\n", status, headers))

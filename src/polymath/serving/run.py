@@ -1,0 +1,134 @@
+"""What `polymath serve` does, as two functions of one plan: check everything, or serve until a signal."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from polymath.errors import ConfigError
+from polymath.policy import Decoding, Policy
+from polymath.policy.session import BATCH
+from polymath.serving.access import Keys
+from polymath.serving.adapters import adapter_named
+from polymath.serving.contract import Contract
+from polymath.serving.endpoint import Tls, allow_files, listen, url_of
+from polymath.serving.limits import Limits
+from polymath.serving.loading import keep_programs, warm_up
+from polymath.serving.logs import json_logs
+from polymath.serving.metrics import Metrics
+from polymath.serving.server import Server, Settings
+from polymath.serving.service import Served, Service
+from polymath.training.run import open_run
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to serve and how. `runs` by the name under which they are served; the first is the default.
+
+    `max_latency` in seconds; `rows` are the sizes of passes, `robot` the default adapter; see `polymath serve --help`.
+    """
+
+    runs: dict[str, Path]
+    host: str = "127.0.0.1"
+    port: int = 8000
+    robot: str = "polymath"
+    decoding: Decoding = field(default_factory=Decoding)
+    int8: bool = False
+    rows: tuple[int, ...] = (1, BATCH)
+    max_latency: float = 0.005
+    assume_executed: bool = False
+    keys: Path | None = None
+    tls: Tls | None = None
+    limits: Limits = field(default_factory=Limits)
+    compiled: Path | None = None
+    log_level: str = "info"
+
+    def __post_init__(self) -> None:
+        if not self.rows or min(self.rows) < 1 or list(self.rows) != sorted(set(self.rows)):
+            raise ConfigError(f"--rows {' '.join(map(str, self.rows))}: give one or more sizes, the smallest first")
+        if not 0 <= self.max_latency < 10:
+            raise ConfigError(f"--max-latency {self.max_latency * 1e3:g}: choose 0 to 10000 milliseconds")
+
+
+def parse_runs(texts: tuple[str, ...]) -> dict[str, Path]:
+    """NAME=RUN, or RUN under its directory's name. Raises ConfigError for two of one name, or one that no URL holds."""
+    runs: dict[str, Path] = {}
+    for text in texts:
+        name, separator, path = text.partition("=")
+        if not separator or Path(text).is_dir():
+            name, path = Path(text).resolve().name, text
+        if not name or not all(letter.isalnum() or letter in "-_." for letter in name) or name in RESERVED:
+            raise ConfigError(f"{text}: name {name!r} cannot stand in the server's address; write it as NAME=RUN")
+        if name in runs:
+            raise ConfigError(f"{text}: two runs are called {name!r}; write one of them as NAME=RUN")
+        runs[name] = Path(path)
+    return runs
+
+
+RESERVED = ("api", "healthz", "metrics", "readyz", "vla-eval")
+"""Paths that cannot be names of models."""
+
+
+def check(plan: Plan) -> dict[str, Any]:
+    """All that can be wrong, the port and the programs included, without serving; what would be served.
+
+    Raises ConfigError, DataError or CheckpointError.
+    """
+    settings, listener = _prepare(plan)
+    with listener:
+        address = url_of(listener, plan.tls is not None)
+    models = list(_load(plan, lambda: False))
+    return {
+        "url": address,
+        "keys": settings.keys is not None,
+        "models": [
+            {"name": model.name, "adapter": next(iter(model.adapters)), "rows": list(model.rows)}
+            | {"robot": model.contract.robot, "window": model.contract.window, "chunk": model.contract.chunk}
+            for model in models
+        ],
+    }
+
+
+def serve(plan: Plan, ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or Ctrl-C, then drain; `ready` is called with the URL once requests are answered.
+
+    Raises ConfigError, DataError or CheckpointError for what does not fit, before or while it loads.
+    """
+    settings, listener = _prepare(plan)
+    with listener, json_logs(plan.log_level):
+        asyncio.run(_serve(plan, settings, listener, ready))
+
+
+async def _serve(plan: Plan, settings: Settings, listener: socket.socket, ready: Callable[[str], None]) -> None:
+    service = Service(plan.limits, Metrics(), plan.max_latency)
+    server = Server(service, listener, settings)
+    await server.run_until_stopped(lambda stop: _load(plan, stop), ready)
+
+
+def _prepare(plan: Plan) -> tuple[Settings, socket.socket]:
+    """What fails at once, before anything slow: runs, adapter, keys, certificate, port."""
+    allow_files(plan.limits.sockets)
+    adapter = adapter_named(plan.robot)
+    for path in plan.runs.values():
+        adapter.bound(Contract.of(open_run(path)))
+    keys = None if plan.keys is None else Keys.load(plan.keys)
+    if plan.tls is not None:
+        plan.tls.context()
+    keep_programs(plan.compiled)
+    return Settings(keys, plan.tls), listen(plan.host, plan.port)
+
+
+def _load(plan: Plan, stop: Callable[[], bool]) -> Iterator[Served]:
+    """Each model with its weights and its compiled programs."""
+    adapter = adapter_named(plan.robot)
+    for name, path in plan.runs.items():
+        if stop():
+            return
+        policy = Policy.load(path, name, plan.decoding)
+        if plan.int8:
+            policy = policy.in_int8()
+        contract = Contract.of(policy.run)
+        warm_up(policy, plan.rows, plan.limits, stop)
+        yield Served(name, policy, contract, {adapter.name: adapter.bound(contract)}, plan.rows, plan.assume_executed)

@@ -1,0 +1,227 @@
+"""What is served, without a transport: models, connections, and the session behind each connection.
+
+service = Service(limits, metrics)
+service.add(served)                                    # a model whose programs are compiled
+connection = await service.connect("demo", "polymath", "10.0.0.7:51234")
+answer = await connection.act(observation)             # float32 [W, A] in answer.chunk.actions
+await connection.close()
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from polymath.errors import ConfigError, DataError, did_you_mean
+from polymath.policy import Policy
+from polymath.policy.session import Turn
+from polymath.serving.adapters import Bound, adapter_named, adapter_names
+from polymath.serving.batching import Batcher
+from polymath.serving.contract import Contract
+from polymath.serving.limits import Limits
+from polymath.serving.metrics import Metrics
+from polymath.serving.sessions import Continuity, Lease, Overloaded, Sessions
+from polymath.types import ActionChunk, Observation
+
+State = Literal["loading", "ready", "draining"]
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """A model that answers: `rows` are the sizes of its compiled passes, smallest first.
+
+    `adapters` by name, the default one first; those that the package and its plug-ins know are added when a client
+    names them.
+    `assume_executed`: a client that does not say which actions it carried out has carried out the first layout.stride
+    ones of the last chunk. It matters for a run with a history alone.
+    """
+
+    name: str
+    policy: Policy
+    contract: Contract
+    adapters: dict[str, Bound]
+    rows: tuple[int, ...] = (1,)
+    assume_executed: bool = False
+
+    def answer(self, turns: Sequence[Turn]) -> Sequence[ActionChunk]:
+        """One pass of the smallest compiled size that holds the turns."""
+        rows = next((size for size in self.rows if size >= len(turns)), self.rows[-1])
+        return self.policy.answer(turns, rows)
+
+    def adapter(self, name: str | None) -> tuple[str, Bound]:
+        """The adapter of that name, the default one unless named; a client may name no file.
+
+        Raises ConfigError for an unknown one, DataError, both sides printed, for one that disagrees with the contract.
+        """
+        chosen = next(iter(self.adapters)) if name is None else name
+        if chosen not in self.adapters:
+            known = list(dict.fromkeys([*self.adapters, *adapter_names()]))
+            if chosen not in known:
+                raise ConfigError(f"robot {chosen[:80]!r}: no such adapter; {did_you_mean(chosen, known)}")
+            self.adapters[chosen] = adapter_named(chosen).bound(self.contract)
+        return chosen, self.adapters[chosen]
+
+
+class Answer(NamedTuple):
+    """`infer_ms` of the pass, `queue_ms` before it, `batch` turns in it; whether the session went on."""
+
+    chunk: ActionChunk
+    infer_ms: float
+    queue_ms: float
+    batch: int
+    session: Continuity
+
+
+class Service:
+    """The models, the first of which is the default, and what is connected to them."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        metrics: Metrics,
+        max_latency: float = 0.005,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`max_latency`: seconds that a turn waits for others to share its pass."""
+        self.limits, self.metrics, self.clock = limits, metrics, clock
+        self.models: dict[str, Served] = {}
+        self.state: State = "loading"
+        self.connections: set[Connection] = set()
+        self.answering: set[object] = set()  # clients whose request has come and whose reply has not been sent
+        self.sessions: dict[str, Sessions] = {}
+        self.batcher: Batcher[Served] = Batcher(Served.answer, lambda model: model.rows[-1], self._in_use, max_latency)
+
+    def add(self, served: Served) -> None:
+        """Serve one more model. Raises ConfigError for a name that is taken."""
+        if served.name in self.models:
+            raise ConfigError(f"model {served.name!r}: is served already; give one of them another name, as NAME=RUN")
+        self.models[served.name] = served
+        self.sessions[served.name] = Sessions(served.policy, self.limits.sessions, self.limits.idle, self.clock)
+
+    def begin(self) -> None:
+        """Answer from now on."""
+        self.batcher.start()
+        self.state = "ready"
+        self.metrics.ready.set(1)
+
+    def drain(self) -> None:
+        """Take no new connections; those that are there get their answers."""
+        self.state = "draining"
+        self.metrics.ready.set(0)
+
+    def choose(self, model: str | None) -> Served:
+        """The model of that name, the first one unless named. Raises ConfigError for an unknown one."""
+        name = next(iter(self.models)) if model is None else model
+        if name not in self.models:
+            raise ConfigError(f"model {name[:80]!r}: is not served here; {did_you_mean(name, self.models)}")
+        return self.models[name]
+
+    def admit(self, model: str | None, adapter: str | None) -> tuple[Served, str, Bound]:
+        """The model and the adapter of a new connection.
+
+        Raises ConfigError and DataError as `Served.adapter` does, Overloaded before and after the server is ready, and
+        where as many are connected as may be.
+        """
+        if self.state != "ready":
+            raise Overloaded(f"the server is {self.state}; try again when /readyz says ready")
+        if len(self.connections) >= self.limits.connections:
+            raise Overloaded(f"{len(self.connections)} robots are connected, as many as may be (--max-connections)")
+        served = self.choose(model)
+        return served, *served.adapter(adapter)
+
+    async def connect(self, model: str | None, adapter: str | None, peer: str) -> "Connection":
+        """A connection, to be closed. Raises what `admit` raises."""
+        connection = Connection(self, *self.admit(model, adapter), peer)
+        self.connections.add(connection)
+        return connection
+
+    def _in_use(self, served: Served) -> int:
+        """Connections of a model that asked within the last second: those that may ask again soon."""
+        recent = self.clock() - 1.0
+        return sum(1 for each in self.connections if each.served is served and (each.busy or each.asked > recent))
+
+
+class Connection:
+    """One client: its model, its adapter and its session. `contract` is in the client's terms, after the adapter.
+
+    `observed` is the last observation that was answered in this episode: what executed actions began at.
+    """
+
+    def __init__(self, service: Service, served: Served, adapter_name: str, adapter: Bound, peer: str) -> None:
+        self.service, self.served, self.peer = service, served, peer
+        self.adapter_name, self.adapter, self.contract = adapter_name, adapter, adapter.contract
+        self.observed: Observation | None = None
+        self.busy = False
+        self.asked = -1e9  # the clock's time of the last request
+        self._lease: Lease | None = None
+
+    @property
+    def models(self) -> list[str]:
+        return list(self.service.models)
+
+    async def act(
+        self,
+        observation: Observation,
+        executed: Float[np.ndarray, "K A"] | None = None,
+        committed: Float[np.ndarray, "D A"] | None = None,
+    ) -> Answer:
+        """The answer to one observation; `executed` and `committed` as in `polymath.policy.session.Turn`.
+
+        Raises DataError for what does not fit, Overloaded where no answer can be given in time; the session is then as
+        it was, or begins anew at the next observation, which that answer says.
+        """
+        if self.busy:
+            raise DataError("a request is being answered on this connection; wait for its answer before the next one")
+        self._check(observation)
+        self.busy, self.asked = True, self.service.clock()
+        sessions, metrics, name = self.service.sessions[self.served.name], self.service.metrics, self.served.name
+        try:
+            lease, continuity = sessions.acquire(self._lease)
+            self._lease = lease
+            if continuity == "evicted":
+                executed = None
+            elif executed is None and lease.begun and self.served.assume_executed and lease.last is not None:
+                executed = lease.last[: self.served.policy.run.recipe.layout.stride]
+            try:
+                turn = Turn(lease.session, observation, executed, *(() if committed is None else (committed,)))
+                outcome = await self.service.batcher.ask(self.served, turn, self.service.limits.answer)
+            except Overloaded:
+                sessions.evict(lease)  # its turn may have been taken, unseen by the client
+                raise
+            finally:
+                sessions.release(lease)
+        finally:
+            self.busy = False
+            metrics.sessions.labels(name).set(len(sessions))
+            metrics.waiting.set(self.service.batcher.waiting)
+        lease.begun, lease.last, self.observed = True, outcome.chunk.actions, observation
+        metrics.infer.labels(name).observe(outcome.infer)
+        metrics.queue.labels(name).observe(outcome.queue)
+        metrics.turns.labels(name).observe(outcome.batch)
+        return Answer(outcome.chunk, outcome.infer * 1e3, outcome.queue * 1e3, outcome.batch, continuity)
+
+    async def reset(self) -> None:
+        """A new episode begins with the next observation. Raises DataError while a request is being answered."""
+        if self.busy:
+            raise DataError("a request is being answered on this connection; reset it after the answer")
+        self.observed = None
+        if self._lease is not None and not self._lease.evicted:
+            self._lease.session.reset()
+            self._lease.begun, self._lease.last = False, None
+
+    async def close(self) -> None:
+        """Give the session back; a closed connection may be closed again."""
+        self.service.connections.discard(self)
+        if self._lease is not None:
+            self.service.sessions[self.served.name].close(self._lease)
+            self.service.metrics.sessions.labels(self.served.name).set(len(self.service.sessions[self.served.name]))
+            self._lease = None
+
+    def _check(self, observation: Observation) -> None:
+        """Raise DataError for an instruction that would keep the tokenizer busy."""
+        length, most = len(observation.instruction), self.service.limits.instruction
+        if length > most:
+            raise DataError(f"prompt: {length:,} characters, at most {most:,} are read; describe the task shortly")

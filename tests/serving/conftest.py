@@ -1,0 +1,204 @@
+"""Two tiny runs on disk, with drawn weights, and servers of them in threads of this process."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from polymath import config
+from polymath import specs as weights
+from polymath.data.robots.statistics import FieldStatistics, Statistics
+from polymath.model import polymath_v
+from polymath.policy import Policy
+from polymath.presets.demo import TINY
+from polymath.serving.access import Keys
+from polymath.serving.adapters import adapter_named
+from polymath.serving.contract import Contract
+from polymath.serving.endpoint import Tls, listen
+from polymath.serving.limits import Limits
+from polymath.serving.loading import warm_up
+from polymath.serving.metrics import Metrics
+from polymath.serving.numpy_msgpack import decode, encode
+from polymath.serving.server import Server, Settings
+from polymath.serving.service import Served, Service
+from polymath.tokenizer import ControlTokens, corpus
+from polymath.tokenizer import train as train_tokenizer
+from polymath.training.checkpoints import Checkpoints
+from polymath.training.run import DataRecord
+from polymath.training.step import init_state
+from polymath.types import Conventions, Embodiment, Observation
+
+ROBOT = Embodiment(
+    name="test-arm",
+    slot=0,
+    cameras=("front", "wrist"),
+    state_names=("x", "y", "z", "gripper"),
+    action_names=("dx", "dy", "dz", "gripper"),
+    gripper_dims=(3,),
+    control_hz=20.0,
+    conventions=Conventions(
+        roles=("primary", "wrist"),
+        state_units=("m", "m", "m", "1"),
+        action_units=("0.02 m", "0.02 m", "0.02 m", "1"),
+        motion="pose delta",
+        rotation="none",
+        frame="base",
+        gripper="-1 open 1 closed",
+    ),
+)
+WINDOW, STRIDE = 4, 2
+
+
+def field(width: int) -> FieldStatistics:
+    low, zero, high = (-2.0,) * width, (0.0,) * width, (2.0,) * width
+    return FieldStatistics(9, zero, (1.0,) * width, low, high, low, low, zero, high, high)
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """`plain` answers each observation by itself, `streaming` remembers the last WINDOW - 1 of them."""
+    folder = tmp_path_factory.mktemp("runs")
+    tokenizer = train_tokenizer(corpus.shipped(), 2048, ControlTokens(512))
+    drawn = jax.jit(lambda key: weights.init(polymath_v.specs(TINY.model), key))(jax.random.key(0))
+    rng = np.random.default_rng(1)
+    params = jax.tree.map(lambda w: jnp.asarray(w + 0.05 * rng.normal(size=w.shape).astype(np.float32)), drawn)
+    layouts = {
+        "plain": replace(TINY.layout, length=96, max_images=2, window=1),
+        "streaming": replace(TINY.layout, length=192, max_images=2 * WINDOW, window=WINDOW, stride=STRIDE),
+    }
+    for name, layout in layouts.items():
+        recipe, path = replace(TINY, layout=layout), folder / name
+        path.mkdir()
+        tokenizer.save(path / "tokenizer.json")
+        config.save(ROBOT, path / "embodiment.json")
+        config.save(Statistics(state=field(4), action=field(4)), path / "statistics.json")
+        config.save(DataRecord((), ()), path / "data.json")
+        config.save(recipe, path / "config.json")
+        state = init_state(recipe.model, recipe.robot.optimizer, params)
+        with Checkpoints(path / "checkpoints" / "robot", every=1) as checkpoints:
+            checkpoints.save(state._replace(step=jnp.asarray(3, jnp.int32)), now=True)
+        (path / "metrics.jsonl").write_text(json.dumps({"phase": "robot", "step": 3}) + "\n")
+    return {name: folder / name for name in layouts}
+
+
+@pytest.fixture(scope="session")
+def policies(runs: dict[str, Path]) -> dict[str, Policy]:
+    return {name: Policy.load(path) for name, path in runs.items()}
+
+
+def served(policy: Policy, rows: tuple[int, ...] = (1,), **more: Any) -> Served:
+    contract = Contract.of(policy.run)
+    return Served(policy.name, policy, contract, {"polymath": adapter_named("polymath").bound(contract)}, rows, **more)
+
+
+def observation(seed: int, instruction: str = "press the button") -> Observation:
+    rng = np.random.default_rng(seed)
+    images = {name: rng.integers(0, 256, (64, 64, 3), dtype=np.uint8) for name in ROBOT.cameras}
+    return Observation(images, rng.normal(size=4).astype(np.float32), instruction, ROBOT.name)
+
+
+def message(seen: Observation, **more: Any) -> dict[str, Any]:
+    """What a client sends for an observation, in the keys of the adapter `polymath`."""
+    pictures = {f"observation/images/{name}": image for name, image in seen.images.items()}
+    return {**pictures, "observation/state": seen.state, "prompt": seen.instruction, **more}
+
+
+@contextmanager
+def running(
+    models: list[Served],
+    limits: Limits | None = None,
+    keys: Keys | None = None,
+    tls: Tls | None = None,
+    max_latency: float = 0.005,
+    loaded: Callable[[], object] = lambda: None,
+    wait: bool = True,
+) -> Iterator[Server]:
+    """A server in a thread; at the end it drains, as after SIGTERM. `loaded` is called on its thread while it loads."""
+    limits = limits or Limits(send=1.0, drain=5.0)
+    listener = listen("127.0.0.1", 0)
+    ready = threading.Event()
+    failures: list[BaseException] = []
+    made: list[Server] = []
+
+    async def serve() -> None:
+        service = Service(limits, Metrics(), max_latency)
+        made.append(Server(service, listener, Settings(keys, tls)))
+
+        def load(stop: Callable[[], bool]) -> list[Served]:
+            loaded()
+            for model in models:
+                warm_up(model.policy, model.rows, replace(limits, tokens=4), stop)
+            return models
+
+        await made[0].run_until_stopped(load, lambda url: ready.set())
+
+    def run() -> None:
+        try:
+            asyncio.run(serve())
+        except BaseException as error:
+            failures.append(error)
+        ready.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        while not made:
+            ready.wait(0.01)
+        if wait:
+            assert ready.wait(120)
+        yield made[0]
+    finally:
+        made[0].stopping = True
+        thread.join(60)
+        assert not thread.is_alive()
+    if failures:
+        raise failures[0]
+
+
+class Client:
+    """openpi's client in a few lines: `infer` raises RuntimeError with the text of an error frame."""
+
+    def __init__(self, url: str, path: str = "/", key: str | None = None, **more: Any) -> None:
+        headers = {"Authorization": f"Api-Key {key}"} if key else None
+        self.socket: ClientConnection = connect(
+            url + path, compression=None, max_size=None, additional_headers=headers, **more
+        )
+        self.metadata = decode(self.received())
+
+    def received(self) -> bytes:
+        data = self.socket.recv(timeout=60)
+        if isinstance(data, str):
+            raise RuntimeError(data)
+        return data
+
+    def infer(self, observation: dict[str, Any]) -> dict[str, Any]:
+        self.socket.send(encode(observation))
+        return decode(self.received())
+
+    def send(self, data: bytes | str) -> dict[str, Any]:
+        """The reply to raw bytes."""
+        self.socket.send(data)
+        return decode(self.received())
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.socket.close()
+
+
+@pytest.fixture(scope="module")
+def plain(policies: dict[str, Policy]) -> Iterator[Server]:
+    """A server of the run `plain`."""
+    with running([served(policies["plain"])]) as server:
+        yield server
