@@ -25,6 +25,7 @@ from polymath.types import Conventions, Embodiment, Frame, Gripper, Motion, Role
 
 VERSION = 1  # of the structure of `as_dict`
 RATE_TOLERANCE = 0.01  # relative: clocks of 29.97 and 30 Hz are the same
+UNSAID = "does not say"  # of a side of a difference
 SHOWN = 160  # characters of one side in a message
 
 Layout = Literal["HWC", "CHW"]
@@ -227,7 +228,8 @@ def statistics_hash(statistics: Statistics) -> str:
 
 def disagreement(who: str, differences: list[Difference], remedy: str) -> DataError:
     """The error that prints both sides; its `kind` is the first field."""
-    fields = "; ".join(f"{each.field}: {who} {each.claimed}, checkpoint {each.promised}" for each in differences)
+    side = who.split(" ")[0]
+    fields = "; ".join(f"{each.field}: {side} {each.claimed}, checkpoint {each.promised}" for each in differences)
     count = f"{len(differences)} fields" if len(differences) > 1 else "one field"
     return DataError(f"{who} and checkpoint disagree in {count}: {fields}; {remedy}", differences[0].field)
 
@@ -247,7 +249,7 @@ def _differences(claims: Mapping[str, Any], promises: Mapping[str, Any], prefix:
                 raise DataError(f"claims.{field}: {_shown(claim)}; name some of its fields: {', '.join(promise)}")
             yield from _differences(claim, promise, f"{field}.")
         elif not _same(name, claim, promise):
-            yield Difference(field, _shown(claim), "does not say" if promise is None else _shown(promise))
+            yield Difference(field, _shown(claim), UNSAID if promise is None else _shown(promise))
 
 
 def _same(name: str, claim: Any, promise: Any) -> bool:

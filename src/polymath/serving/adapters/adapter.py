@@ -30,7 +30,7 @@ import numpy as np
 from jaxtyping import Float
 
 from polymath import config, plugins
-from polymath.errors import ConfigError, DataError, did_you_mean
+from polymath.errors import ConfigError, did_you_mean
 from polymath.policy.contract import Contract
 from polymath.serving.adapters.pictures import Images
 from polymath.types import Frame, Gripper, Motion, Observation, Role
@@ -84,6 +84,8 @@ class Adapter:
 
     prompt: keys of the instruction, any one of them; default_prompt: the instruction of a client that sends none.
     rate: control steps a second of the client; None: not checked. source: where the facts are from.
+    unsaid: what happens where the adapter states a unit or a convention, but the checkpoint says nothing, as one that
+    was trained on a data set without them: "refuse", or "pass" the numbers on unchanged, as they were recorded.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Adapter:
     rate: float | None = None
     state_space: str | None = None
     convert: tuple[Conversion, ...] = ()
+    unsaid: Literal["refuse", "pass"] = "refuse"
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a description that cannot be read in one way."""
@@ -149,8 +152,9 @@ def load(path: Path) -> Adapter:
         raise ConfigError(f"{path}: no valid TOML ({error}); see docs/adapters.md") from None
     try:
         return config.from_dict(Adapter, values, str(path))
-    except DataError as error:
-        raise ConfigError(f"{path}: {error}") from None
+    except ConfigError as error:  # of an own check, which knows no file
+        message = str(error)
+        raise ConfigError(message if message.startswith(str(path)) else f"{path}: {message}") from None
 
 
 def adapter_named(name: str) -> Adapter:

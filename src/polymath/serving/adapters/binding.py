@@ -10,8 +10,8 @@ from jaxtyping import Float
 from polymath.errors import DataError
 from polymath.policy.contract import Contract, Pictures
 from polymath.serving.adapters.adapter import CAMERA, Adapter, StatePart
-from polymath.serving.adapters.agreement import camera_keys, ways
-from polymath.serving.adapters.vectors import Way, si
+from polymath.serving.adapters.agreement import agreement
+from polymath.serving.adapters.steps import Way, si
 from polymath.types import Observation
 
 RESERVED = "polymath/"  # keys of a message that are not part of an observation
@@ -23,7 +23,8 @@ class Bound:
     """contract: in the client's terms, to be sent to it and to check its claims against.
 
     cameras: the keys of each of the checkpoint's; ignored: keys of the adapter for which the checkpoint has no use.
-    conversions: in words, all that is changed on the way.
+    conversions: in words, all that is changed on the way. unverified: fields that the adapter states and the checkpoint
+    does not; worth a warning.
     """
 
     adapter: Adapter
@@ -33,13 +34,14 @@ class Bound:
     ignored: tuple[str, ...]
     state: Way
     action: Way
+    unverified: tuple[str, ...]
 
     @property
     def conversions(self) -> tuple[str, ...]:
         return (
             *(f"image {step}" for step in self.adapter.images.conversions()),
-            *(f"state {step.text}, backwards" for step in reversed(self.state.steps)),
-            *(f"action {step.text}" for step in self.action.steps),
+            *(f"state {step.name} {step.target} -> {step.source}" for step in reversed(self.state.steps)),
+            *(f"action {step.name} {step.source} -> {step.target}" for step in self.action.steps),
         )
 
     @property
@@ -140,8 +142,7 @@ class Bound:
 
 def bind(adapter: Adapter, contract: Contract) -> Bound:
     """Raises DataError, both sides printed, where adapter and contract disagree in what is not to be converted."""
-    cameras = camera_keys(adapter, contract)
-    state, action = ways(adapter, contract)
+    cameras, state, action, unverified = agreement(adapter, contract)
     client = replace(
         contract,
         image=_images(adapter, contract),
@@ -155,7 +156,7 @@ def bind(adapter: Adapter, contract: Contract) -> Bound:
     )
     used = {key for keys in cameras.values() for key in keys}
     ignored = tuple(key for camera in adapter.cameras for key in camera.keys if CAMERA not in key and key not in used)
-    return Bound(adapter, contract, client, cameras, ignored, state, action)
+    return Bound(adapter, contract, client, cameras, ignored, state, action, unverified)
 
 
 def _images(adapter: Adapter, contract: Contract) -> Pictures:

@@ -4,7 +4,6 @@ CHW -> HWC · float32 0..1 -> uint8 · BGR -> RGB · turned by 180 degrees · bl
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -95,7 +94,7 @@ def aspect(fit: str) -> float:
     """Width over height of `pad W:H`. Raises ConfigError for another text."""
     match = PAD.fullmatch(fit)
     if not match or not int(match[1]) * int(match[2]):
-        raise ConfigError(f"images.fit: {fit!r}; write stretch, or pad and the camera's ratio, as in pad 16:9")
+        raise ConfigError(f"fit: {fit!r}; write stretch, or pad and the camera's ratio, as in pad 16:9")
     return int(match[1]) / int(match[2])
 
 
@@ -120,13 +119,8 @@ def without_bars(
     if abs(width / height / ratio - 1) < ASPECT_TOLERANCE:
         return image
     top, bottom, left, right = padded(width, height, ratio)
-    bars: tuple[Callable[[], np.ndarray], ...] = (
-        lambda: image[:top],
-        lambda: image[bottom:],
-        lambda: image[:, :left],
-        lambda: image[:, right:],
-    )
-    brightest = max(int(bar().max(initial=0)) for bar in bars)
+    bars = (image[: top - 1], image[bottom + 1 :], image[:, : left - 1], image[:, right + 1 :])  # 1: rounding
+    brightest = max(int(bar.max(initial=0)) for bar, wide in zip(bars, (top, top, left, left), strict=True) if wide)
     if brightest > BLACK:
         raise DataError(
             f"{key}: a picture of {width} x {height} with {brightest} of 255 where a view of {ratio:.3g}:1 padded to "
