@@ -12,6 +12,7 @@ MODULES = {
     "int8": ("qwix",),
     "serve": ("prometheus_client", "starlette", "uvicorn", "websockets"),
     "look": ("rerun",),
+    "serve": ("websockets",),
     "ray": ("ray",),
     "tpu": ("libtpu",),
 }

@@ -22,6 +22,7 @@ def evaluate(
     replay: str | None = None,
     out: Path | None = None,
     name: str | None = None,
+    key_file: Path | None = None,
     tasks: tuple[str, ...] = (),
     splits: tuple[str, ...] = (),
     episodes: int | None = None,
@@ -53,10 +54,13 @@ def evaluate(
 
     Args:
         benchmark: The name of a benchmark; an unknown one lists what there is.
-        policy: A run directory, or the name of a registered policy, of which `random` is always there.
+        policy: A run directory, the name of a registered policy, of which `random` is always there, or a served one:
+            ws://HOST:PORT[/MODEL] (openpi's protocol), vla-eval+ws://HOST:PORT (vla-eval's); ?robot=NAME chooses the
+            names of the inputs, ?wait=SECONDS how long a server that is gone is waited for.
         replay: Demonstrations, as `polymath train --data` names them; with --policy RUN they go through its transforms.
         out: Where results.json, report.html, episodes/ and videos/ are written; RUN/evaluation if left out.
-        name: The policy's name in the results; that of the run directory if left out.
+        name: The policy's name in the results; that of the run directory, or the server's, if left out.
+        key_file: The key of a server that asks for one; $POLYMATH_SERVER_KEY if left out.
         tasks: Names of tasks; all of them if left out.
         splits: Names of splits; all of them if left out.
         episodes: For each task and split; the benchmark's own number (metaworld: 10) if left out.
@@ -89,6 +93,7 @@ def evaluate(
     from polymath.evaluation.results import as_json
     from polymath.evaluation.sequential import Opponent, describe, read_verdict
     from polymath.policy.decoding import Decoding
+    from polymath.policy.remote.address import is_address
 
     opponent = None if until_separated_from is None else Opponent(until_separated_from, alpha)
     if opponent is not None and probe:
@@ -97,7 +102,8 @@ def evaluate(
     if policy is None and replay is None:
         raise ConfigError("--policy: name a run directory or a registered policy, or demonstrations with --replay")
     if replay is None and out is None and not Path(str(policy)).is_dir():
-        raise ConfigError(f"--policy {policy}: no such run directory; a policy without one needs --out")
+        served = "is served" if is_address(str(policy)) else "no such run directory"
+        raise ConfigError(f"--policy {policy}: {served}; a policy without a directory needs --out")
     plan = Plan(
         tasks=tasks,
         splits=splits,
@@ -115,7 +121,7 @@ def evaluate(
     assert policy is not None
     chosen.complete(plan)  # mistakes are named before the weights are read
     decoding = None if decode is None and temperature == 0 else Decoding(decode or "head", temperature)
-    candidate = find_candidate(policy, chosen, name, int8, decoding)
+    candidate = find_candidate(policy, chosen, name, int8, decoding, key_file)
     if execute is None:
         plan = with_usual_execute(plan, candidate)
     out = out or Path(policy) / "evaluation"

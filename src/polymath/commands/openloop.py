@@ -12,6 +12,7 @@ def openloop(
     data: str,
     out: Path | None = None,
     name: str | None = None,
+    key_file: Path | None = None,
     episodes: int = 0,
     execute: int = 0,
     plots: int = 4,
@@ -27,10 +28,11 @@ def openloop(
     Example: polymath eval openloop --policy run --data episodes
 
     Args:
-        policy: A run directory, or the name of a registered policy.
+        policy: A run directory, the name of a registered policy, or a served one, as for `polymath eval`.
         data: Held-out episodes of the policy's robot, as for `polymath data inspect`.
         out: Where the results are written; RUN/openloop if left out.
         name: The policy's name in the results; that of the run directory if left out.
+        key_file: The key of a server that asks for one; $POLYMATH_SERVER_KEY if left out.
         episodes: The first so many episodes; all of them if 0.
         execute: Control steps from one question to the next; those of the policy's history, or 1, if 0.
         plots: Episodes whose curves are drawn.
@@ -50,7 +52,7 @@ def openloop(
         raise ConfigError(f"--policy {policy}: no such run directory; a policy without one needs --out")
     out = out or Path(policy) / "openloop"
     decoding = None if decode is None and temperature == 0 else Decoding(decode or "head", temperature)
-    result = evaluate(policy, data, out, name, episodes, execute, plots, int8, decoding)
+    result = evaluate(policy, data, out, name, episodes, execute, plots, int8, decoding, key_file)
     if json:
         print_json(config.to_dict(result))
         return

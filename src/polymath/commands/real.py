@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 from polymath.commands.output import percent, percent_range, print_json, print_table
-from polymath.errors import ConfigError
 
 
 def real(
@@ -17,6 +16,7 @@ def real(
     execute: int = 2,
     robot_arguments: tuple[str, ...] = (),
     python: Path | None = None,
+    key_file: Path | None = None,
     json: bool = False,
 ) -> int:
     """Policies on a real robot, judged by a person who is not told which of them plays.
@@ -27,7 +27,7 @@ def real(
     Example: polymath eval real --policies run-a run-b --tasks "lift the cup" --robot my_lab.worker --out trials
 
     Args:
-        policies: Run directories.
+        policies: Run directories, and served policies as for `polymath eval`.
         tasks: What the robot's worker is told at the beginning of a trial, such as the instruction.
         robot: The module of the robot's worker: `python -m MODULE` that speaks the worker protocol.
         out: Where trials.jsonl, videos/ and at last results.json are written.
@@ -36,11 +36,13 @@ def real(
         execute: Actions executed of each chunk before the policy is asked again.
         robot_arguments: Further arguments of the robot's worker.
         python: The interpreter of the robot's worker; this one if left out.
+        key_file: The key of a server that asks for one; $POLYMATH_SERVER_KEY if left out.
         json: Print the results as one JSON object.
     """
     import json as text
 
     from polymath import config
+    from polymath.evaluation.remote_candidate import of_address
     from polymath.evaluation.run_candidate import of_run
     from polymath.evaluation.trials.log import TrialLog
     from polymath.evaluation.trials.operator import Terminal
@@ -48,16 +50,15 @@ def real(
     from polymath.evaluation.trials.results import results
     from polymath.evaluation.trials.run import run_trials
     from polymath.files import atomic_write
+    from polymath.policy.remote.address import is_address
     from polymath.policy.session import with_sessions
     from polymath.workers.pool import WorkerCommand, WorkerPool
 
-    candidates = [of_run(Path(policy)) for policy in policies]
+    candidates = [
+        of_address(policy, None, key_file) if is_address(policy) else of_run(Path(policy)) for policy in policies
+    ]
     for candidate in candidates:
-        if candidate.execute not in (None, execute):
-            raise ConfigError(
-                f"policy {candidate.name}: was trained with {candidate.execute} actions between the observations of "
-                f"its history (layout.stride), but execute is {execute}; choose --execute {candidate.execute}"
-            )
+        candidate.check_execute(execute)
     command = WorkerCommand(robot, robot_arguments, sys.executable if python is None else str(python))
     plan = TrialPlan(
         policies=tuple(candidate.name for candidate in candidates),

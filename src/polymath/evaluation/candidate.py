@@ -1,4 +1,4 @@
-"""The policy that is evaluated: a run directory, a registered policy, or any object that answers observations.
+"""The policy that is evaluated: a run directory, a registered or a served policy, or any object that answers.
 
 Another package registers a policy through the entry point group `polymath.policies`: a function that takes the
 `Benchmark` and returns the policy, so that it can be made for the benchmark's robot.
@@ -16,6 +16,7 @@ from polymath.evaluation.baselines import RandomPolicy
 from polymath.evaluation.benchmark import Benchmark, Plan
 from polymath.policy.decoding import HEAD, Decoding
 from polymath.policy.probes import Probe, probed
+from polymath.policy.remote.address import is_address
 from polymath.policy.session import Acting, Policy, with_sessions
 from polymath.types import Conventions, Embodiment
 
@@ -28,8 +29,8 @@ class Candidate:
     """`name` stands in results and file names, `checkpoint` says which weights the policy has.
 
     `weights` is a hash of what those weights and their statistics contain, `decode` how actions come out of the model.
-    `execute` is the number of actions between two observations of the history that the policy was trained with, None
-    where it has none.
+    `execute` is the number of actions between two observations that the policy counts on: those of the history that it
+    was trained with, or 1 for a server that plays its chunks back itself; None where any number will do.
     `trained_on` is the identity of the renderer of its training data, `embodiment` the robot that it drives; None where
     the policy does not say. `image_size` and `cameras` are those of its training; 0 and () leave them to the benchmark.
     """
@@ -51,14 +52,19 @@ class Candidate:
         Raises ConfigError, with both sides, if it drives another robot, reads the robot's numbers otherwise, or has a
         history of observations that lie further apart, or closer together, than those of the plan.
         """
-        if self.execute not in (None, plan.execute):
-            raise ConfigError(
-                f"policy {self.name}: was trained with {self.execute} actions between the observations of its history "
-                f"(layout.stride), but execute is {plan.execute}; choose --execute {self.execute}"
-            )
+        self.check_execute(plan.execute)
         if self.embodiment is not None:
             check_robot(f"policy {self.name}", self.embodiment, benchmark)
         return replace(plan, image_size=plan.image_size or self.image_size, cameras=plan.cameras or self.cameras)
+
+    def check_execute(self, execute: int) -> None:
+        """Raise ConfigError, with both sides, if the policy counts on another number of actions in between."""
+        if self.execute in (None, execute):
+            return
+        reason = f"was trained with {self.execute} actions between the observations of its history (layout.stride)"
+        if self.decode == "vla-eval":
+            reason = "is asked at every control step, as its server plays its chunks back itself"
+        raise ConfigError(f"policy {self.name}: {reason}, but execute is {execute}; choose --execute {self.execute}")
 
 
 def check_robot(owner: str, trained: Embodiment, benchmark: Benchmark) -> None:
@@ -97,11 +103,12 @@ def find_candidate(
     name: str | None = None,
     int8: bool = False,
     decoding: Decoding | None = None,
+    key_file: Path | None = None,
 ) -> Candidate:
-    """The candidate behind a run directory, the name of a registered policy, or an object.
+    """The candidate behind a run directory, the name of a registered policy, the URL of a served one, or an object.
 
-    A directory that has the name of a registered policy is written ./NAME. `int8`: hold a run's weights in 8 bits.
-    `decoding` of a run's answers: the action head if left out.
+    `key_file` holds the key of a server that asks for one. A directory that has the name of a registered policy is
+    written ./NAME. `int8`: hold a run's weights in 8 bits. `decoding` of a run's answers: the action head if left out.
     Raises ConfigError if there is neither, if the run is incomplete, if the object is no policy, or if what is for
     runs alone is chosen for another policy.
     """
@@ -110,13 +117,15 @@ def find_candidate(
             raise ConfigError("decode: the policy is loaded already; choose it where the policy is made (load_policy)")
         return of_object(policy, name)
     text = str(policy)
+    if isinstance(policy, str) and is_address(text):
+        check_is_no_run(text, int8, decoding)
+        from polymath.evaluation.remote_candidate import of_address
+
+        return of_address(text, name, key_file)
+    if key_file is not None:
+        raise ConfigError(f"--key-file: policy {text} is not served, so it asks for no key; leave it out")
     if isinstance(policy, str) and text in {**BUILT_IN, **plugins.entries(GROUP)}:
-        if int8:
-            raise ConfigError(f"--int8: policy {text} is no run directory, so it has no weights to hold in 8 bits")
-        if decoding is not None:
-            raise ConfigError(
-                f"--decode {decoding.label}: policy {text} is no run directory; it answers in its own way"
-            )
+        check_is_no_run(text, int8, decoding)
         factory = plugins.find(GROUP, text, Callable, BUILT_IN)  # type: ignore[arg-type]
         policy = plugins.called(GROUP, text, factory, benchmark)  # type: ignore[arg-type]
         return replace(of_object(policy, None), name=name or text)
@@ -126,6 +135,14 @@ def find_candidate(
     from polymath.evaluation.run_candidate import of_run
 
     return of_run(Path(policy), name, int8, decoding or HEAD)
+
+
+def check_is_no_run(text: str, int8: bool, decoding: Decoding | None) -> None:
+    """Raise ConfigError for what can be chosen for run directories alone."""
+    if int8:
+        raise ConfigError(f"--int8: policy {text} is no run directory, so it has no weights to hold in 8 bits")
+    if decoding is not None:
+        raise ConfigError(f"--decode {decoding.label}: policy {text} is no run directory; it answers in its own way")
 
 
 def of_object(policy: Any, name: str | None = None) -> Candidate:

@@ -11,9 +11,10 @@ function of (task, split, seed) and of the policy, so results do not depend on t
 provided that an answer does not depend on what else is answered with it (see `polymath.policy.session`).
 """
 
+import logging
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -28,6 +29,7 @@ from polymath.policy.session import (
     EpisodeKey,
     Policy,
     Session,
+    SessionsLost,
     Turn,
     check_answer,
     name_of,
@@ -36,6 +38,10 @@ from polymath.policy.session import (
 from polymath.types import ActionChunk, Observation
 from polymath.workers.pool import Lost, Place, WorkerPool
 from polymath_worker.protocol import State
+
+MOST_LOSSES = 5
+"""Times that one episode is begun again because its session is lost."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -89,14 +95,16 @@ def run_episodes(
     The first `execute` actions of each chunk are executed before the policy is asked again. `frames` are those of the
     first camera at every control step where `record(key)`, else those that the policy saw (see `Film`). An episode
     begins where its seed puts it, or at `initial(key)`; one that was under way in a worker that failed begins again, in
-    a new session.
+    a new session, and so does one whose session the policy has lost, as a remote one does whose server was restarted.
     Raises PolymathError if the policy's answer is no action chunk, has fewer than `execute` actions or another width
-    than `action_dim`, or is not finite; WorkerError if a worker fails too often.
+    than `action_dim`, or is not finite, or if an episode is lost more than MOST_LOSSES times; WorkerError if a worker
+    fails too often.
     """
     policy = with_sessions(policy)
     queue, idle = deque(keys), list(reversed(pool.places))
     running: dict[Place, _Running] = {}
     waiting: dict[Place, Turn] = {}
+    losses: Counter[EpisodeKey] = Counter()
     try:
         while queue or running:
             while queue and idle:
@@ -117,7 +125,15 @@ def run_episodes(
                     waiting[place] = _turn(running[place], state)
             while waiting and len(waiting) >= min(BATCH, len(running) // 2) and not (queue and idle):
                 group = {place: waiting.pop(place) for place in list(waiting)[:BATCH]}
-                for place, actions in _answer(policy, group, execute, action_dim):
+                try:
+                    answers = dict(_answer(policy, group, execute, action_dim))
+                except SessionsLost as error:
+                    lost = [_abandon(running.pop(place)) for place in group]
+                    _note_losses(lost, losses, error)
+                    queue.extendleft(reversed(lost))
+                    idle.extend(reversed(group))
+                    continue
+                for place, actions in answers.items():
                     running[place].actions = actions
                     pool.act(place, actions)
     finally:
@@ -137,6 +153,15 @@ def _turn(episode: _Running, state: State) -> Turn:
 def _abandon(episode: _Running) -> EpisodeKey:
     episode.session.close()
     return episode.key
+
+
+def _note_losses(lost: list[EpisodeKey], losses: Counter[EpisodeKey], error: SessionsLost) -> None:
+    """Count the losses of each episode. Raises PolymathError where beginning again does not help."""
+    losses.update(lost)
+    key, count = max(((key, losses[key]) for key in lost), key=lambda each: each[1])
+    if count > MOST_LOSSES:
+        raise PolymathError(f"{error} (for the {count}th time in the episode {', '.join(map(str, key))})") from error
+    _log.warning("%s; its %d episodes under way begin again", error, len(lost))
 
 
 def _finish(episode: _Running, state: State, on_episode: OnEpisode) -> None:

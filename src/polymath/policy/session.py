@@ -24,6 +24,10 @@ from polymath.types import ActionChunk, Observation
 BATCH = 8  # turns that an evaluation answers at once
 
 
+class SessionsLost(PolymathError):
+    """What a policy remembered of the sessions of a call is gone, and they are closed: begin their episodes again."""
+
+
 class EpisodeKey(NamedTuple):
     """What is run: the same key is the same scene for every policy."""
 
@@ -78,7 +82,8 @@ class Policy(Protocol):
     def answer(self, turns: Sequence[Turn]) -> Sequence[ActionChunk]:
         """One chunk per turn, in their order. No session stands in two turns.
 
-        Where it raises, all sessions are as they were before, so that the others can be answered without the culprit.
+        Where it raises, all sessions are as they were before, so that the others can be answered without the culprit;
+        but after SessionsLost they are closed, and each can be begun again in a new one.
         """
 
 

@@ -7,13 +7,15 @@ from polymath import config
 from polymath.data.formats.opening import open_source
 from polymath.errors import ConfigError, DataError
 from polymath.evaluation.benchmark import Benchmark, Plan
-from polymath.evaluation.candidate import Candidate, find_candidate
+from polymath.evaluation.candidate import Candidate, check_is_no_run, find_candidate
 from polymath.evaluation.openloop.errors import OpenLoop, summarise
 from polymath.evaluation.openloop.measure import predictions
 from polymath.evaluation.openloop.page import write_page
+from polymath.evaluation.remote_candidate import of_address
 from polymath.evaluation.run_candidate import of_run
 from polymath.files import atomic_write
 from polymath.policy.decoding import Decoding
+from polymath.policy.remote.address import is_address
 from polymath.types import Embodiment
 from polymath.workers.process import WorkerCommand
 
@@ -28,6 +30,7 @@ def evaluate(
     plots: int = 4,
     int8: bool = False,
     decoding: Decoding | None = None,
+    key_file: Path | None = None,
 ) -> OpenLoop:
     """Errors of the policy on the first `episodes` of the set (0: all); writes OUT/openloop.json and openloop.html.
 
@@ -35,19 +38,21 @@ def evaluate(
     if the policy drives another robot, was trained with another stride, or there is no such policy, DataError for a set
     that holds no episodes.
     """
-    candidate = of_run(Path(policy), name, int8, decoding or Decoding()) if Path(policy).is_dir() else None
+    candidate: Candidate | None = None
+    if is_address(policy):
+        check_is_no_run(policy, int8, decoding)
+        candidate = of_address(policy, name, key_file)
+    elif Path(policy).is_dir():
+        candidate = of_run(Path(policy), name, int8, decoding or Decoding())
     held_out = open_source(data, candidate.image_size or None if candidate else None)
     robot = getattr(held_out, "embodiment", None)
     if not isinstance(robot, Embodiment) or not len(held_out):
         raise DataError(f"{data}: holds no episodes of a robot; name a set of episodes, not of pairs")
     if candidate is None:
-        candidate = find_candidate(policy, _nothing_to_run(robot), name, int8, decoding)
+        candidate = find_candidate(policy, _nothing_to_run(robot), name, int8, decoding, key_file)
     _check_robot(candidate, robot, data)
-    if execute and candidate.execute not in (None, execute):
-        raise ConfigError(
-            f"policy {candidate.name}: was trained with {candidate.execute} actions between the observations of its "
-            f"history (layout.stride), but execute is {execute}; choose --execute {candidate.execute}"
-        )
+    if execute:
+        candidate.check_execute(execute)
     execute = execute or candidate.execute or 1
     count = min(episodes or len(held_out), len(held_out))
     predicted = list(predictions(candidate.policy, held_out, range(count), execute))

@@ -1,5 +1,6 @@
 """Asks a policy about the steps of recorded episodes, as if it had led there itself."""
 
+import logging
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -8,13 +9,16 @@ from jaxtyping import Float
 from polymath.data.interface import EpisodeSet, episode_name
 from polymath.errors import ConfigError, PolymathError
 from polymath.evaluation.openloop.errors import Predicted
-from polymath.policy.session import BATCH, Acting, EpisodeKey, Policy, Turn, with_sessions
+from polymath.policy.session import BATCH, Acting, EpisodeKey, Policy, SessionsLost, Turn, with_sessions
 from polymath.progress import progress_bar
 from polymath.types import ActionChunk, Observation
 
 SPLIT = "open-loop"
 AT_ONCE = 16
 """Steps of an episode whose pictures are in memory."""
+MOST_LOSSES = 5
+"""Times that a group of episodes is asked about again because its sessions are lost."""
+_log = logging.getLogger(__name__)
 
 
 def predictions(
@@ -24,7 +28,7 @@ def predictions(
 
     Each episode is one session, which is told the recorded actions as those that were carried out, so a policy with a
     history sees the one of the recording. Raises ConfigError for execute < 1, PolymathError for answers that are no
-    action chunks of the robot's width or not finite.
+    action chunks of the robot's width or not finite, or if the sessions are lost MOST_LOSSES times.
     """
     if execute < 1:
         raise ConfigError(f"execute {execute}: choose at least 1, the steps from one answer to the next")
@@ -32,9 +36,19 @@ def predictions(
     with progress_bar("open loop", len(chosen)) as bar:
         for start in range(0, len(chosen), BATCH):
             group = chosen[start : start + BATCH]
-            for predicted in _group(sessions, episodes, group, execute):
+            for predicted in _until_kept(sessions, episodes, group, execute):
                 bar.advance()
                 yield predicted
+
+
+def _until_kept(policy: Policy, episodes: EpisodeSet, group: Sequence[int], execute: int) -> list[Predicted]:
+    """The group's answers, asked for anew where the policy has lost its sessions."""
+    for _ in range(MOST_LOSSES):
+        try:
+            return _group(policy, episodes, group, execute)
+        except SessionsLost as error:
+            _log.warning("%s; its %d episodes under way begin again", error, len(group))
+    return _group(policy, episodes, group, execute)
 
 
 def _group(policy: Policy, episodes: EpisodeSet, group: Sequence[int], execute: int) -> list[Predicted]:

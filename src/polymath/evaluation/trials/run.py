@@ -16,7 +16,7 @@ from polymath.evaluation.trials.log import TrialLog, Verdict
 from polymath.evaluation.trials.operator import Operator
 from polymath.evaluation.trials.plan import Trial, TrialPlan
 from polymath.evaluation.video import upscale, write_mp4
-from polymath.policy.session import EpisodeKey, Policy, Session
+from polymath.policy.session import EpisodeKey, Policy, Session, SessionsLost
 from polymath.types import Observation
 from polymath.workers.pool import Lost, Place, WorkerPool
 from polymath_worker.protocol import State
@@ -71,7 +71,11 @@ def _play(
         while not state.done:
             if operator.wants_pause() and _paused(operator):
                 break
-            actions = _actions(policy.name, session, state, executed, plan.execute)
+            try:
+                actions = _actions(policy.name, session, state, executed, plan.execute)
+            except SessionsLost as error:
+                operator.tell(f"The policy has lost this trial: {error}")
+                raise _Again from None
             pool.act(PLACE, actions)
             state = _received(pool, operator)
             executed = actions[: state.executed]

@@ -1,0 +1,149 @@
+"""One connection to a policy server: frames out, frames in, and what went wrong in words.
+
+Two kinds of trouble: `Gone` passes (a server that is killed, restarted, full or silent), everything else is an error
+that the user has to mend and is raised as such.
+"""
+
+import ssl
+import time
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any
+
+from websockets import exceptions
+from websockets.sync.client import ClientConnection, connect
+
+from polymath.errors import ConfigError, PolymathError
+from polymath.policy.remote.address import KEY_VARIABLE
+
+LARGEST = 64 * 2**20  # bytes of an answer; a chunk of 100 steps of 32 numbers has 13 kB
+ANSWER_TIMEOUT = 300.0  # seconds; a server may compile at its first observation
+OPEN_TIMEOUT = 20.0
+_TRY_LATER = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT)
+_OUR_COMPLAINTS = {1002: "no WebSocket frames", 1007: "a text that is not UTF-8", 1009: f"more than {LARGEST} bytes"}
+
+
+class Gone(Exception):
+    """The server cannot be reached now, or has left; the text says what happened."""
+
+
+class Link:
+    """An open connection. `url` is what messages call the server."""
+
+    def __init__(self, url: str, socket: ClientConnection, timeout: float = ANSWER_TIMEOUT) -> None:
+        self.url, self.timeout, self._socket = url, timeout, socket
+
+    @classmethod
+    def to(cls, connect_url: str, url: str, key: str | None, timeout: float = ANSWER_TIMEOUT) -> "Link":
+        """Open a connection. Raises Gone, and ConfigError where waiting cannot help.
+
+        Compression is off, as in all clients of both protocols. There are no pings: servers that infer on their event
+        loop do not answer them; a server that is silent for `timeout` seconds is gone.
+        """
+        headers = {} if key is None else {"Authorization": f"Api-Key {key}"}
+        try:
+            socket = connect(
+                connect_url,
+                additional_headers=headers,
+                compression=None,
+                max_size=LARGEST,
+                open_timeout=OPEN_TIMEOUT,
+                ping_interval=None,
+                close_timeout=1,
+            )
+        except exceptions.InvalidStatus as error:
+            raise _refusal(url, error, key is not None) from None
+        except ssl.SSLError as error:
+            advice = "write ws:// where it speaks no TLS, or name its authority in $SSL_CERT_FILE"
+            raise ConfigError(f"{url}: TLS fails ({error.reason or error}); {advice}") from None
+        except exceptions.InvalidURI as error:
+            raise ConfigError(f"{url}: {error}") from None
+        except ConnectionRefusedError:
+            raise Gone("refuses the connection: nothing listens there") from None
+        except (OSError, EOFError, exceptions.WebSocketException) as error:
+            raise Gone(f"cannot be reached ({_words(error)})") from None
+        return cls(url, socket, timeout)
+
+    def send(self, message: bytes) -> None:
+        """Raises Gone."""
+        try:
+            self._socket.send(message)
+        except (OSError, exceptions.WebSocketException) as error:
+            raise self._lost(error) from None
+
+    def receive(self, timeout: float | None = None) -> str | bytes:
+        """The next frame. Raises Gone, and PolymathError for what is no frame or too large."""
+        patience = self.timeout if timeout is None else timeout
+        try:
+            return self._socket.recv(patience)
+        except TimeoutError:
+            raise Gone(f"has been silent for {patience:g} s") from None
+        except (OSError, EOFError, exceptions.WebSocketException) as error:
+            raise self._lost(error) from None
+
+    def close(self) -> None:
+        """A connection that is gone may be closed too."""
+        self._socket.close()
+
+    def __enter__(self) -> "Link":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _lost(self, error: Exception) -> Exception:
+        ours = error.sent if isinstance(error, exceptions.ConnectionClosed) and not error.rcvd_then_sent else None
+        if ours is not None and ours.code in _OUR_COMPLAINTS:
+            return PolymathError(f"{self.url}: sent {_OUR_COMPLAINTS[ours.code]}; is this a policy server?")
+        return Gone(f"has left ({_words(error)})")
+
+
+def patiently(open_it: Any, wait: float, url: str, warn: Any) -> Any:
+    """`open_it()`, tried again for `wait` seconds where it raises Gone; `warn(text)` says so at once and when it ends.
+
+    Raises PolymathError if the time is over.
+    """
+    began, pause, told = time.monotonic(), 0.1, False
+    while True:
+        try:
+            opened = open_it()
+        except Gone as gone:
+            waited = time.monotonic() - began
+            if waited >= wait:
+                raise PolymathError(
+                    f"{url}: {gone}, for {waited:.0f} s by now; start the server and run the same command again "
+                    "(finished episodes are kept), or wait longer with ?wait=SECONDS"
+                ) from None
+            if not told:
+                warn(f"{url}: {gone}; waiting up to {wait:g} s for it to come back")
+                told = True
+            time.sleep(min(pause, wait - waited))
+            pause = min(2 * pause, 2.0)
+            continue
+        if told:
+            warn(f"{url}: is back after {time.monotonic() - began:.0f} s")
+        return opened
+
+
+def _refusal(url: str, error: exceptions.InvalidStatus, with_key: bool) -> Exception:
+    """What an HTTP status in place of the handshake means."""
+    status, body = error.response.status_code, _first_line(error.response.body)
+    says = f"HTTP {status}{f': {body}' if body else ''}"
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        problem = "does not accept the key" if with_key else "asks for a key"
+        return ConfigError(f"{url}: {problem} ({says}); name it with --key-file FILE or in ${KEY_VARIABLE}")
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _TRY_LATER:
+        return Gone(f"takes no connection now ({says})")
+    if status == HTTPStatus.NOT_FOUND:
+        return ConfigError(f"{url}: serves no policy at this path ({says}); check the model's name in the URL")
+    return ConfigError(f"{url}: answers with {says} instead of the WebSocket handshake; is this a policy server?")
+
+
+def _first_line(body: bytes | bytearray | None) -> str:
+    lines = bytes(body or b"")[:400].decode("utf-8", "replace").strip().splitlines()
+    return lines[0] if lines else ""
+
+
+def _words(error: Exception) -> str:
+    text = str(error).splitlines()
+    return text[0] if text and text[0] else type(error).__name__
