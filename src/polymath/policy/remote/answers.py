@@ -27,9 +27,7 @@ def chunk_of(url: str, answer: Any, at_least: int = 1, width: int | None = None)
             "?robot=NAME the right one?"
         )
     if not np.isfinite(actions).all():
-        raise PolymathError(
-            f"{url}: answered with NaN or infinite actions; was the checkpoint written by a diverged run?"
-        )
+        raise PolymathError(f"{url}: answered with NaN or infinite actions; does it serve a run that diverged?")
     return ActionChunk(np.ascontiguousarray(actions))
 
 

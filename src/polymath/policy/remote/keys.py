@@ -68,16 +68,13 @@ OPENPI = {
         image_size=256,
     ),
     "droid": Keys(
-        {
-            "exterior_image_1_left": "observation/exterior_image_1_left",
-            "wrist_image_left": "observation/wrist_image_left",
-        },
+        {camera: f"observation/{camera}" for camera in ("exterior_image_1_left", "wrist_image_left")},
         {"observation/joint_position": (0, 7), "observation/gripper_position": (7, 8)},
         image_size=224,
     ),
     "aloha": Keys(layout="CHW", image_size=224),
 }
-"""Sources: openpi 0.1's `examples/libero/main.py`, `examples/droid/main.py`, `policies/aloha_policy.py` (Apache-2.0)."""
+"""Sources: openpi 15a9616, `examples/libero/main.py`, `examples/droid/main.py`, `policies/aloha_policy.py`."""
 
 VLA_EVAL = {
     "polymath": Keys({}, {"state": None, "states": None}, "task_description"),

@@ -18,11 +18,13 @@ from polymath import wire
 from polymath.errors import PolymathError
 from polymath.policy.remote.answers import chunk_of, error_text
 from polymath.policy.remote.keys import Keys
-from polymath.policy.remote.link import Link
+from polymath.policy.remote.link import Gone, Link
 from polymath.policy.session import Turn
 from polymath.types import ActionChunk
 
 GREETING_TIMEOUT = 60.0
+TRY_AGAIN = "try again: "
+"""How the text of our server begins where waiting helps."""
 
 
 class Openpi:
@@ -34,8 +36,12 @@ class Openpi:
         frame = link.receive(GREETING_TIMEOUT)
         if isinstance(frame, str):
             raise PolymathError(f"{link.url}: refuses the session: {error_text(frame)}")
-        self.metadata = _decoded(link.url, frame, "metadata")
-        self._ours = isinstance(self.metadata.get("polymath"), Mapping)
+        self.metadata: Mapping[str, Any] = _decoded(link.url, frame, "metadata")
+        self._fresh = True
+        ours = self.metadata.get("polymath")
+        self._ours = isinstance(ours, Mapping)
+        contract = ours.get("contract") if isinstance(ours, Mapping) else None
+        self._remembers = isinstance(contract, Mapping) and contract.get("window") != 1
         horizon = self.metadata.get("action_horizon")
         self._horizon = horizon if type(horizon) is int and horizon > 0 else 1
 
@@ -59,12 +65,16 @@ class Openpi:
         """The answer to the last turn. Raises Gone, and PolymathError for an error of the server or no chunk."""
         frame = self.link.receive()
         if isinstance(frame, str):
+            if self._ours and frame.startswith(TRY_AGAIN):
+                raise Gone(f"cannot answer now ({error_text(frame)})")
             raise PolymathError(f"{self.link.url}: answered with an error: {error_text(frame)}")
         reply = _decoded(self.link.url, frame, "answer")
         if "actions" not in reply:
-            raise PolymathError(
-                f"{self.link.url}: its answer has no actions, only {', '.join(reply) or 'nothing'}; is this a policy server?"
-            )
+            names = ", ".join(reply) or "nothing"
+            raise PolymathError(f"{self.link.url}: its answer has no actions, only {names}; is this a policy server?")
+        ours = reply.get("polymath")
+        if isinstance(ours, Mapping) and ours.get("session") == "evicted" and self._remembers:
+            raise Gone("has forgotten the episode, as more robots ask than it keeps sessions for (--sessions)")
         return chunk_of(self.link.url, reply["actions"], self._horizon)
 
     def close(self) -> None:

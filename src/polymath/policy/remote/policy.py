@@ -5,6 +5,7 @@ session = policy.open()                       # a connection of its own
 chunks = policy.answer([Turn(session, …), …])
 """
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -173,11 +174,9 @@ class RemoteSession:
         return self.policy.answer([Turn(self, observation, executed, committed)])[0]
 
     def reset(self) -> None:
-        """A new subtask: the next observation is the first that counts. Raises nothing: a loss shows at the next turn."""
-        try:
+        """A new subtask: the next observation is the first that counts. A loss shows at the next turn."""
+        with contextlib.suppress(Gone):
             self.connection.begin()
-        except Gone:
-            pass
 
     def close(self) -> None:
         """End the connection."""
