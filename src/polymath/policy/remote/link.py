@@ -6,9 +6,10 @@ that the user has to mend and is raised as such.
 
 import ssl
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from http import HTTPStatus
-from types import TracebackType
-from typing import Any
+from typing import TypeVar
 
 from websockets import exceptions
 from websockets.sync.client import ClientConnection, connect
@@ -20,7 +21,8 @@ LARGEST = 64 * 2**20  # bytes of an answer; a chunk of 100 steps of 32 numbers h
 ANSWER_TIMEOUT = 300.0  # seconds; a server may compile at its first observation
 OPEN_TIMEOUT = 20.0
 _TRY_LATER = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT)
-_OUR_COMPLAINTS = {1002: "no WebSocket frames", 1007: "a text that is not UTF-8", 1009: f"more than {LARGEST} bytes"}
+_OUR_COMPLAINTS = {1002: "no WebSocket frames", 1007: "a text that is not UTF-8", 1009: "a message that is too long"}
+Opened = TypeVar("Opened")
 
 
 class Gone(Exception):
@@ -30,26 +32,30 @@ class Gone(Exception):
 class Link:
     """An open connection. `url` is what messages call the server."""
 
-    def __init__(self, url: str, socket: ClientConnection, timeout: float = ANSWER_TIMEOUT) -> None:
-        self.url, self.timeout, self._socket = url, timeout, socket
+    def __init__(self, url: str, connecting: ClientConnection) -> None:
+        self.url, self._open = url, ExitStack()
+        self._socket = self._open.enter_context(connecting)
 
     @classmethod
-    def to(cls, connect_url: str, url: str, key: str | None, timeout: float = ANSWER_TIMEOUT) -> "Link":
+    def to(cls, connect_url: str, url: str, key: str | None) -> "Link":
         """Open a connection. Raises Gone, and ConfigError where waiting cannot help.
 
         Compression is off, as in all clients of both protocols. There are no pings: servers that infer on their event
-        loop do not answer them; a server that is silent for `timeout` seconds is gone.
+        loop do not answer them; a server that is silent for ANSWER_TIMEOUT is gone.
         """
         headers = {} if key is None else {"Authorization": f"Api-Key {key}"}
         try:
-            socket = connect(
-                connect_url,
-                additional_headers=headers,
-                compression=None,
-                max_size=LARGEST,
-                open_timeout=OPEN_TIMEOUT,
-                ping_interval=None,
-                close_timeout=1,
+            return cls(
+                url,
+                connect(
+                    connect_url,
+                    additional_headers=headers,
+                    compression=None,
+                    max_size=LARGEST,
+                    open_timeout=OPEN_TIMEOUT,
+                    ping_interval=None,
+                    close_timeout=1,
+                ),
             )
         except exceptions.InvalidStatus as error:
             raise _refusal(url, error, key is not None) from None
@@ -62,7 +68,6 @@ class Link:
             raise Gone("refuses the connection: nothing listens there") from None
         except (OSError, EOFError, exceptions.WebSocketException) as error:
             raise Gone(f"cannot be reached ({_words(error)})") from None
-        return cls(url, socket, timeout)
 
     def send(self, message: bytes) -> None:
         """Raises Gone."""
@@ -73,7 +78,7 @@ class Link:
 
     def receive(self, timeout: float | None = None) -> str | bytes:
         """The next frame. Raises Gone, and PolymathError for what is no frame or too large."""
-        patience = self.timeout if timeout is None else timeout
+        patience = ANSWER_TIMEOUT if timeout is None else timeout
         try:
             return self._socket.recv(patience)
         except TimeoutError:
@@ -83,13 +88,7 @@ class Link:
 
     def close(self) -> None:
         """A connection that is gone may be closed too."""
-        self._socket.close()
-
-    def __enter__(self) -> "Link":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
+        self._open.close()
 
     def _lost(self, error: Exception) -> Exception:
         ours = error.sent if isinstance(error, exceptions.ConnectionClosed) and not error.rcvd_then_sent else None
@@ -98,7 +97,7 @@ class Link:
         return Gone(f"has left ({_words(error)})")
 
 
-def patiently(open_it: Any, wait: float, url: str, warn: Any) -> Any:
+def patiently(open_it: Callable[[], Opened], wait: float, url: str, warn: Callable[[str], object]) -> Opened:
     """`open_it()`, tried again for `wait` seconds where it raises Gone; `warn(text)` says so at once and when it ends.
 
     Raises PolymathError if the time is over.
