@@ -12,7 +12,6 @@ MODULES = {
     "int8": ("qwix",),
     "serve": ("prometheus_client", "starlette", "uvicorn", "websockets"),
     "look": ("rerun",),
-    "serve": ("websockets",),
     "ray": ("ray",),
     "tpu": ("libtpu",),
 }
