@@ -29,6 +29,7 @@ from polymath.serving.limits import Limits
 from polymath.serving.loading import warm_up
 from polymath.serving.metrics import Metrics
 from polymath.serving.numpy_msgpack import decode, encode
+from polymath.serving.page.recordings import Recordings
 from polymath.serving.server import Server, Settings
 from polymath.serving.service import Served, Service
 from polymath.tokenizer import ControlTokens, corpus
@@ -67,7 +68,11 @@ def field(width: int) -> FieldStatistics:
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """`plain` answers each observation by itself, `streaming` remembers the last WINDOW - 1 of them."""
-    folder = tmp_path_factory.mktemp("runs")
+    return write_runs(tmp_path_factory.mktemp("runs"))
+
+
+def write_runs(folder: Path) -> dict[str, Path]:
+    """The two runs as directories, by name."""
     tokenizer = train_tokenizer(corpus.shipped(), 2048, ControlTokens(512))
     drawn = jax.jit(lambda key: weights.init(polymath_v.specs(TINY.model), key))(jax.random.key(0))
     rng = np.random.default_rng(1)
@@ -122,6 +127,7 @@ def running(
     max_latency: float = 0.005,
     loaded: Callable[[], object] = lambda: None,
     wait: bool = True,
+    recordings: Recordings | None = None,
 ) -> Iterator[Server]:
     """A server in a thread; at the end it drains, as after SIGTERM. `loaded` is called on its thread while it loads."""
     limits = limits or Limits(send=1.0, drain=5.0)
@@ -132,7 +138,7 @@ def running(
 
     async def serve() -> None:
         service = Service(limits, Metrics(), max_latency)
-        made.append(Server(service, listener, Settings(keys, tls)))
+        made.append(Server(service, listener, Settings(keys, tls, recordings)))
 
         def load(stop: Callable[[], bool]) -> list[Served]:
             loaded()

@@ -36,6 +36,7 @@ def serve(
     ping: float = 20.0,
     drain: float = 20.0,
     compiled: Path | None = None,
+    episodes: str | None = None,
     log_level: Literal["debug", "info", "warning", "error"] = "info",
     dry_run: bool = False,
     json: bool = False,
@@ -44,11 +45,14 @@ def serve(
 
     Everything is compiled before the first robot is let in; /healthz answers meanwhile, /readyz says when it is ready.
     Several robots are answered in one pass. SIGTERM or Ctrl-C: running requests are answered, then it ends with
-    status 0. Logs are JSON lines on stderr, /metrics is for Prometheus.
+    status 0. Logs are JSON lines on stderr, /metrics is for Prometheus. A browser at http://HOST:PORT sees what the
+    robots see, where the model looks, and what it predicts; it asks for a key as its password.
 
     Example: polymath serve run --port 8000
 
     Example: polymath serve reach=run --host 0.0.0.0 --keys keys.txt --tls-cert cert.pem --tls-key key.pem
+
+    Example: polymath serve run --episodes episodes
 
     Example: polymath serve run --robot droid --dry-run
 
@@ -80,6 +84,7 @@ def serve(
         ping: Seconds between two pings, and until the answer to one.
         drain: Seconds that running requests have after SIGTERM.
         compiled: Where compiled programs are kept for the next start; $POLYMATH_HOME/compiled if left out.
+        episodes: Recorded episodes of the robot, as for `polymath data inspect`; the page shows them beside the robots.
         log_level: From which level on events are logged.
         dry_run: Check runs, weights, adapter, keys, certificate and port, compile everything, and end.
         json: With --dry-run, print one JSON object instead of the table.
@@ -123,6 +128,7 @@ def serve(
             drain=drain,
         ),
         compiled=compiled,
+        episodes=episodes,
         log_level=log_level,
     )
     if not dry_run:

@@ -3,6 +3,7 @@
 GET /healthz     200 "OK" while the process answers, also while it loads
 GET /readyz      200 when requests are answered, 503 with the reason before and after
 GET /metrics     Prometheus
+GET /, /page/…, /api/…    the page and its data (`polymath.serving.page.routes`)
 WebSocket /, /MODEL    openpi's protocol; ?robot=ADAPTER chooses how the robot's messages are read
 """
 
@@ -20,6 +21,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from polymath.errors import PolymathError
 from polymath.serving.access import Guard, Keys, peer_of
 from polymath.serving.limits import Limits
+from polymath.serving.page.recordings import Recordings
+from polymath.serving.page.routes import page_routes
 from polymath.serving.protocols import openpi
 from polymath.serving.protocols.channel import one_line
 from polymath.serving.service import Connection, Service
@@ -30,13 +33,14 @@ EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 Protocol = Callable[[WebSocket, Callable[[], Awaitable[Connection]], Limits], Awaitable[None]]
 
 
-def make_app(service: Service, keys: Keys | None) -> Starlette:
-    """The app of one service; `keys` None lets everyone in."""
+def make_app(service: Service, keys: Keys | None, recordings: Recordings | None = None) -> Starlette:
+    """The app of one service; `keys` None lets everyone in; `recordings` are shown by its page."""
     app = Starlette(
         routes=[
             Route("/healthz", _healthz),
             Route("/readyz", _readyz),
             Route("/metrics", _metrics),
+            *page_routes(service, recordings),
             WebSocketRoute("/", _openpi),
             WebSocketRoute("/{model}", _openpi),
         ],

@@ -18,6 +18,7 @@ from polymath.serving.limits import Limits
 from polymath.serving.loading import keep_programs, warm_up
 from polymath.serving.logs import json_logs
 from polymath.serving.metrics import Metrics
+from polymath.serving.page.recordings import Recordings, fitting
 from polymath.serving.server import Server, Settings
 from polymath.serving.service import Served, Service
 from polymath.training.run import open_run
@@ -43,6 +44,7 @@ class Plan:
     tls: Tls | None = None
     limits: Limits = field(default_factory=Limits)
     compiled: Path | None = None
+    episodes: str | None = None
     log_level: str = "info"
 
     def __post_init__(self) -> None:
@@ -67,7 +69,7 @@ def parse_runs(texts: tuple[str, ...]) -> dict[str, Path]:
     return runs
 
 
-RESERVED = ("api", "healthz", "metrics", "readyz", "vla-eval")
+RESERVED = ("api", "healthz", "metrics", "page", "readyz", "vla-eval")
 """Paths that cannot be names of models."""
 
 
@@ -108,16 +110,20 @@ async def _serve(plan: Plan, settings: Settings, listener: socket.socket, ready:
 
 
 def _prepare(plan: Plan) -> tuple[Settings, socket.socket]:
-    """What fails at once, before anything slow: runs, adapter, keys, certificate, port."""
+    """What fails at once, before anything slow: runs, adapter, episodes, keys, certificate, port."""
     allow_files(plan.limits.sockets)
     adapter = adapter_named(plan.robot)
-    for path in plan.runs.values():
-        adapter.bound(Contract.of(open_run(path)))
+    runs = {name: open_run(path) for name, path in plan.runs.items()}
+    for run in runs.values():
+        adapter.bound(Contract.of(run))
+    recordings = None if plan.episodes is None else Recordings.open(plan.episodes)
+    if recordings is not None:
+        fitting(recordings, {name: run.embodiment for name, run in runs.items()})
     keys = None if plan.keys is None else Keys.load(plan.keys)
     if plan.tls is not None:
         plan.tls.context()
     keep_programs(plan.compiled)
-    return Settings(keys, plan.tls), listen(plan.host, plan.port)
+    return Settings(keys, plan.tls, recordings), listen(plan.host, plan.port)
 
 
 def _load(plan: Plan, stop: Callable[[], bool]) -> Iterator[Served]:

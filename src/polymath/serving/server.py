@@ -21,6 +21,7 @@ from polymath.serving.access import Keys
 from polymath.serving.app import make_app
 from polymath.serving.bounded import bounded
 from polymath.serving.endpoint import Tls, url_of
+from polymath.serving.page.recordings import Recordings
 from polymath.serving.service import Served, Service
 
 log = logging.getLogger("polymath.serving")
@@ -35,6 +36,7 @@ class Settings:
 
     keys: Keys | None = None
     tls: Tls | None = None
+    recordings: Recordings | None = None
 
 
 class Server(uvicorn.Server):
@@ -48,7 +50,7 @@ class Server(uvicorn.Server):
         tls = {} if settings.tls is None else {"ssl_context_factory": _context(settings.tls)}
         super().__init__(
             uvicorn.Config(
-                make_app(service, settings.keys),
+                make_app(service, settings.keys, settings.recordings),
                 log_config=None,
                 access_log=False,
                 lifespan="off",

@@ -88,6 +88,7 @@ class Service:
         """`max_latency`: seconds that a turn waits for others to share its pass."""
         self.limits, self.metrics, self.clock = limits, metrics, clock
         self.models: dict[str, Served] = {}
+        self.watch: Watch = _unwatched
         self.state: State = "loading"
         self.connections: set[Connection] = set()
         self.answering: set[object] = set()  # clients whose request has come and whose reply has not been sent
@@ -201,7 +202,9 @@ class Connection:
         metrics.infer.labels(name).observe(outcome.infer)
         metrics.queue.labels(name).observe(outcome.queue)
         metrics.turns.labels(name).observe(outcome.batch)
-        return Answer(outcome.chunk, outcome.infer * 1e3, outcome.queue * 1e3, outcome.batch, continuity)
+        answer = Answer(outcome.chunk, outcome.infer * 1e3, outcome.queue * 1e3, outcome.batch, continuity)
+        self.service.watch(self, observation, executed, answer)
+        return answer
 
     async def reset(self) -> None:
         """A new episode begins with the next observation. Raises DataError while a request is being answered."""
@@ -225,3 +228,11 @@ class Connection:
         length, most = len(observation.instruction), self.service.limits.instruction
         if length > most:
             raise DataError(f"prompt: {length:,} characters, at most {most:,} are read; describe the task shortly")
+
+
+Watch = Callable[[Connection, Observation, np.ndarray | None, Answer], None]
+"""Told of each answer, on the event loop: by whom, to what, after which executed actions [K, A]."""
+
+
+def _unwatched(connection: Connection, observation: Observation, executed: np.ndarray | None, answer: Answer) -> None:
+    """Nobody looks."""
