@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +24,7 @@ def of_run(path: Path, name: str | None = None, int8: bool = False, decoding: De
     loaded = Policy.load(path, name or f"{Path(path).name}{suffix}", decoding)
     if not int8:
         return of_run_policy(loaded, None)
-    candidate = of_run_policy(loaded.in_int8(), None)
-    weights = candidate.weights and f"{candidate.weights}/int8"
-    return replace(candidate, checkpoint=f"{candidate.checkpoint}/int8", weights=weights)
+    return of_run_policy(loaded.in_int8(), None, int8=True)
 
 
 def is_of_a_run(policy: Any) -> bool:
@@ -35,19 +32,23 @@ def is_of_a_run(policy: Any) -> bool:
     return isinstance(getattr(policy, "run", None), Run)
 
 
-def of_run_policy(policy: Policy, name: str | None) -> Candidate:
-    """A loaded run, answered in batches of BATCH unless it was loaded with a larger batch."""
+def of_run_policy(policy: Policy, name: str | None, int8: bool = False) -> Candidate:
+    """A loaded run, answered in batches of BATCH unless it was loaded with a larger batch.
+
+    `int8`: its weights are held in 8 bits, which are other weights.
+    """
     run, layout = policy.run, policy.run.recipe.layout
     step = latest_step(run.checkpoints("robot"))
+    weights = "" if step is None else _content(run, policy.transform.ablation)
     return Candidate(
         name=name or policy.name,
         policy=policy if policy.batch > 1 else policy.in_batches_of(BATCH),
-        checkpoint=f"{run.path.resolve().name}/robot/{step or 0}",
+        checkpoint=f"{run.path.resolve().name}/robot/{step or 0}{'/int8' if int8 else ''}",
         trained_on=run.data.renderer,
         embodiment=run.embodiment,
         image_size=layout.image_size,
         cameras=run.embodiment.cameras,
-        weights="" if step is None else _content(run, policy.transform.ablation),
+        weights=f"{weights}/int8" if weights and int8 else weights,
         decode=policy.decoding.label,
         execute=layout.stride if layout.window > 1 else None,
     )

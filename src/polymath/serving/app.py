@@ -5,6 +5,7 @@ GET /readyz      200 when requests are answered, 503 with the reason before and 
 GET /metrics     Prometheus
 GET /, /page/…, /api/…    the page and its data (`polymath.serving.page.routes`)
 WebSocket /, /MODEL    openpi's protocol; ?robot=ADAPTER chooses how the robot's messages are read
+WebSocket /vla-eval, /MODEL/vla-eval    vla-eval's, likewise; ?execute=K actions are sent of a chunk
 """
 
 import logging
@@ -23,7 +24,7 @@ from polymath.serving.access import Guard, Keys, peer_of
 from polymath.serving.limits import Limits
 from polymath.serving.page.recordings import Recordings
 from polymath.serving.page.routes import page_routes
-from polymath.serving.protocols import openpi
+from polymath.serving.protocols import openpi, vla_eval
 from polymath.serving.protocols.channel import one_line
 from polymath.serving.service import Connection, Service
 from polymath.serving.sessions import Overloaded
@@ -42,7 +43,9 @@ def make_app(service: Service, keys: Keys | None, recordings: Recordings | None 
             Route("/metrics", _metrics),
             *page_routes(service, recordings),
             WebSocketRoute("/", _openpi),
+            WebSocketRoute("/vla-eval", _vla_eval),
             WebSocketRoute("/{model}", _openpi),
+            WebSocketRoute("/{model}/vla-eval", _vla_eval),
         ],
         middleware=[Middleware(Guard, keys=keys, metrics=service.metrics)],
     )
@@ -65,6 +68,10 @@ async def _metrics(request: Request) -> Response:
 
 async def _openpi(websocket: WebSocket) -> None:
     await _robot(websocket, openpi.serve)
+
+
+async def _vla_eval(websocket: WebSocket) -> None:
+    await _robot(websocket, vla_eval.serve)
 
 
 async def _robot(websocket: WebSocket, protocol: Protocol) -> None:

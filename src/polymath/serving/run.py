@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from polymath.errors import ConfigError
+from polymath.evaluation.run_candidate import of_run_policy
 from polymath.policy import Decoding, Policy
 from polymath.policy.session import BATCH
 from polymath.serving.access import Keys
@@ -137,4 +138,12 @@ def _load(plan: Plan, stop: Callable[[], bool]) -> Iterator[Served]:
             policy = policy.in_int8()
         contract = Contract.of(policy.run)
         warm_up(policy, plan.rows, plan.limits, stop)
-        yield Served(name, policy, contract, {adapter.name: adapter.bound(contract)}, plan.rows, plan.assume_executed)
+        adapters = {adapter.name: adapter.bound(contract)}
+        weights = weights_of(policy, plan.int8)
+        yield Served(name, policy, contract, adapters, plan.rows, plan.assume_executed, weights)
+
+
+def weights_of(policy: Policy, int8: bool) -> dict[str, str]:
+    """Which weights are served, in the words of the identity of an evaluation's result."""
+    candidate = of_run_policy(policy, None, int8)
+    return {"checkpoint": candidate.checkpoint, "weights": candidate.weights, "decode": candidate.decode}

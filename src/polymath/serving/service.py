@@ -8,9 +8,9 @@ await connection.close()
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -26,6 +26,8 @@ from polymath.serving.metrics import Metrics
 from polymath.serving.sessions import Continuity, Lease, Overloaded, Sessions
 from polymath.types import ActionChunk, Observation
 
+VERSION = 1
+"""Of what `Connection.describe` holds."""
 State = Literal["loading", "ready", "draining"]
 
 
@@ -37,6 +39,7 @@ class Served:
     names them.
     `assume_executed`: a client that does not say which actions it carried out has carried out the first layout.stride
     ones of the last chunk. It matters for a run with a history alone.
+    `weights`: which weights they are, as in the identity of a result: checkpoint, weights (a hash), decode.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Served:
     adapters: dict[str, Bound]
     rows: tuple[int, ...] = (1,)
     assume_executed: bool = False
+    weights: Mapping[str, str] = field(default_factory=dict)
 
     def answer(self, turns: Sequence[Turn]) -> Sequence[ActionChunk]:
         """One pass of the smallest compiled size that holds the turns."""
@@ -159,9 +163,15 @@ class Connection:
         self.asked = -1e9  # the clock's time of the last request
         self._lease: Lease | None = None
 
-    @property
-    def models(self) -> list[str]:
-        return list(self.service.models)
+    def describe(self) -> dict[str, Any]:
+        """What a client is told in the handshake: what is served, and everything that it must agree with."""
+        return {
+            "version": VERSION,
+            "models": list(self.service.models),
+            "adapter": self.adapter_name,
+            "contract": self.contract.as_dict(),
+            **self.served.weights,
+        }
 
     async def act(
         self,

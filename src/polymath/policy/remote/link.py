@@ -133,8 +133,8 @@ def _refusal(url: str, error: exceptions.InvalidStatus, with_key: bool) -> Excep
         return ConfigError(f"{url}: {problem} ({says}); name it with --key-file FILE or in ${KEY_VARIABLE}")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _TRY_LATER:
         return Gone(f"takes no connection now ({says})")
-    if status == HTTPStatus.NOT_FOUND:
-        return ConfigError(f"{url}: serves no policy at this path ({says}); check the model's name in the URL")
+    if status >= HTTPStatus.BAD_REQUEST:
+        return ConfigError(f"{url}: refuses the connection ({says}); check path, model and robot in the URL")
     return ConfigError(f"{url}: answers with {says} instead of the WebSocket handshake; is this a policy server?")
 
 

@@ -30,10 +30,11 @@ from polymath.serving.protocols.channel import Channel, one_line
 from polymath.serving.service import Answer, Connection
 from polymath.serving.sessions import Overloaded
 
-VERSION = 1
 RESET, EXECUTED, COMMITTED, CLAIMS = (f"polymath/{name}" for name in ("reset", "executed", "committed", "claims"))
 RESERVED = (RESET, EXECUTED, COMMITTED, CLAIMS)
 PREFIX = "polymath/"
+TRY_AGAIN = "try again: "
+"""How a text begins after which waiting helps."""
 log = logging.getLogger("polymath.serving")
 
 
@@ -71,12 +72,7 @@ def metadata(connection: Connection) -> dict[str, Any]:
     return {
         "policy": connection.served.name,
         "action_horizon": connection.contract.chunk,
-        "polymath": {
-            "version": VERSION,
-            "models": connection.models,
-            "adapter": connection.adapter_name,
-            "contract": connection.contract.as_dict(),
-        },
+        "polymath": connection.describe(),
     }
 
 
@@ -92,7 +88,7 @@ async def _answer(channel: Channel, connection: Connection, data: bytes | str, t
         outcome = "overloaded" if isinstance(error, Overloaded) else "refused"
         requests.labels("openpi", outcome).inc()
         log.warning("request refused", extra={"peer": connection.peer, "reason": one_line(error)})
-        await channel.send(one_line(error))
+        await channel.send(f"{TRY_AGAIN}{one_line(error)}" if isinstance(error, Overloaded) else one_line(error))
         return True
     except WebSocketDisconnect:
         raise
