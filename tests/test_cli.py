@@ -32,6 +32,7 @@ VERBS = [
     ["record", "bridge"],
     ["record", "calvin"],
     ["record", "calvin-captions"],
+    ["record", "libero-captions"],
     ["record", "captions"],
     ["record", "libero"],
     ["record", "metaworld"],

@@ -153,3 +153,37 @@ def calvin_captions(
         print_json({"path": str(out), "pairs": written})
     else:
         print(f"{out}: {written:,} image-text pairs")
+
+
+@app.command(name="libero-captions")
+def libero_captions(
+    data: Path,
+    out: Path,
+    pairs: int = 10_000,
+    seed: int = 0,
+    image_size: int = 64,
+    chunk_length: int = 8,
+    json: bool = False,
+) -> None:
+    """Captions and pointing questions for frames of own demonstrations of LIBERO, as WebDataset shards.
+
+    They teach a vision encoder that starts from random weights to see the scene; nothing is rendered.
+
+    Example: polymath record libero-captions --data episodes-as-libero --pairs 20 --out pairs
+
+    Args:
+        data: What `polymath record libero --native` wrote; LIBERO's published files do not say where things are.
+        out: The directory to write; it must not exist yet.
+        pairs: Frames in all.
+        seed: Chooses the frames, what is asked for and the phrasings.
+        image_size: Pixels of a picture's side.
+        chunk_length: layout.chunk_length of the recipe that is to train on them.
+        json: Print one JSON object instead of a line.
+    """
+    from polymath.benchmarks.libero.captions import write_pairs
+
+    written = write_pairs(data, out, pairs, seed, image_size, chunk_length)
+    if json:
+        print_json({"path": str(out), "pairs": written})
+    else:
+        print(f"{out}: {written:,} image-text pairs")

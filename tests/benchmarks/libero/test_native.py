@@ -38,7 +38,14 @@ def _episode(seed: int = 0) -> Episode:
 def _extras() -> dict[str, np.ndarray]:
     widths = {"states": 30, "robot_states": 9, "joint_states": 7}
     rows = {name: np.full((STEPS, width), 0.5) for name, width in widths.items()}
-    return {**rows, "bddl": np.frombuffer(BDDL, np.uint8)}
+    return {
+        **rows,
+        "places": np.zeros((STEPS, 2, 3)),
+        "place_names": np.frombuffer(b'["butter_1", "basket_1"]', np.uint8),
+        "goal": np.frombuffer(b'["butter_1", "basket_1"]', np.uint8),
+        "agentview": np.eye(3, 4),
+        "bddl": np.frombuffer(BDDL, np.uint8),
+    }
 
 
 def _write(out: Path, count: int = 2) -> list[Episode]:
@@ -84,7 +91,7 @@ def test_the_file_has_what_liberos_own_have(tmp_path: Path) -> None:
         assert data.attrs["bddl_file_name"].endswith(f"libero_object/{TASK}.bddl")
         demo = data["demo_1"]
         assert demo.attrs["num_samples"] == STEPS
-        assert sorted(demo) == ["actions", "dones", "obs", "rewards", "robot_states", "states"]
+        assert sorted(demo) == ["actions", "dones", "obs", "polymath_places", "rewards", "robot_states", "states"]
         assert sorted(demo["obs"]) == sorted(
             ["agentview_rgb", "eye_in_hand_rgb", "ee_states", "ee_pos", "ee_ori", "gripper_states", "joint_states"]
         )

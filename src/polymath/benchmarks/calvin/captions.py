@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from polymath.benchmarks.places import METRES, where
 from polymath.data.files.images import fit
 from polymath.data.formats.calvin import CalvinEpisodes, load_npy_dict
 from polymath.data.formats.webdataset.writer import WebDatasetWriter
@@ -42,7 +43,6 @@ SHELF_MIDDLE, SHELF_FRONT = -0.085, 0.03  # metres: x between the two shelves of
 
 TABLE_TOP = 0.43  # metres: between the centres of blocks in the drawer (0.36) and on table and shelf (0.46)
 
-METRES = 0.3  # scale of offsets
 HEIGHT = (0.55, 0.2)  # centre and scale of the gripper's height
 JOINTS = (0.28, 0.22, 0.088)  # sliding door (m), drawer (m), switch (rad): the far end of each
 
@@ -174,14 +174,7 @@ def caption(frame: Frame, rng: np.random.Generator) -> str:
         f"the drawer is {'open' if drawer > JOINTS[1] / 2 else 'closed'}",
         f"the light bulb is {'on' if lightbulb > 0.5 else 'off'}",
         f"the led light is {'on' if led > 0.5 else 'off'}",
-        *(f"the {colour} block is {_where(frame, colour)}" for colour in frame.visible),
+        *(f"the {colour} block is {where(frame.block(colour) - frame.gripper)}" for colour in frame.visible),
     ]
     chosen = rng.permutation(len(sentences))[: int(rng.integers(2, 5))]
     return ", ".join(sentences[i] for i in chosen)
-
-
-def _where(frame: Frame, colour: str) -> str:
-    """By its offset from the gripper in the picture, in whole centimetres of the world."""
-    x, y, z = (100 * (frame.block(colour) - frame.gripper)).round().astype(int).tolist()
-    side, depth = ("right" if x > 0 else "left"), ("behind" if y > 0 else "in front of")
-    return f"{abs(x)} cm {side} of the gripper, {abs(y)} cm {depth} it and {abs(z)} cm {'above' if z > 0 else 'below'}"

@@ -7,11 +7,13 @@
         states            float64 [T, n], MjSimState.flatten: time, qpos, qvel
         robot_states      float64 [T, 9]: fingers, position and quaternion of the end effector
         rewards, dones    uint8 [T], 1 at the last step
+        polymath_places   float64 [T, n, 3], metres: where the attribute polymath_place_names' objects and fixtures are
         obs/…             agentview_rgb, eye_in_hand_rgb (upside down, as robosuite renders), ee_states, ee_pos, ee_ori,
                           gripper_states, joint_states
 
 LIBERO's files also hold each demonstration's model as XML (`model_file`), with the poses of its fixtures. Here these
-are at the end of `polymath_initial`, the start that the worker's `reset_to` takes.
+are at the end of `polymath_initial`, the start that the worker's `reset_to` takes. polymath_goal names what the task
+moves and where it goes, polymath_camera [3, 4] projects a point into agentview; `captions` is made of these.
 """
 
 import json
@@ -27,16 +29,17 @@ from polymath.data.files.whole_writer import WholeDirectoryWriter
 from polymath.errors import ConfigError, DataError
 from polymath.types import Episode
 
-ROWS = ("states", "robot_states", "joint_states")
+ROWS = ("states", "robot_states", "joint_states", "places")
 BDDL = "bddl"
+ATTRIBUTES = ("place_names", "goal", "agentview")
 SUITE_OF = {task: suite for suite, tasks in TASKS.items() for task in tasks}
 
 
 class LiberoWriter(WholeDirectoryWriter):
     """`with LiberoWriter(out) as writer: writer.add(episode, extras)`: the directory appears whole, or not at all.
 
-    `extras` has ROWS, one row a step, and BDDL, the task's file as uint8. `turned` says that the episodes' pictures are
-    turned by 180 degrees, which is undone. Raises ConfigError where h5py is missing.
+    `extras` has ROWS, one row a step, BDDL, the task's file as uint8, and ATTRIBUTES. `turned` says that the episodes'
+    pictures are turned by 180 degrees, which is undone. Raises ConfigError where h5py is missing.
     """
 
     def __init__(self, out: Path, turned: bool = True) -> None:
@@ -54,8 +57,9 @@ class LiberoWriter(WholeDirectoryWriter):
         for name in ROWS:
             if name not in extras or len(extras[name]) != steps:
                 raise DataError(f"{episode.task}: the worker sent no {name} of {steps} rows; set it up anew")
-        if BDDL not in extras:
-            raise DataError(f"{episode.task}: the worker sent no BDDL file; set it up anew")
+        for name in (BDDL, *ATTRIBUTES):
+            if name not in extras:
+                raise DataError(f"{episode.task}: the worker sent no {name}; set it up anew")
         data = self._file_of(episode, bytes(extras[BDDL]).decode())
         demo = data.create_group(f"demo_{data.attrs['num_demos']}")
         demo.attrs["num_samples"] = steps
@@ -63,6 +67,9 @@ class LiberoWriter(WholeDirectoryWriter):
         demo.attrs["polymath_initial"] = json.loads(str(episode.metadata["initial"]))
         demo.attrs["polymath_seed"] = episode.metadata["seed"]
         demo.attrs["polymath_action_noise"] = episode.metadata["action_noise"]
+        demo.attrs["polymath_place_names"] = bytes(extras["place_names"]).decode()
+        demo.attrs["polymath_goal"] = bytes(extras["goal"]).decode()
+        demo.attrs["polymath_camera"] = extras["agentview"]
         for name, values in self._arrays(episode, extras).items():
             pictures = values.ndim == 4
             demo.create_dataset(
@@ -85,6 +92,7 @@ class LiberoWriter(WholeDirectoryWriter):
             "actions": episode.actions.astype(np.float64),
             "states": extras["states"],
             "robot_states": extras["robot_states"],
+            "polymath_places": extras["places"],
             "rewards": last,
             "dones": last,
             "obs/ee_states": episode.states[:, :6].astype(np.float64),

@@ -1,5 +1,6 @@
 """One demonstration: a drawn start, the expert's actions until the goal is reached and the hand has let go."""
 
+import json
 from typing import Any, Callable, Dict, List
 
 import numpy as np
@@ -7,11 +8,12 @@ import numpy as np
 from polymath_worker import Demonstration
 
 from .experts import Expert
+from .experts_places import Places
 from .experts_starts import draw_start
 
 LONGEST = 250
 """Control steps after which the expert gives up; one that took so long shows its detours, not the way."""
-EXTRAS = ("states", "robot_states", "joint_states")
+EXTRAS = ("states", "robot_states", "joint_states", "places")
 Pictures = Callable[[], Dict[str, np.ndarray]]
 
 
@@ -19,12 +21,14 @@ def demonstrate(stage: Any, pictures: Pictures, seed: int, noise: float) -> Demo
     """The expert's episode of (the stage's task, seed): always the same one.
 
     pictures: renders the cameras now. noise: standard deviation of what disturbs the executed, not the recorded, x, y
-    and z, in units of the action. `extras` has what LIBERO's own files hold beside pictures, states and actions.
+    and z, in units of the action. `extras` has what LIBERO's own files hold beside pictures, states and actions, and
+    what captions are made of: where things are (`places` [T, n, 3]), their names, the goal's, and the camera.
     Raises StartError where the seed leads to no start, ValueError for a task that no expert is for.
     """
     initial = draw_start(stage, seed)
     random = np.random.default_rng([seed, 1])
     expert = Expert(stage.env)
+    places = Places(expert.scene)
     frames: List[Dict[str, np.ndarray]] = []
     states: List[np.ndarray] = []
     actions: List[np.ndarray] = []
@@ -36,7 +40,7 @@ def demonstrate(stage: Any, pictures: Pictures, seed: int, noise: float) -> Demo
         frames.append(pictures())
         states.append(stage.state)
         actions.append(action)
-        for name, value in _extras(stage).items():
+        for name, value in {**_extras(stage), "places": places.now()}.items():
             extras[name].append(value)
         disturbed = action.astype(np.float64)
         if noise:
@@ -48,7 +52,13 @@ def demonstrate(stage: Any, pictures: Pictures, seed: int, noise: float) -> Demo
         images={camera: np.stack([frame[camera] for frame in frames]) for camera in frames[0]},
         states=np.stack(states),
         actions=np.stack(actions),
-        extras={**{name: np.stack(values) for name, values in extras.items()}, "bddl": _text(stage.problem.bddl)},
+        extras={
+            **{name: np.stack(values) for name, values in extras.items()},
+            "bddl": _text(stage.problem.bddl),
+            "place_names": _bytes(json.dumps(places.names)),
+            "goal": _bytes(json.dumps(places.goal)),
+            "agentview": places.camera("agentview"),
+        },
         initial=initial,
     )
 
@@ -57,6 +67,11 @@ def _text(path: str) -> np.ndarray:
     """A file's bytes, uint8 [n]."""
     with open(path, "rb") as file:
         return np.frombuffer(file.read(), np.uint8)
+
+
+def _bytes(text: str) -> np.ndarray:
+    """uint8 [n] of the text in UTF-8."""
+    return np.frombuffer(text.encode(), np.uint8)
 
 
 def _extras(stage: Any) -> Dict[str, np.ndarray]:
