@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import socket
+import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from polymath import specs as weights
 from polymath.data.robots.statistics import FieldStatistics, Statistics
 from polymath.model import polymath_v
 from polymath.policy import Policy
+from polymath.policy.session import Turn
 from polymath.presets.demo import TINY
 from polymath.serving.access import Keys
 from polymath.serving.adapters import adapter_named
@@ -37,7 +41,7 @@ from polymath.tokenizer import train as train_tokenizer
 from polymath.training.checkpoints import Checkpoints
 from polymath.training.run import DataRecord
 from polymath.training.step import init_state
-from polymath.types import Conventions, Embodiment, Observation
+from polymath.types import ActionChunk, Conventions, Embodiment, Observation
 
 ROBOT = Embodiment(
     name="test-arm",
@@ -106,6 +110,24 @@ def served(policy: Policy, rows: tuple[int, ...] = (1,), **more: Any) -> Served:
     return Served(policy.name, policy, contract, {"polymath": adapter_named("polymath").bound(contract)}, rows, **more)
 
 
+@dataclass(frozen=True, eq=False)
+class Gated(Served):
+    """A model whose passes wait until `gate` is open; `entered` is set when one begins."""
+
+    gate: threading.Event = dataclass_field(default_factory=threading.Event)
+    entered: threading.Event = dataclass_field(default_factory=threading.Event)
+
+    def answer(self, turns: Sequence[Turn]) -> Sequence[ActionChunk]:
+        self.entered.set()
+        assert self.gate.wait(60)
+        return super().answer(turns)
+
+
+def gated(policy: Policy) -> Gated:
+    model = served(policy)
+    return Gated(model.name, model.policy, model.contract, model.adapters)
+
+
 def observation(seed: int, instruction: str = "press the button") -> Observation:
     rng = np.random.default_rng(seed)
     images = {name: rng.integers(0, 256, (64, 64, 3), dtype=np.uint8) for name in ROBOT.cameras}
@@ -118,6 +140,14 @@ def message(seen: Observation, **more: Any) -> dict[str, Any]:
     return {**pictures, "observation/state": seen.state, "prompt": seen.instruction, **more}
 
 
+def certificate(chain: Path, key: Path) -> None:
+    """A certificate for 127.0.0.1 that signs itself, and its key."""
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+    )
+    subprocess.run([*command.split(), "-keyout", key, "-out", chain], check=True, capture_output=True)
+
+
 @contextmanager
 def running(
     models: list[Served],
@@ -128,10 +158,13 @@ def running(
     loaded: Callable[[], object] = lambda: None,
     wait: bool = True,
     recordings: Recordings | None = None,
+    send_buffer: int | None = None,
 ) -> Iterator[Server]:
     """A server in a thread; at the end it drains, as after SIGTERM. `loaded` is called on its thread while it loads."""
     limits = limits or Limits(send=1.0, drain=5.0)
     listener = listen("127.0.0.1", 0)
+    if send_buffer is not None:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     ready = threading.Event()
     failures: list[BaseException] = []
     made: list[Server] = []
@@ -176,9 +209,8 @@ class Client:
 
     def __init__(self, url: str, path: str = "/", key: str | None = None, **more: Any) -> None:
         headers = {"Authorization": f"Api-Key {key}"} if key else None
-        self.socket: ClientConnection = connect(
-            url + path, compression=None, max_size=None, additional_headers=headers, **more
-        )
+        self._context = connect(url + path, compression=None, max_size=None, additional_headers=headers, **more)
+        self.socket: ClientConnection = self._context.__enter__()
         self.metadata = decode(self.received())
 
     def received(self) -> bytes:
@@ -200,7 +232,7 @@ class Client:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.socket.close()
+        self._context.__exit__(None, None, None)
 
 
 @pytest.fixture(scope="module")

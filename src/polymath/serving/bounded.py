@@ -17,17 +17,27 @@ def bounded(limits: Limits) -> dict[str, Any]:
     """The arguments `http` and `ws` of uvicorn's Config, and its own limits."""
 
     class Http(H11Protocol):
-        """At most `limits.sockets` at once; the head of the first request within `limits.head` seconds."""
+        """The head of the first request comes within `limits.head` seconds.
+
+        Where more than `limits.sockets` are open, the one that has waited longest for a head is cut off, so that probes
+        get through a flood of silent connections; where none waits, the newest is.
+        """
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self._deadline = asyncio.get_running_loop().call_later(limits.head, self._end_without_request)
+            self._silent = True
             if len(self.connections) > limits.sockets:
-                transport.abort()
+                others = [each for each in self.connections if isinstance(each, Http) and each._silent]
+                min(others, key=lambda each: each._deadline.when()).transport.abort()
 
         def _end_without_request(self) -> None:
-            if getattr(self, "cycle", None) is None:
+            if self._silent:
                 self.transport.abort()
+
+        def handle_events(self) -> None:
+            super().handle_events()
+            self._silent = self._silent and self.conn.their_state is h11.IDLE
 
         def handle_websocket_upgrade(self, event: h11.Request) -> None:
             self._deadline.cancel()

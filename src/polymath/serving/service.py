@@ -97,7 +97,9 @@ class Service:
         self.connections: set[Connection] = set()
         self.answering: set[object] = set()  # clients whose request has come and whose reply has not been sent
         self.sessions: dict[str, Sessions] = {}
-        self.batcher: Batcher[Served] = Batcher(Served.answer, lambda model: model.rows[-1], self._in_use, max_latency)
+        self.batcher: Batcher[Served] = Batcher(
+            lambda model, turns: model.answer(turns), lambda model: model.rows[-1], self._in_use, max_latency
+        )
 
     def add(self, served: Served) -> None:
         """Serve one more model. Raises ConfigError for a name that is taken."""
@@ -197,7 +199,7 @@ class Connection:
             elif executed is None and lease.begun and self.served.assume_executed and lease.last is not None:
                 executed = lease.last[: self.served.policy.run.recipe.layout.stride]
             try:
-                turn = Turn(lease.session, observation, executed, *(() if committed is None else (committed,)))
+                turn = Turn(lease.session, observation, executed, committed)
                 outcome = await self.service.batcher.ask(self.served, turn, self.service.limits.answer)
             except Overloaded:
                 sessions.evict(lease)  # its turn may have been taken, unseen by the client

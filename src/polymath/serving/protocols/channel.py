@@ -1,6 +1,7 @@
 """What every protocol needs of a WebSocket: sends that end, requests that are counted, closes that say why."""
 
 import asyncio
+import logging
 import time
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -12,6 +13,9 @@ from polymath.serving.service import Service
 
 LONGEST_TEXT = 1000
 """Characters of an error's text."""
+LOGGED = 10
+"""Refused requests of a client of which each is logged."""
+log = logging.getLogger("polymath.serving")
 
 
 class TooFast(PolymathError):
@@ -30,6 +34,7 @@ class Channel:
         self.websocket, self._limits = websocket, limits
         self._service: Service = websocket.app.state.service
         self._tokens, self._filled = limits.rate, time.monotonic()
+        self._refused = 0
 
     def __enter__(self) -> "Channel":
         return self
@@ -67,6 +72,12 @@ class Channel:
                 await asyncio.wait_for(closing, self._limits.send)
             except (TimeoutError, WebSocketDisconnect):
                 pass  # gone, or deaf: the server ends the connection
+
+    def log_refusal(self, peer: str, reason: str) -> None:
+        """Log a request that was refused: the first few of a client, then one in a hundred."""
+        self._refused += 1
+        if self._refused <= LOGGED or self._refused % 100 == 0:
+            log.warning("request refused", extra={"peer": peer, "reason": reason, "refused": self._refused})
 
     def count(self) -> None:
         """Count one request. Raises TooFast beyond `limits.rate` a second; as many may come at once."""

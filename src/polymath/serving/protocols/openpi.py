@@ -87,7 +87,7 @@ async def _answer(channel: Channel, connection: Connection, data: bytes | str, t
     except PolymathError as error:
         outcome = "overloaded" if isinstance(error, Overloaded) else "refused"
         requests.labels("openpi", outcome).inc()
-        log.warning("request refused", extra={"peer": connection.peer, "reason": one_line(error)})
+        channel.log_refusal(connection.peer, one_line(error))
         await channel.send(f"{TRY_AGAIN}{one_line(error)}" if isinstance(error, Overloaded) else one_line(error))
         return True
     except WebSocketDisconnect:

@@ -1,0 +1,136 @@
+"""What is wrong with the settings of a server is one line, before anything slow."""
+
+import os
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from polymath import cli
+from polymath.errors import ConfigError
+from polymath.serving.access import Keys
+from polymath.serving.endpoint import Tls, listen, url_of
+from polymath.serving.limits import Limits
+from polymath.serving.run import Plan, check, parse_runs
+
+from .conftest import certificate
+
+LONG = "0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "holds no key"),
+        ("# nothing but a comment\n\n", "holds no key"),
+        ("short\n", "line 1"),
+        (f"{LONG}\n{LONG} {LONG}\n", "line 2"),
+        (f"{LONG}ü\n", "line 1"),
+    ],
+)
+def test_a_file_of_keys_that_lets_nobody_in_or_anybody(text: str, problem: str, tmp_path: Path) -> None:
+    path = tmp_path / "keys.txt"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=problem):
+        Keys.load(path)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        Keys.load(tmp_path)
+
+
+def test_keys_are_read_line_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "keys.txt"
+    path.write_text(f"# robots of the lab\n  {LONG}a  \n\n{LONG}b\n")
+    keys = Keys.load(path)
+    assert keys.accept(f"Bearer {LONG}a")
+    assert keys.accept(f"api-key {LONG}b")
+    assert not keys.accept(f"Bearer {LONG}")
+    assert not keys.accept(None)
+
+
+def test_certificates_that_do_not_fit(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        certificate(tmp_path / f"{name}.pem", tmp_path / name)
+    subprocess.run(
+        ["openssl", "rsa", "-aes256", "-passout", "pass:secret", "-in", tmp_path / "one", "-out", tmp_path / "locked"],
+        check=True,
+        capture_output=True,
+    )
+    Tls(tmp_path / "one.pem", tmp_path / "one").context()
+    for key in ("two", "locked"):
+        with pytest.raises(ConfigError, match="cannot be used"):
+            Tls(tmp_path / "one.pem", tmp_path / key).context()
+    with pytest.raises(ConfigError, match=r"--tls-cert .*no such file"):
+        Tls(tmp_path / "none.pem", tmp_path / "one").context()
+
+
+def test_ports_and_hosts() -> None:
+    with listen("127.0.0.1", 0) as first:
+        first.listen()
+        port = first.getsockname()[1]
+        assert url_of(first, tls=True) == f"wss://127.0.0.1:{port}"
+        with pytest.raises(ConfigError, match="is in use"):
+            listen("127.0.0.1", port)
+    for host, wrong in (("127.0.0.1", 70_000), ("no.such.host.invalid", 0), ("198.51.100.1", 0)):
+        with pytest.raises(ConfigError):
+            listen(host, wrong)
+    if socket.has_ipv6 and os.path.exists("/proc/net/if_inet6"):
+        with listen("::1", 0) as six:
+            assert url_of(six, tls=False).startswith("ws://[::1]:")
+
+
+@pytest.mark.parametrize("change", [{"rate": 0.0}, {"message": -1}, {"idle": float("nan")}, {"answer": float("inf")}])
+def test_limits_are_finite_and_above_0(change: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(change))):
+        Limits(**change)
+
+
+def test_names_of_runs(tmp_path: Path) -> None:
+    (tmp_path / "reach").mkdir()
+    assert parse_runs((str(tmp_path / "reach"), f"b={tmp_path}/reach")) == {
+        "reach": tmp_path / "reach",
+        "b": tmp_path / "reach",
+    }
+    for texts, problem in (
+        (("a=x", "a=y"), "two runs"),
+        (("a/b=x",), "name 'a/b'"),
+        (("metrics=x",), "name 'metrics'"),
+        (("=x",), "name ''"),
+    ):
+        with pytest.raises(ConfigError, match=problem):
+            parse_runs(texts)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ([], "name at least one run"),
+        (["nowhere"], "config.json"),
+        (["RUN", "--tls-cert", "cert.pem"], "--tls-cert and --tls-key"),
+        (["RUN", "--rows", "8", "1"], "--rows 8 1"),
+        (["RUN", "--max-latency", "nan"], "--max-latency"),
+        (["RUN", "--robot", "nobody"], "nobody"),
+        (["RUN", "--keys", "nowhere.txt"], "nowhere.txt"),
+        (["RUN", "--temperature", "0.5"], "temperature"),
+        (["RUN", "--max-sockets", "100000000"], "--max-sockets"),
+        (["RUN", "--max-rate", "-1"], "rate"),
+    ],
+)
+def test_a_mistake_in_the_command_line_is_one_line(
+    arguments: list[str], problem: str, runs: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(runs["plain"]) if each == "RUN" else each for each in arguments]
+    assert cli.main(["serve", *words, "--port", "0", "--dry-run"]) == 2
+    said = capsys.readouterr().err
+    assert problem in said
+    assert said.count("\n") == 1
+
+
+def test_a_dry_run_says_what_would_be_served(runs: dict[str, Path]) -> None:
+    named = {"a": runs["plain"], "b": runs["streaming"]}
+    report = check(Plan(named, port=0, rows=(1,), limits=Limits(tokens=4, sessions=1)))
+    assert [(each["name"], each["window"], each["adapter"]) for each in report["models"]] == [
+        ("a", 1, "polymath"),
+        ("b", 4, "polymath"),
+    ]
