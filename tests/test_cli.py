@@ -39,6 +39,7 @@ VERBS = [
     ["tokenizer", "encode"],
     ["tokenizer", "stats"],
     ["tokenizer", "train"],
+    ["serve"],
     ["setup"],
     ["train"],
 ]
