@@ -35,6 +35,10 @@ RAY_STAMP := $(RAY_VENV)/.installed
 MAXTEXT_VENV := .venv-maxtext
 MAXTEXT_STAMP := $(MAXTEXT_VENV)/.installed
 MAXTEXT_PYTHON ?= python3.12
+OPENPI_VENV := .venv-openpi
+OPENPI_STAMP := $(OPENPI_VENV)/.installed
+OPENPI_RUN ?= runs/demo/polymath-v
+OPENPI_TASKS ?= button-press-topdown-right button-press-topdown-left faucet-close
 CORPUS_VENV := .venv-corpus
 CORPUS_STAMP := $(CORPUS_VENV)/.installed
 CORPUS := runs/tokenizer
@@ -57,7 +61,7 @@ TEST_ENVIRONMENT := $(TPU_STAMP)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-pythons worker-pythons libero lowest wheel-check lint format docs lock oracles vit-g calvin-chains calvin-tests calvin-policy prepare-kills prepare-ray resume-hosts lerobot-check fixtures rivals maxtext tokenizer benchmarks clean
+.PHONY: help install demo test test-pythons worker-pythons libero lowest wheel-check lint format docs lock oracles vit-g calvin-chains calvin-tests calvin-policy prepare-kills prepare-ray resume-hosts lerobot-check openpi-client-check fixtures rivals maxtext tokenizer benchmarks clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -231,6 +235,17 @@ $(LEROBOT_STAMP): | $(STAMP)
 	  'webdataset>=1.0.2,<2'
 	VIRTUAL_ENV=$(LEROBOT_VENV) $(BIN)/uv pip uninstall --quiet torchcodec
 	VIRTUAL_ENV=$(LEROBOT_VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
+
+openpi-client-check: install $(OPENPI_STAMP)  ## the real openpi-client (own environment) drives the demo's run as in process (2 minutes)
+	rm -rf runs/openpi-client-check
+	$(BIN)/python tests/oracles/openpi_client_check.py $(OPENPI_RUN) runs/openpi-client-check \
+	  $(OPENPI_VENV)/bin/python $(OPENPI_TASKS)
+
+# It imports typing_extensions without asking for it.
+$(OPENPI_STAMP): | $(STAMP)
+	$(BIN)/python -m venv --without-pip $(OPENPI_VENV)
+	VIRTUAL_ENV=$(OPENPI_VENV) $(BIN)/uv pip install --quiet 'openpi-client==0.1.2' typing_extensions
 	@touch $@
 
 fixtures: $(LEROBOT_STAMP) $(LEROBOT_OLD) $(TFDS_STAMP)  ## data sets written anew by real lerobot, tensorflow-datasets, webdataset, datasets
