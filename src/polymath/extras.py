@@ -7,6 +7,7 @@ from polymath.errors import ConfigError
 # Top-level modules by extra; the first extra that brings one counts.
 MODULES = {
     "sim": ("gymnasium", "metaworld", "mujoco"),
+    "gym": ("gymnasium",),
     "data": ("array_record", "daft", "google", "google_crc32c", "h5py", "py3langid", "upath"),
     "compare": ("splintr",),
     "int8": ("qwix",),
@@ -21,13 +22,15 @@ def require(extra: str, purpose: str) -> None:
     """Raise ConfigError, one line that names the extra, if a module of it is not installed; imports nothing."""
     for module in MODULES[extra]:
         if find_spec(module) is None:
-            raise ConfigError(advice(module, purpose) or "")
+            raise ConfigError(_line(extra, module, purpose))
 
 
 def advice(module: str, purpose: str) -> str | None:
     """What to install for a module (a dotted name, too) that `purpose` needs; None if no extra brings it."""
     top = module.partition(".")[0]
     extra = next((name for name, modules in MODULES.items() if top in modules), None)
-    return (
-        None if extra is None else f"{purpose} needs {top}, which is not installed; pip install 'polymath-v[{extra}]'"
-    )
+    return None if extra is None else _line(extra, top, purpose)
+
+
+def _line(extra: str, module: str, purpose: str) -> str:
+    return f"{purpose} needs {module}, which is not installed; pip install 'polymath-v[{extra}]'"

@@ -11,19 +11,20 @@ from polymath.commands.output import print_json
 def export(
     run: Positional[Path],
     out: Path,
-    format: Literal["hf"] = "hf",
+    format: Literal["hf", "lerobot"] = "hf",
     adapters: Literal["kept", "merged", "alone"] = "kept",
     push: str | None = None,
     json: bool = False,
 ) -> None:
-    """A run's newest robot weights with all they need, as a directory that Hugging Face's libraries read.
+    """A run's newest robot weights with all they need, as a directory that Hugging Face's libraries or LeRobot read.
 
     Example: polymath export run --out exported
 
     Args:
         run: A run directory with a trained robot phase.
         out: The directory to write; it must not exist yet.
-        format: hf: config.json, sharded safetensors, tokenizer.json, statistics, a model card.
+        format: hf: config.json, sharded safetensors, tokenizer.json, statistics, a model card. lerobot: the same, with
+            LeRobot's config.json and processors, for `lerobot-eval --policy.path=OUT`.
         adapters: Of a run that trained adapters: as they are, merged into the weights, or without the weights below
             them (then what was trained beside the adapters comes along).
         push: Upload it to this repository (ORG/NAME) of the Hugging Face Hub as well.
@@ -32,7 +33,7 @@ def export(
     from polymath.policy.exported import export_run
     from polymath.policy.hub import push as push_directory
 
-    export_run(run, out, adapters)
+    export_run(run, out, adapters, format=format)
     address = None if push is None else push_directory(out, push)
     size = sum(path.stat().st_size for path in out.iterdir())
     if json:

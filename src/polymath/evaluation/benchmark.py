@@ -84,6 +84,7 @@ class Benchmark:
     standard_splits  likewise
     extra            the extra of this distribution that brings the simulator's packages, if one does
     simulator        a module that must be there, if the simulator shares our interpreter
+    picture_sizes    camera -> (height, width) in pixels, of a benchmark whose usual image size is 0: each camera's own
     """
 
     name: str
@@ -108,6 +109,7 @@ class Benchmark:
     standard_splits: tuple[str, ...] = ()
     extra: str = ""
     simulator: str = ""
+    picture_sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a description that cannot be run, or with names that cannot name files."""
@@ -166,6 +168,10 @@ class Benchmark:
                 f"task and split, and a seed from 0 to {blocks - 1}"
             )
         return complete
+
+    def picture_size(self, plan: Plan, camera: str) -> tuple[int, int]:
+        """Height and width of that camera's pictures under a complete plan; (0, 0) where only the simulator knows."""
+        return (plan.image_size, plan.image_size) if plan.image_size else self.picture_sizes.get(camera, (0, 0))
 
     def interpreter(self, plan: Plan) -> str:
         """The plan's, else the one that has the simulator. Raises ConfigError with the command that makes it."""

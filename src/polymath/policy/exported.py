@@ -1,6 +1,7 @@
 """A run as a directory in the manner of Hugging Face, and back, bit for bit.
 
-DIR/config.json                       model_type "polymath_v", the recipe, the phase and step of the weights
+DIR/config.json                       model_type "polymath_v", the recipe, the phase and step of the weights (in a
+                                      directory for LeRobot polymath_v.json, beside LeRobot's files: `lerobot.py`)
 DIR/model-00001-of-00003.safetensors  … with model.safetensors.index.json; names are those of `specs.named`
 DIR/tokenizer.json embodiment.json statistics.json data.json example_batch.safetensors
 DIR/README.md                         the model card
@@ -28,6 +29,7 @@ from polymath.files import atomic_directory
 from polymath.model import lora, polymath_v
 from polymath.model.weights.rules import Rule, assemble, check_names
 from polymath.model.weights.tensors import open_tensors
+from polymath.policy import lerobot
 from polymath.policy.model_card import model_card
 from polymath.specs import is_spec, named
 from polymath.training.adapters import without_adapters
@@ -35,7 +37,7 @@ from polymath.training.beginning import FILE, Beginning, files
 from polymath.training.checkpoints import Checkpoints, has_checkpoint, load_params, newest_step
 from polymath.training.optimizer import learning_rate_factors
 from polymath.training.recipe import PHASES, Recipe
-from polymath.training.run import Run, first_difference, open_run, save_tensors
+from polymath.training.run import Run, first_difference, open_parts, open_run, save_tensors
 from polymath.training.start import all_weights
 from polymath.training.step import init_state
 from polymath.training.untrained import unadapted
@@ -45,6 +47,7 @@ PHASE = "robot"
 COPIED = ("tokenizer.json", "embodiment.json", "statistics.json", "data.json", "example_batch.safetensors")
 SHARD_BYTES = 5 * 10**9
 Adapters = Literal["kept", "merged", "alone"]
+Format = Literal["hf", "lerobot"]
 
 
 @dataclass(frozen=True)
@@ -64,13 +67,19 @@ class Exported:
     base: str | None = None
 
 
-def export_run(run_path: Path, out: Path, adapters: Adapters = "kept", shard_bytes: int = SHARD_BYTES) -> None:
+def export_run(
+    run_path: Path, out: Path, adapters: Adapters = "kept", shard_bytes: int = SHARD_BYTES, format: Format = "hf"
+) -> None:
     """Write the newest weights of the robot phase; the directory appears whole or not at all.
 
-    Raises ConfigError or CheckpointError for an incomplete run or one that has no adapters to merge or to take out,
-    PolymathError if `out` exists.
+    Raises ConfigError or CheckpointError for an incomplete run or one that has no adapters to merge or to take out, and
+    for adapters alone in a directory for LeRobot, which has no base to put below them; PolymathError if `out` exists.
     """
     run = open_run(run_path)
+    if adapters == "alone" and format == "lerobot":
+        raise ConfigError(
+            "--adapters alone: LeRobot evaluates whole models; export with --adapters merged, or --format hf"
+        )
     if adapters != "kept" and run.recipe.model.adapters is None:
         raise ConfigError(f"{run.path}: has no adapters; export it without --adapters {adapters}")
     params = load_params(run.checkpoints(PHASE), run.recipe.model, run.recipe.robot.optimizer)
@@ -90,7 +99,11 @@ def export_run(run_path: Path, out: Path, adapters: Adapters = "kept", shard_byt
         for name in COPIED:
             if (run.path / name).exists():
                 shutil.copyfile(run.path / name, place / name)
-        configs.save(described, place / "config.json")
+        if format == "lerobot":
+            use += "\n$ lerobot-eval --policy.path=THIS_DIRECTORY --env.type=polymath_metaworld --env.task=reach-left"
+            for name, content in lerobot.files(run.embodiment, recipe).items():
+                (place / name).write_text(json.dumps(content, indent=2) + "\n")
+        configs.save(described, place / (lerobot.DESCRIPTION if format == "lerobot" else "config.json"))
         (place / "README.md").write_text(model_card(run, recipe, PHASE, described.step, use))
 
 
@@ -117,25 +130,46 @@ def import_run(directory: Path, out: Path, base: Path | None = None) -> Run:
 def read(directory: Path, base: Path | None = None) -> tuple[Exported, polymath_v.Params]:
     """The description and the weights of an exported directory (of one without its base: on the weights of `base`)."""
     directory = Path(directory)
-    exported = configs.load(Exported, directory / "config.json")
+    file = description(directory)
+    exported = configs.load(Exported, file)
     if exported.model_type != MODEL_TYPE:
-        raise ConfigError(f"{directory / 'config.json'}: model_type is {exported.model_type!r}, not {MODEL_TYPE!r}")
+        raise ConfigError(f"{file}: model_type is {exported.model_type!r}, not {MODEL_TYPE!r}")
     if exported.holds == "adapters":
         raise ConfigError(
-            f"{directory / 'config.json'}: was exported by an older version, which left out what was trained beside "
+            f"{file}: was exported by an older version, which left out what was trained beside "
             "the adapters and does not say which base they belong to; export the run again"
         )
     specs = polymath_v.specs(exported.recipe.model)
     stored = {name: spec for name, spec in named(specs) if exported.holds == "all" or name in exported.trained}
     tensors = open_tensors(directory)
     rules = {name: Rule((name,)) for name in stored}
-    hint = "the directory's config.json describes another model; export it again"
+    hint = f"the directory's {file.name} describes another model; export it again"
     check_names(rules, stored, tensors, rules, hint)
     weights = assemble(stored, rules, tensors, hint=hint)
     if exported.holds == "trained":
         weights |= _base_weights(directory, base, exported)
     leaves = [weights[name] for name, _ in named(specs)]
     return exported, jax.tree.unflatten(jax.tree.structure(specs, is_leaf=is_spec), leaves)
+
+
+def description(directory: Path) -> Path:
+    """The file that says what an exported directory holds."""
+    own = directory / lerobot.DESCRIPTION
+    return own if own.exists() else directory / "config.json"
+
+
+def is_exported(directory: Path) -> bool:
+    """Is it an exported directory, rather than a run?"""
+    return not (directory / "checkpoints").is_dir() and (directory / "model.safetensors.index.json").is_file()
+
+
+def open_exported(directory: Path) -> tuple[Run, polymath_v.Params]:
+    """An exported directory as a run without checkpoints, and its weights; nothing is written.
+
+    Raises ConfigError, DataError or CheckpointError as `read` and `open_run` do.
+    """
+    exported, params = read(directory)
+    return open_parts(directory, exported.recipe), params
 
 
 def _base_weights(directory: Path, base: Path | None, exported: Exported) -> dict[str, Any]:

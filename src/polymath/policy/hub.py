@@ -9,14 +9,17 @@ from huggingface_hub.errors import HfHubHTTPError
 from polymath.errors import PolymathError
 
 
-def fetch(source: str) -> Path:
-    """A local directory as it is, else the Hub's repository ORG/NAME, downloaded. Raises PolymathError for neither."""
+def fetch(source: str, revision: str | None = None) -> Path:
+    """A local directory as it is, else the Hub's repository ORG/NAME, downloaded. Raises PolymathError for neither.
+
+    `revision` of the repository: a branch, a tag or a commit; the newest if left out.
+    """
     if Path(source).is_dir():
         return Path(source)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", source):
         raise PolymathError(f"{source}: no such directory, nor a name of the form ORG/NAME on the Hub")
     try:
-        return Path(huggingface_hub.snapshot_download(source))
+        return Path(huggingface_hub.snapshot_download(source, revision=revision))
     except (HfHubHTTPError, OSError, ValueError) as error:
         raise PolymathError(f"{source}: cannot be fetched from the Hub: {str(error).splitlines()[0]}") from error
 

@@ -14,6 +14,7 @@ from polymath.data.sequences.transforms import Ablation, RobotTransform
 from polymath.errors import ConfigError, DataError
 from polymath.model import int8, polymath_v
 from polymath.policy.decoding import HEAD, Decoding, seed_of
+from polymath.policy.exported import is_exported, open_exported
 from polymath.policy.history import following
 from polymath.policy.one_pass import OnePass, powers_of_two
 from polymath.policy.readout import Readout
@@ -47,9 +48,15 @@ class Policy:
 
     @classmethod
     def load(cls, path: Path, name: str | None = None, decoding: Decoding = HEAD, batch: int = 1) -> "Policy":
-        """The newest weights of the run's robot phase. Raises ConfigError or CheckpointError if it is incomplete."""
-        run = open_run(path)
-        params = load_params(run.checkpoints("robot"), run.recipe.model, run.recipe.robot.optimizer)
+        """The newest weights of the run's robot phase, or those of an exported directory.
+
+        Raises ConfigError or CheckpointError if it is incomplete.
+        """
+        if is_exported(Path(path)):
+            run, params = open_exported(Path(path))
+        else:
+            run = open_run(path)
+            params = load_params(run.checkpoints("robot"), run.recipe.model, run.recipe.robot.optimizer)
         return cls(run, params, name or Path(path).name, decoding, batch)
 
     @property

@@ -66,7 +66,11 @@ class Run:
 def open_run(path: Path) -> Run:
     """Raises ConfigError or DataError naming the file that is missing or does not fit the others."""
     path = Path(path)
-    recipe = config.load(Recipe, path / "config.json")
+    return open_parts(path, config.load(Recipe, path / "config.json"))
+
+
+def open_parts(path: Path, recipe: Recipe) -> Run:
+    """The run of that recipe whose other files stand in the directory. Raises as `open_run` does."""
     tokenizer = Tokenizer.load(path / "tokenizer.json")
     check_tokenizer(recipe, tokenizer, path / "tokenizer.json")
     embodiment = config.load(Embodiment, path / "embodiment.json")

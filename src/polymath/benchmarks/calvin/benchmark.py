@@ -10,7 +10,7 @@ from pathlib import Path
 
 from polymath.benchmarks.calvin.chains import CHAINS, sentences
 from polymath.benchmarks.calvin.published import PUBLISHED
-from polymath.benchmarks.calvin.robot import EMBODIMENT, RENDERERS
+from polymath.benchmarks.calvin.robot import EMBODIMENT, PICTURE_SIZES, RENDERERS
 from polymath.benchmarks.calvin.rules import CHAIN_LENGTH
 from polymath.benchmarks.calvin.setup import SETUP
 from polymath.evaluation.benchmark import Benchmark, Plan
@@ -42,6 +42,7 @@ BENCHMARK = Benchmark(
     worker=worker_command,
     renderers=RENDERERS,
     image_size=0,
+    picture_sizes=PICTURE_SIZES,
     episodes=CHAINS,
     seeds_per_block=CHAINS,
     levels=CHAIN_LENGTH,

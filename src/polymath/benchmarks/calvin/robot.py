@@ -10,3 +10,5 @@ from polymath.data.robots.embodiments import CALVIN
 EMBODIMENT = CALVIN
 RENDERERS = ("tiny", "egl")
 """pybullet's own renderer on the CPU, and OpenGL. Their pictures differ: shadows, smooth shading."""
+PICTURE_SIZES = {"rgb_static": (200, 200), "rgb_gripper": (84, 84)}
+"""Camera -> height and width in pixels, as the official environment renders them."""
