@@ -24,6 +24,10 @@ ORACLES_BIN := PYTHONPATH=benchmarks $(ORACLES_VENV)/bin/python -W ignore
 LEROBOT_VENV := .venv-lerobot
 LEROBOT_STAMP := $(LEROBOT_VENV)/.installed
 LEROBOT := lerobot[dataset]>=0.4.4,<0.7
+LEROBOT_EVAL_VENV := .venv-lerobot-eval
+LEROBOT_EVAL_STAMP := $(LEROBOT_EVAL_VENV)/.installed
+LEROBOT_PACKAGES := lerobot_policy_polymath_v lerobot_env_polymath lerobot_env_polymath_metaworld lerobot_env_calvin lerobot_env_simpler
+LEROBOT_RUN ?= runs/demo/polymath-v
 LEROBOT_OLD := $(LEROBOT_VENV)/lerobot-0.3
 TFDS_VENV := .venv-tfds
 TFDS_STAMP := $(TFDS_VENV)/.installed
@@ -61,7 +65,7 @@ TEST_ENVIRONMENT := $(TPU_STAMP)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-pythons worker-pythons libero lowest wheel-check lint format docs lock oracles vit-g calvin-chains calvin-tests calvin-policy prepare-kills prepare-ray resume-hosts lerobot-check openpi-client-check fixtures rivals maxtext tokenizer benchmarks clean
+.PHONY: help install demo test test-pythons worker-pythons libero lowest wheel-check lint format docs lock oracles vit-g calvin-chains calvin-tests calvin-policy prepare-kills prepare-ray resume-hosts lerobot-check lerobot-eval-check openpi-client-check fixtures rivals maxtext tokenizer benchmarks clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -246,6 +250,19 @@ openpi-client-check: install $(OPENPI_STAMP)  ## the real openpi-client (own env
 $(OPENPI_STAMP): | $(STAMP)
 	$(BIN)/python -m venv --without-pip $(OPENPI_VENV)
 	VIRTUAL_ENV=$(OPENPI_VENV) $(BIN)/uv pip install --quiet 'openpi-client==0.1.2' typing_extensions
+	@touch $@
+
+lerobot-eval-check: $(LEROBOT_EVAL_STAMP)  ## the real lerobot-eval (own environment, 6 GB) on the demo's run: the successes of `polymath eval`
+	@test -d $(LEROBOT_RUN) || { echo "$(LEROBOT_RUN): no such run; make demo, or make lerobot-eval-check LEROBOT_RUN=RUN"; exit 1; }
+	rm -rf runs/lerobot-eval-check
+	$(LEROBOT_EVAL_VENV)/bin/python -W ignore tests/oracles/lerobot_eval.py $(LEROBOT_RUN) runs/lerobot-eval-check
+
+# lerobot-eval needs Python 3.12. torchcodec wants an FFmpeg of the system, which nothing here reads videos with.
+$(LEROBOT_EVAL_STAMP): pyproject.toml $(LEROBOT_PACKAGES:%=packages/%/pyproject.toml) | $(STAMP)
+	$(BIN)/uv venv --quiet --clear --python "$$(.ci/find-python 3.12)" $(LEROBOT_EVAL_VENV)
+	VIRTUAL_ENV=$(LEROBOT_EVAL_VENV) $(BIN)/uv pip install --quiet 'lerobot[dataset,evaluation]==0.6.1' --editable '.[sim,serve]'
+	VIRTUAL_ENV=$(LEROBOT_EVAL_VENV) $(BIN)/uv pip uninstall --quiet torchcodec
+	VIRTUAL_ENV=$(LEROBOT_EVAL_VENV) $(BIN)/uv pip install --quiet --no-deps $(LEROBOT_PACKAGES:%=--editable packages/%)
 	@touch $@
 
 fixtures: $(LEROBOT_STAMP) $(LEROBOT_OLD) $(TFDS_STAMP)  ## data sets written anew by real lerobot, tensorflow-datasets, webdataset, datasets

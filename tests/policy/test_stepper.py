@@ -1,4 +1,4 @@
-"""Action by action: the queues give what an evaluation executes, tell the session what was executed, forget at new words."""
+"""Action by action: queues give out what an evaluation executes; sessions are told, and forget at new words."""
 
 from collections.abc import Sequence
 

@@ -14,6 +14,7 @@ episodes from b x `seeds_per_block` on. Without a seed one is drawn.
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from fractions import Fraction
 from typing import Any
 
 import gymnasium
@@ -67,7 +68,10 @@ class BenchmarkEnv(gymnasium.Env):
         if render_mode not in (None, "rgb_array"):
             raise ConfigError(f"render_mode {render_mode!r}: choose 'rgb_array', or None")
         self.task, self.split, self.render_mode = self.plan.tasks[0], self.plan.splits[0], render_mode
-        self.metadata = {"render_modes": ["rgb_array"], "render_fps": self.benchmark.embodiment.control_hz}
+        rate = Fraction(self.benchmark.embodiment.control_hz).limit_denominator(1000)
+        # Writers of videos take whole numbers and fractions, but no float.
+        fps = int(rate) if rate.denominator == 1 else rate
+        self.metadata = {"render_modes": ["rgb_array"], "render_fps": fps}
         self.observation_space, self.action_space = _spaces(self.benchmark, self.plan)
         self._running = ExitStack()
         self._pool: WorkerPool | None = None

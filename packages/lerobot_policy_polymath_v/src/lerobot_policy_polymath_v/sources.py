@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import NamedTuple
 
-
 from lerobot_policy_polymath_v.configuration_polymath_v import PolymathVConfig
 from polymath.errors import ConfigError
 from polymath.policy import Policy
