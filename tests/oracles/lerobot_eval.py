@@ -104,8 +104,12 @@ def check_refusals(config: PreTrainedConfig, batch: dict) -> None:
     }
     for message, other in wrong.items():
         refused(message, lambda other=other: policy.select_action(other))
-    other_robot = make_env_config("calvin", task="chain")
-    refused("the environment takes [7]", lambda: make_policy(config, env_cfg=other_robot))
+    other_robot, fresh = (
+        make_env_config("calvin", task="chain"),
+        PreTrainedConfig.from_pretrained(config.pretrained_path),
+    )
+    fresh.pretrained_path = config.pretrained_path
+    refused("the environment takes [7]", lambda: make_policy(fresh, env_cfg=other_robot))
 
 
 def refused(message: str, call: Callable[[], object]) -> None:

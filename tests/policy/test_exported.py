@@ -174,12 +174,15 @@ def polymath(*words: str, hub: str, home: Path) -> subprocess.CompletedProcess[s
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_by_way_of_a_hub(trained: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("format", ["hf", "lerobot"])
+def test_by_way_of_a_hub(trained: Path, tmp_path: Path, format: str) -> None:
     """`--push` to a small Hub on this machine, and `polymath import ORG/NAME` from it."""
     with local_hub() as (address, files):
         pushed = polymath(
             "export",
             str(trained),
+            "--format",
+            format,
             "--out",
             str(tmp_path / "x"),
             "--push",

@@ -10,7 +10,9 @@ from polymath.data.sequences.transforms import Ablation
 from polymath.evaluation.candidate import Candidate
 from polymath.policy import Policy
 from polymath.policy.decoding import HEAD, Decoding
+from polymath.policy.exported import is_exported
 from polymath.policy.session import BATCH
+from polymath.training.beginning import files
 from polymath.training.checkpoints import latest_step, weights_digest
 from polymath.training.run import Run
 
@@ -39,11 +41,11 @@ def of_run_policy(policy: Policy, name: str | None, int8: bool = False) -> Candi
     """
     run, layout = policy.run, policy.run.recipe.layout
     step = latest_step(run.checkpoints("robot"))
-    weights = "" if step is None else _content(run, policy.transform.ablation)
+    weights = _content(run, policy.transform.ablation)
     return Candidate(
         name=name or policy.name,
         policy=policy if policy.batch > 1 else policy.in_batches_of(BATCH),
-        checkpoint=f"{run.path.resolve().name}/robot/{step or 0}{'/int8' if int8 else ''}",
+        checkpoint=f"{_checkpoint(run, step)}{'/int8' if int8 else ''}",
         trained_on=run.data.renderer,
         embodiment=run.embodiment,
         image_size=layout.image_size,
@@ -54,10 +56,24 @@ def of_run_policy(policy: Policy, name: str | None, int8: bool = False) -> Candi
     )
 
 
+def _checkpoint(run: Run, step: int | None) -> str:
+    """Which weights of the run's, or the name of an exported directory alone, whose weights are the only ones."""
+    name = run.path.resolve().name
+    return f"{name}/robot/{step or 0}" if step is not None or not is_exported(run.path) else name
+
+
 def _content(run: Run, ablation: Ablation) -> str:
-    """16 hexadecimal digits of the weights and of all that turns observations into their input and back."""
-    parts: list[Any] = [weights_digest(run.checkpoints("robot"))]
-    if not parts[0]:  # a checkpoint without checksums
+    """16 hexadecimal digits of the weights and of all that turns observations into their input and back.
+
+    Empty for a checkpoint without checksums, and where there is none.
+    """
+    if is_exported(run.path):
+        parts: list[Any] = [files(run.path, (".safetensors",)).sha256]
+    elif latest_step(run.checkpoints("robot")) is None:
+        return ""
+    else:
+        parts = [weights_digest(run.checkpoints("robot"))]
+    if not parts[0]:
         return ""
     parts += [config.to_dict(part) for part in (run.statistics, run.embodiment, run.recipe.layout, ablation)]
     text = json.dumps(parts, sort_keys=True)
