@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", default=["button-press-topdown-right", "handle-press-left"])
     parser.add_argument("--episodes", type=int, default=4)
     parser.add_argument("--execute", type=int, default=2)
-    parser.add_argument("--sync", action="store_true", help="lerobot's simulators one after the other")
+    parser.add_argument("--asynchronous", action="store_true", help="lerobot's environments in processes of their own")
     options = parser.parse_args()
     options.out.mkdir(parents=True)
     exported = options.out / "exported"
@@ -137,7 +137,7 @@ def by_lerobot(options: argparse.Namespace, exported: Path, size: int) -> dict[t
         f"--env.task={','.join(options.tasks)}",
         f"--eval.n_episodes={options.episodes}",
         f"--eval.batch_size={min(options.episodes, 4)}",
-        f"--eval.use_async_envs={str(not options.sync).lower()}",
+        f"--eval.use_async_envs={str(options.asynchronous).lower()}",
         "--seed=0",
         f"--output_dir={out}",
     ]

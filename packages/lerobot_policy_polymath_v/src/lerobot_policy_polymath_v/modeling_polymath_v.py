@@ -157,12 +157,12 @@ def _check_features(config: PolymathVConfig, robot: Embodiment, checkpoint: str)
     state = (config.input_features or {}).get(OBS_STATE)
     if state is not None and tuple(state.shape) != (robot.state_dim,):
         raise DataError(
-            f"{OBS_STATE}: the configuration says {list(state.shape)}, {checkpoint} reads [{robot.state_dim}]: "
+            f"{OBS_STATE}: the environment or configuration has {list(state.shape)}, {checkpoint} reads [{robot.state_dim}]: "
             f"{', '.join(robot.state_names)}; evaluate it on its own robot"
         )
     cameras = [name.removeprefix(IMAGE) for name in config.image_features]
-    if cameras and set(cameras) != set(robot.cameras):
+    if cameras and not set(robot.cameras) <= set(cameras):
         raise DataError(
-            f"{IMAGE}*: the configuration says {', '.join(cameras)}, {checkpoint} sees {', '.join(robot.cameras)}; "
-            "export the run again"
+            f"{IMAGE}*: the environment or configuration has {', '.join(cameras)}, {checkpoint} sees "
+            f"{', '.join(robot.cameras)}; rename them (--rename_map), or export the run again"
         )
