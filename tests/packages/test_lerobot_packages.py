@@ -1,7 +1,8 @@
 """What LeRobot's discovery asks of our packages, without lerobot: names, modules, types, and no normaliser.
 
-LeRobot 0.6.1 imports every distribution whose METADATA Name begins with lerobot_policy_ or lerobot_env_ by that very name
-(`register_third_party_plugins`), and finds modules and functions by the names checked here (`policies/factory.py`).
+LeRobot 0.6.1 imports every distribution whose METADATA Name begins with lerobot_policy_ or lerobot_env_ by that very
+name (`register_third_party_plugins`), and finds modules and functions by the names that are checked here
+(`policies/factory.py`).
 """
 
 import ast

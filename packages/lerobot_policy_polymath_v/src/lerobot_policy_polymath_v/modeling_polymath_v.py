@@ -157,8 +157,8 @@ def _check_features(config: PolymathVConfig, robot: Embodiment, checkpoint: str)
     state = (config.input_features or {}).get(OBS_STATE)
     if state is not None and tuple(state.shape) != (robot.state_dim,):
         raise DataError(
-            f"{OBS_STATE}: the environment or configuration has {list(state.shape)}, {checkpoint} reads [{robot.state_dim}]: "
-            f"{', '.join(robot.state_names)}; evaluate it on its own robot"
+            f"{OBS_STATE}: the environment or configuration has {list(state.shape)}, {checkpoint} reads "
+            f"[{robot.state_dim}]: {', '.join(robot.state_names)}; evaluate it on its own robot"
         )
     cameras = [name.removeprefix(IMAGE) for name in config.image_features]
     if cameras and not set(robot.cameras) <= set(cameras):
