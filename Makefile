@@ -32,6 +32,9 @@ LEROBOT_OLD := $(LEROBOT_VENV)/lerobot-0.3
 TFDS_VENV := .venv-tfds
 TFDS_STAMP := $(TFDS_VENV)/.installed
 FIXTURES := tests/fixtures/data
+VLA_EVAL_VENV := .venv-vla-eval
+VLA_EVAL_STAMP := $(VLA_EVAL_VENV)/.installed
+VLA_EVAL_RUN ?= runs/demo/polymath-v
 RIVALS_VENV := .venv-rivals
 RIVALS_STAMP := $(RIVALS_VENV)/.installed
 RAY_VENV := .venv-ray
@@ -65,7 +68,7 @@ TEST_ENVIRONMENT := $(TPU_STAMP)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-pythons worker-pythons libero lowest wheel-check lint format docs lock oracles vit-g calvin-chains calvin-tests calvin-policy prepare-kills prepare-ray resume-hosts lerobot-check lerobot-eval-check openpi-client-check fixtures rivals maxtext tokenizer benchmarks clean
+.PHONY: help install demo test test-pythons worker-pythons libero lowest wheel-check lint format docs lock oracles vit-g calvin-chains calvin-tests calvin-policy prepare-kills prepare-ray resume-hosts lerobot-check lerobot-eval-check openpi-client-check vla-eval-check fixtures rivals maxtext tokenizer benchmarks clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -231,6 +234,17 @@ lerobot-check: install $(LEROBOT_STAMP)  ## the real lerobot (own environment, 8
 	$(BIN)/polymath record metaworld --episodes 1 --cameras front top --video --out runs/lerobot-check/videos
 	$(LEROBOT_VENV)/bin/python -W ignore tests/oracles/lerobot_opens.py runs/lerobot-check/pictures
 	$(LEROBOT_VENV)/bin/python -W ignore tests/oracles/lerobot_opens.py runs/lerobot-check/videos
+
+vla-eval-check: install $(VLA_EVAL_STAMP)  ## the real vla-eval (own environment) evaluates a served run: VLA_EVAL_RUN=runs/demo/polymath-v
+	rm -rf runs/vla-eval-check
+	$(BIN)/python tests/oracles/vla_eval/check.py $(VLA_EVAL_RUN) runs/vla-eval-check \
+	  --vla-eval $(VLA_EVAL_VENV)/bin/vla-eval
+
+# Beside it the worker protocol alone, in which its benchmark speaks to the simulator.
+$(VLA_EVAL_STAMP): | $(STAMP)
+	$(BIN)/python -m venv --without-pip $(VLA_EVAL_VENV)
+	VIRTUAL_ENV=$(VLA_EVAL_VENV) $(BIN)/uv pip install --quiet 'vla-eval==0.8.0' ./packages/polymath-worker
+	@touch $@
 
 # torchcodec wants an FFmpeg of the system; without it lerobot decodes with PyAV.
 $(LEROBOT_STAMP): | $(STAMP)

@@ -165,9 +165,18 @@ def test_an_observation_that_does_not_fit_gets_an_error_and_the_connection_lives
         assert client.act(payload(observation(0))).shape == (4,)
 
 
+def bomb(side: int) -> dict:
+    """A PNG of a few kilobytes that unfolds to `side` x `side` pixels."""
+    buffer = io.BytesIO()
+    Image.new("1", (side, side)).save(buffer, format="PNG")
+    return {"__image__": True, "format": "png", "data": buffer.getvalue(), "shape": [side, side, 3]}
+
+
 @pytest.mark.parametrize(
     "data",
     [
+        msgpack.packb({"type": "observation", "payload": {"images": {"front": bomb(6000)}}, "seq": 1}),
+        msgpack.packb({"type": "observation", "payload": {"images": {str(i): bomb(2000) for i in range(5)}}, "seq": 1}),
         b"\xc1",
         b"",
         b"\x90",

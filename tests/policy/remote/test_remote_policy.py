@@ -196,14 +196,39 @@ def test_a_server_that_leaves_in_the_middle_loses_the_session(handler) -> None:
         assert policy.open().connection  # another attempt begins with another connection
 
 
-def test_a_silent_server_is_gone(monkeypatch) -> None:
+def test_a_silent_server_is_gone(monkeypatch, caplog) -> None:
     def silent(socket) -> None:
         socket.send(wire.encode(METADATA))
         time.sleep(2)
 
     monkeypatch.setattr(link, "ANSWER_TIMEOUT", 0.2)
-    with serving(silent) as url, pytest.raises(SessionsLost, match=r"silent for 0\.2 s"):
+    monkeypatch.setattr(link, "SLOW", 0.1)
+    with serving(silent) as url, pytest.raises(SessionsLost, match="has been silent for too long"):
         policy_at(url).open().act(seen())
+    assert "no answer for 0.1 s; waiting up to 0.2 s" in caplog.text
+
+
+def test_an_answer_that_nobody_asked_for_is_an_error() -> None:
+    def twice(socket) -> None:
+        socket.send(wire.encode(METADATA))
+        for _ in socket:
+            for _ in range(2):
+                socket.send(wire.encode({"actions": np.zeros((4, 2))}))
+
+    with serving(twice) as url:
+        session = policy_at(url).open()
+        session.act(seen())
+        time.sleep(0.2)
+        with pytest.raises(PolymathError, match="sent more frames than it was asked for"):
+            session.act(seen())
+
+
+def test_metadata_that_is_no_number_stays_the_same() -> None:
+    with serving(lambda socket: openpi(socket, {"rest": np.array([np.nan, 1.0]), "x": float("nan")})) as url:
+        policy = policy_at(url)
+        assert policy.name.startswith("127.0.0.1-")
+        policy.open().act(seen())
+        policy.open().act(seen())
 
 
 def test_garbage_and_floods_are_no_policy_server(monkeypatch) -> None:

@@ -4,10 +4,11 @@ Two kinds of trouble: `Gone` passes (a server that is killed, restarted, full or
 that the user has to mend and is raised as such.
 """
 
+import logging
 import ssl
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -19,14 +20,20 @@ from polymath.policy.remote.address import KEY_VARIABLE
 
 LARGEST = 64 * 2**20  # bytes of an answer; a chunk of 100 steps of 32 numbers has 13 kB
 ANSWER_TIMEOUT = 300.0  # seconds; a server may compile at its first observation
+SLOW = 30.0
 OPEN_TIMEOUT = 20.0
 _TRY_LATER = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT)
 _OUR_COMPLAINTS = {1002: "no WebSocket frames", 1007: "a text that is not UTF-8", 1009: "a message that is too long"}
+_log = logging.getLogger(__name__)
 Opened = TypeVar("Opened")
 
 
 class Gone(Exception):
     """The server cannot be reached now, or has left; the text says what happened."""
+
+
+class _Silent(Exception):
+    """No frame has come in time."""
 
 
 class Link:
@@ -77,12 +84,32 @@ class Link:
             raise self._lost(error) from None
 
     def receive(self, timeout: float | None = None) -> str | bytes:
-        """The next frame. Raises Gone, and PolymathError for what is no frame or too large."""
+        """The next frame; a warning after SLOW seconds. Raises Gone, PolymathError for what is no frame or too large.
+
+        `timeout` in seconds, ANSWER_TIMEOUT if left out.
+        """
         patience = ANSWER_TIMEOUT if timeout is None else timeout
+        if patience > SLOW:
+            with suppress(_Silent):
+                return self._next(SLOW)
+            _log.warning("%s: no answer for %g s; waiting up to %g s", self.url, SLOW, patience)
+            patience -= SLOW
         try:
-            return self._socket.recv(patience)
+            return self._next(patience)
+        except _Silent:
+            raise Gone("has been silent for too long") from None
+
+    def check_silent(self) -> None:
+        """Raise PolymathError if a frame waits that nothing asked for: the following answers would be mistaken."""
+        with suppress(_Silent):
+            self._next(0)
+            raise PolymathError(f"{self.url}: sent more frames than it was asked for; is this a policy server?")
+
+    def _next(self, seconds: float) -> str | bytes:
+        try:
+            return self._socket.recv(seconds)
         except TimeoutError:
-            raise Gone(f"has been silent for {patience:g} s") from None
+            raise _Silent from None
         except (OSError, EOFError, exceptions.WebSocketException) as error:
             raise self._lost(error) from None
 

@@ -59,6 +59,7 @@ class Openpi:
                 if actions is not None and not (name == "executed" and self._fresh):
                     message[f"polymath/{name}"] = np.asarray(actions, np.float32)
         self._fresh = False
+        self.link.check_silent()
         self.link.send(wire.encode(message))
 
     def answer(self) -> ActionChunk:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from jaxtyping import Float
 
+from polymath import wire
 from polymath.errors import ConfigError, PolymathError
 from polymath.policy.contract import Contract
 from polymath.policy.remote.address import Address
@@ -185,12 +186,8 @@ class RemoteSession:
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Equal, arrays of the metadata included."""
-    if isinstance(a, Mapping) and isinstance(b, Mapping):
-        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
-    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-        return np.array_equal(a, b)
-    return type(a) is type(b) and a == b
+    """Equal, arrays and NaN of the metadata included."""
+    return wire.encode({"": a}) == wire.encode({"": b})
 
 
 def _shown(value: Any) -> str:

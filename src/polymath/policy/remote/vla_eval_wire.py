@@ -8,6 +8,7 @@ Source: vla-eval 0.8.0, `vla_eval/protocol` (Apache-2.0), protocol version 1. A 
 sizes are checked before memory is taken, and dtypes are booleans, integers and floats alone.
 """
 
+import io
 import math
 import re
 import time
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 
 import msgpack
 import numpy as np
+from PIL import Image
 
 from polymath.data.files import images
 from polymath.errors import DataError
@@ -28,6 +30,8 @@ TYPES = (HELLO, OBSERVATION, ACTION, EPISODE_START, EPISODE_END, ERROR)
 MOST_ITEMS = 200_000
 """Entries of one map or list of a message."""
 MOST_CONTAINERS = 10_000
+MOST_PIXELS = 2**24
+"""Of all compressed pictures of a message together: 48 MiB when decoded."""
 _ARRAY, _PICTURE = "__ndarray__", "__image__"
 _DTYPE = re.compile(r"[<>|=]?[biuf]\d{1,2}")
 _FORMATS = ("raw", "png", "jpeg")
@@ -52,10 +56,15 @@ def encode(message: Message) -> bytes:
 
 def decode(data: bytes) -> Message:
     """Raises WireError, one line that names the field, for what is no such message or unfolds to too much."""
-    count = _Count(MOST_CONTAINERS)
+    containers = _Count(MOST_CONTAINERS, "maps and lists")
+
+    def counted(container: Any) -> Any:
+        containers.take(1)
+        return container
+
     longest = {"max_array_len": MOST_ITEMS, "max_map_len": MOST_ITEMS}
     try:
-        raw = msgpack.unpackb(data, object_hook=count, list_hook=count, **longest)
+        raw = msgpack.unpackb(data, object_hook=counted, list_hook=counted, **longest)
     except (ValueError, TypeError, msgpack.exceptions.UnpackException) as error:
         raise WireError(f"message: {len(data)} bytes are not msgpack ({type(error).__name__}: {error})") from None
     if not isinstance(raw, dict):
@@ -69,20 +78,21 @@ def decode(data: bytes) -> Message:
         raise WireError(f"message.seq: {_shown(raw['seq'])}; number the messages from 1 on")
     if not isinstance(raw["payload"], dict):
         raise WireError(f"message.payload: a {type(raw['payload']).__name__}, not a map")
-    return Message(raw["type"], _unpacked(raw["payload"], "payload"), raw["seq"])
+    return Message(raw["type"], _unpacked(raw["payload"], "payload", _Count(MOST_PIXELS, "pixels")), raw["seq"])
 
 
 class _Count:
-    """Counts maps and lists as msgpack finishes them."""
+    """What one message may still hold."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, things: str) -> None:
         self._left = self._most = most
+        self._things = things
 
-    def __call__(self, container: Any) -> Any:
-        self._left -= 1
+    def take(self, count: int) -> None:
+        """Raises WireError when there are too many."""
+        self._left -= count
         if self._left < 0:
-            raise WireError(f"message: holds more than {self._most:,} maps and lists; send numbers as arrays")
-        return container
+            raise WireError(f"message: holds more than {self._most:,} {self._things}; send less at once")
 
 
 def _pack(value: Any) -> Any:
@@ -93,19 +103,19 @@ def _pack(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no wire form")
 
 
-def _unpacked(value: Any, path: str) -> Any:
+def _unpacked(value: Any, path: str, pixels: _Count) -> Any:
     """msgpack itself bounds the depth, so the recursion ends."""
     if isinstance(value, dict):
         if _PICTURE in value:
-            return _picture(value, path)
+            return _picture(value, path, pixels)
         if _ARRAY in value:
             return _array(value, path)
         for key in value:
             if not isinstance(key, str):
                 raise WireError(f"{path}: key {_shown(key)} is not a string")
-        return {key: _unpacked(child, f"{path}.{key}") for key, child in value.items()}
+        return {key: _unpacked(child, f"{path}.{key}", pixels) for key, child in value.items()}
     if isinstance(value, list):
-        return [_unpacked(child, f"{path}[{i}]") for i, child in enumerate(value)]
+        return [_unpacked(child, f"{path}[{i}]", pixels) for i, child in enumerate(value)]
     if isinstance(value, msgpack.ExtType | msgpack.Timestamp):
         raise WireError(f"{path}: msgpack extension types are no part of the protocol")
     return value
@@ -127,8 +137,8 @@ def _array(value: Mapping[str, Any], path: str) -> np.ndarray:
     return np.frombuffer(data, dtype).reshape(shape)
 
 
-def _picture(value: Mapping[str, Any], path: str) -> np.ndarray:
-    """uint8 [height, width, 3]; grey and transparent pictures are made RGB."""
+def _picture(value: Mapping[str, Any], path: str, pixels: _Count) -> np.ndarray:
+    """uint8 [height, width, 3]; grey and transparent pictures are made RGB. Sizes are checked before it is decoded."""
     kind, data = value.get("format"), value.get("data")
     if kind not in _FORMATS:
         raise WireError(f"{path}: picture format {_shown(kind)}; choose from {', '.join(_FORMATS)}")
@@ -137,9 +147,13 @@ def _picture(value: Mapping[str, Any], path: str) -> np.ndarray:
     if not isinstance(data, bytes):
         raise WireError(f"{path}: picture data must be bytes, got {type(data).__name__}")
     try:
+        with Image.open(io.BytesIO(data)) as header:
+            pixels.take(header.width * header.height)
         return images.decode(data, path)
     except DataError as error:
         raise WireError(str(error)) from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        raise WireError(f"{path}: {len(data)} bytes are no picture; send PNG or JPEG") from None
 
 
 def _shown(value: Any) -> str:
