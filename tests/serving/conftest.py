@@ -159,10 +159,11 @@ def running(
     wait: bool = True,
     recordings: Recordings | None = None,
     send_buffer: int | None = None,
+    port: int = 0,
 ) -> Iterator[Server]:
     """A server in a thread; at the end it drains, as after SIGTERM. `loaded` is called on its thread while it loads."""
     limits = limits or Limits(send=1.0, drain=5.0)
-    listener = listen("127.0.0.1", 0)
+    listener = listen("127.0.0.1", port)
     if send_buffer is not None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     ready = threading.Event()

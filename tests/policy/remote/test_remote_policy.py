@@ -263,8 +263,21 @@ def test_garbage_and_floods_are_no_policy_server(monkeypatch) -> None:
 )
 def test_servers_that_take_no_session(handler, door, error, message: str) -> None:
     with serving(handler, process_request=door) as url, pytest.raises(error, match=message) as caught:
-        policy_at(url)
+        policy_at(url, wait=0.1)
     assert "\n" not in str(caught.value)
+
+
+def test_a_server_that_loads_is_waited_for(caplog) -> None:
+    began = time.monotonic()
+
+    def loading(socket, request):
+        ready = time.monotonic() > began + 0.5
+        return None if ready else socket.respond(HTTPStatus.SERVICE_UNAVAILABLE, "loading")
+
+    with serving(openpi, process_request=loading) as url:
+        policy_at(url).open().act(seen())
+    assert "HTTP 503: loading); waiting up to 5 s" in caplog.text
+    assert "is back after" in caplog.text
 
 
 def test_nobody_listens() -> None:

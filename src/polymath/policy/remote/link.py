@@ -32,6 +32,10 @@ class Gone(Exception):
     """The server cannot be reached now, or has left; the text says what happened."""
 
 
+class Busy(Gone):
+    """The server is there, but takes no connection yet: it loads, drains, or has as many as it may."""
+
+
 class _Silent(Exception):
     """No frame has come in time."""
 
@@ -124,16 +128,18 @@ class Link:
         return Gone(f"has left ({_words(error)})")
 
 
-def patiently(open_it: Callable[[], Opened], wait: float, url: str, warn: Callable[[str], object]) -> Opened:
-    """`open_it()`, tried again for `wait` seconds where it raises Gone; `warn(text)` says so at once and when it ends.
+def patiently(
+    open_it: Callable[[], Opened], wait: float, url: str, warn: Callable[[str], object], passing: type[Gone] = Gone
+) -> Opened:
+    """`open_it()`, tried again for `wait` seconds where it raises `passing`.
 
-    Raises PolymathError if the time is over.
+    `warn(text)` tells when that begins and ends. Raises PolymathError if the time is over.
     """
     began, pause, told = time.monotonic(), 0.1, False
     while True:
         try:
             opened = open_it()
-        except Gone as gone:
+        except passing as gone:
             waited = time.monotonic() - began
             if waited >= wait:
                 raise PolymathError(
@@ -159,7 +165,7 @@ def _refusal(url: str, error: exceptions.InvalidStatus, with_key: bool) -> Excep
         problem = "does not accept the key" if with_key else "asks for a key"
         return ConfigError(f"{url}: {problem} ({says}); name it with --key-file FILE or in ${KEY_VARIABLE}")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _TRY_LATER:
-        return Gone(f"takes no connection now ({says})")
+        return Busy(f"takes no connection now ({says})")
     if status >= HTTPStatus.BAD_REQUEST:
         return ConfigError(f"{url}: refuses the connection ({says}); check path, model and robot in the URL")
     return ConfigError(f"{url}: answers with {says} instead of the WebSocket handshake; is this a policy server?")

@@ -18,7 +18,7 @@ from polymath.errors import ConfigError, PolymathError
 from polymath.policy.contract import Contract
 from polymath.policy.remote.address import Address
 from polymath.policy.remote.keys import OPENPI, VLA_EVAL, Keys, keys_of
-from polymath.policy.remote.link import Gone, Link, patiently
+from polymath.policy.remote.link import Busy, Gone, Link, patiently
 from polymath.policy.remote.openpi import Openpi
 from polymath.policy.remote.vla_eval import VlaEval
 from polymath.policy.session import EpisodeKey, SessionsLost, Turn, check_sessions
@@ -62,12 +62,16 @@ class RemotePolicy:
     """
 
     def __init__(self, address: Address, key: str | None = None) -> None:
-        """Raises ConfigError for a wrong key or path, and PolymathError if no policy server answers."""
+        """A server that is loading is waited for.
+
+        Raises ConfigError for a wrong key or path, and PolymathError if no policy server answers.
+        """
         self.address, self._key = address, key
         self._dialect = DIALECTS[address.protocol]
         self.keys = keys_of(address.robot or "polymath", self._dialect.keys)
         try:
-            self._spare: Protocolled | None = self._connect()
+            wait, url = address.wait, address.url
+            self._spare: Protocolled | None = patiently(self._connect, wait, url, _log.warning, passing=Busy)
         except Gone as gone:
             raise PolymathError(f"{address.url}: {gone}; start the server, or correct the address") from None
         self.metadata = dict(self._spare.metadata)
