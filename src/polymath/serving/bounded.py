@@ -6,9 +6,12 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
 
 from polymath.serving.limits import Limits
 
+MOST_FRAGMENTS = 10_000
+"""Frames of one message: empty ones cost memory, too."""
 LONGEST_HEAD = 16 * 2**10
 """Bytes of a request line and its headers."""
 
@@ -49,6 +52,12 @@ def bounded(limits: Limits) -> dict[str, Any]:
 
     class WebSocket(WebSocketsSansIOProtocol):
         """Cut off when its protocol has ended or a ping was not answered, even where the peer does not read."""
+
+        def handle_cont(self, event: Frame) -> None:
+            super().handle_cont(event)
+            if len(self.frames) > MOST_FRAGMENTS and not self.close_sent:
+                self.conn.fail(CloseCode.MESSAGE_TOO_BIG, f"more than {MOST_FRAGMENTS} fragments")
+                self.handle_parser_exception()
 
         async def run_asgi(self) -> None:
             try:

@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import jax
@@ -13,7 +13,7 @@ from polymath.errors import ConfigError, DataError
 from polymath.home import home
 from polymath.policy import Policy
 from polymath.policy.one_pass import bucket
-from polymath.policy.session import Turn
+from polymath.policy.session import Session, Turn
 from polymath.serving.limits import Limits
 from polymath.types import Observation
 
@@ -44,19 +44,16 @@ def warm_up(policy: Policy, rows: Sequence[int], limits: Limits, stop: Callable[
     also its appended turns and the turn after a full window. The memory of `limits.sessions` sessions is made at once.
     Ends early where `stop()`.
     """
+    texts = instructions(policy, limits.tokens)
     sessions = [policy.open() for _ in range(limits.sessions if policy.window > 1 else 1)]
-    layout, robot = policy.run.recipe.layout, policy.run.embodiment
-    executed = np.zeros((layout.stride, robot.action_dim), np.float32)
     turns = 0
     try:
         for count in rows:
-            for instruction in instructions(policy, limits.tokens):
+            for text in [texts[0], *texts]:  # the first pass leaves the memory where later ones find it
                 begin = time.perf_counter()
-                sessions[0].reset()
-                for step in range(1 if policy.window == 1 else policy.window + 1):
+                for turn in _episode(policy, sessions[0], text):
                     if stop():
                         return turns
-                    turn = Turn(sessions[0], black(policy, instruction), executed if step else None)
                     policy.answer([turn], count)
                     turns += 1
                 took = time.perf_counter() - begin
@@ -67,27 +64,53 @@ def warm_up(policy: Policy, rows: Sequence[int], limits: Limits, stop: Callable[
     return turns
 
 
+def _episode(policy: Policy, session: Session, instruction: str) -> Iterator[Turn]:
+    """The turns until a full window has begun anew; one of a run without a history."""
+    layout, robot = policy.run.recipe.layout, policy.run.embodiment
+    executed = np.zeros((layout.stride, robot.action_dim), np.float32)
+    session.reset()
+    for step in range(1 if policy.window == 1 else policy.window + 1):
+        yield Turn(session, black(policy, instruction), executed if step else None)
+
+
 def instructions(policy: Policy, tokens: int) -> list[str]:
-    """One instruction for each length to which a prompt of at most `tokens` tokens of instruction is padded.
+    """One instruction for each pair of lengths to which prompts are padded, of at most `tokens` tokens of instruction.
+
+    The pair: the prompt that begins an episode, and the one after a full window.
 
     Lengths beyond the sequences of the training are left out. Raises ConfigError where there is none left.
     """
-    transform, longest = policy.transform, policy.run.recipe.layout.length
-    chosen: dict[int, str] = {}
+    chosen: dict[tuple[int, ...], str] = {}
     for words in range(1, tokens + 1):
         text = "a" + " a" * (words - 1)
-        if len(transform.instruction_ids(text)) > tokens:
+        if len(policy.transform.instruction_ids(text)) > tokens:
             break
         try:
-            length = len(transform.prompt([black(policy, text)]).tokens)
+            chosen.setdefault(_padded_lengths(policy, text), text)
         except DataError:  # longer than the sequences of the training
             break
-        chosen.setdefault(bucket(length, longest), text)
     if not chosen:
-        raise ConfigError(
-            f"model {policy.name}: its prompt without an instruction is longer than layout.length {longest}"
-        )
+        longest = policy.run.recipe.layout.length
+        raise ConfigError(f"model {policy.name}: its shortest prompt is longer than layout.length {longest}")
     return list(chosen.values())
+
+
+def _padded_lengths(policy: Policy, instruction: str) -> tuple[int, ...]:
+    """Tokens of the prompts of one observation and of those that stay after a full window, with the padding.
+
+    Raises DataError beyond the sequences of the training.
+    """
+    layout, robot = policy.run.recipe.layout, policy.run.embodiment
+    room = layout.chunk_length * robot.action_dim if policy.decoding.kind == "tokens" else 0
+    executed = np.zeros((layout.stride, robot.action_dim), np.float32)
+    kept = layout.window // 2 + 1
+    prompts = [
+        policy.transform.prompt([black(policy, instruction)] * steps, [executed] * (steps - 1))
+        for steps in ((1,) if layout.window == 1 else (1, kept))
+    ]
+    if len(prompts[-1].tokens) + room > layout.length:
+        raise DataError("the actions after the prompt would go beyond the sequences of the training")
+    return tuple(bucket(len(prompt.tokens), layout.length) for prompt in prompts)
 
 
 def black(policy: Policy, instruction: str) -> Observation:

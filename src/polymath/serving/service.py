@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from polymath.errors import ConfigError, DataError, did_you_mean
+from polymath.errors import ConfigError, DataError, PolymathError, did_you_mean
 from polymath.policy import Policy
 from polymath.policy.session import Turn
 from polymath.serving.adapters import Bound, adapter_named, adapter_names
@@ -28,6 +28,8 @@ from polymath.types import ActionChunk, Observation
 
 VERSION = 1
 """Of what `Connection.describe` holds."""
+KNOWN = 256
+"""Instructions of a model whose number of tokens is remembered."""
 State = Literal["loading", "ready", "draining"]
 
 
@@ -50,10 +52,20 @@ class Served:
     assume_executed: bool = False
     weights: Mapping[str, str] = field(default_factory=dict)
 
+    known: dict[str, int] = field(default_factory=dict)  # instruction -> its tokens
+
     def answer(self, turns: Sequence[Turn]) -> Sequence[ActionChunk]:
         """One pass of the smallest compiled size that holds the turns."""
         rows = next((size for size in self.rows if size >= len(turns)), self.rows[-1])
         return self.policy.answer(turns, rows)
+
+    def tokens(self, instruction: str) -> int:
+        """How many tokens an instruction has. Raises DataError if it is empty."""
+        if instruction not in self.known:
+            if len(self.known) >= KNOWN:
+                self.known.clear()
+            self.known[instruction] = len(self.policy.transform.instruction_ids(instruction))
+        return self.known[instruction]
 
     def adapter(self, name: str | None) -> tuple[str, Bound]:
         """The adapter of that name, the default one unless named; a client may name no file.
@@ -210,6 +222,12 @@ class Connection:
             self.busy = False
             metrics.sessions.labels(name).set(len(sessions))
             metrics.waiting.set(self.service.batcher.waiting)
+        if not np.isfinite(outcome.chunk.actions).all():
+            sessions.evict(lease)
+            raise PolymathError(
+                "the policy's actions hold NaN or infinity, which no robot may carry out; look at the state that was "
+                "sent and at the run's statistics"
+            )
         lease.begun, lease.last, self.observed = True, outcome.chunk.actions, observation
         metrics.infer.labels(name).observe(outcome.infer)
         metrics.queue.labels(name).observe(outcome.queue)
@@ -236,10 +254,15 @@ class Connection:
             self._lease = None
 
     def _check(self, observation: Observation) -> None:
-        """Raise DataError for an instruction that would keep the tokenizer busy."""
+        """Raise DataError for an instruction that is longer than those whose programs are compiled."""
         length, most = len(observation.instruction), self.service.limits.instruction
         if length > most:
             raise DataError(f"prompt: {length:,} characters, at most {most:,} are read; describe the task shortly")
+        tokens, most = self.served.tokens(observation.instruction), self.service.limits.tokens
+        if tokens > most:
+            raise DataError(
+                f"prompt: {tokens} tokens, at most {most} are read (--max-tokens); describe the task shortly"
+            )
 
 
 Watch = Callable[[Connection, Observation, np.ndarray | None, Answer], None]
