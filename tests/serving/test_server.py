@@ -126,6 +126,10 @@ def test_names_in_the_handshake_are_checked(plain: Server) -> None:
     assert status == 400
     assert "libero" in text
     assert get(plain.url, "/nothing")[0] == 404
+    assert refused(plain.url, "/plain/more/..") == (
+        400,
+        "/plain/more/..: is no path of this server; ask at / or /MODEL\n",
+    )
 
 
 def test_keys_of_every_form_and_no_other(policies: dict[str, Policy]) -> None:

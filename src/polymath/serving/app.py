@@ -1,11 +1,13 @@
 """The paths of the server, as an ASGI app.
 
-GET /healthz     200 "OK" while the process answers, also while it loads
-GET /readyz      200 when requests are answered, 503 with the reason before and after
-GET /metrics     Prometheus
-GET /, /page/…, /api/…    the page and its data (`polymath.serving.page.routes`)
-WebSocket /, /MODEL    openpi's protocol; ?robot=ADAPTER chooses how the robot's messages are read
-WebSocket /vla-eval, /MODEL/vla-eval    vla-eval's, likewise; ?execute=K actions are sent of a chunk
+    GET /healthz     200 "OK" while the process answers, also while it loads
+    GET /readyz      200 when requests are answered, 503 with the reason before and after
+    GET /metrics     Prometheus
+    GET /, /page/…, /api/…    the page and its data (`polymath.serving.page.routes`)
+    WebSocket /, /MODEL    openpi's protocol; ?robot=ADAPTER chooses how the robot's messages are read
+    WebSocket /vla-eval, /MODEL/vla-eval    vla-eval's, likewise; ?execute=K actions are sent of a chunk
+
+What is wrong with a handshake is answered with an HTTP status and one line.
 """
 
 import logging
@@ -19,7 +21,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from polymath.errors import PolymathError
+from polymath.errors import ConfigError, PolymathError
 from polymath.serving.access import Guard, Keys, peer_of
 from polymath.serving.limits import Limits
 from polymath.serving.page.recordings import Recordings
@@ -46,6 +48,7 @@ def make_app(service: Service, keys: Keys | None, recordings: Recordings | None 
             WebSocketRoute("/vla-eval", _vla_eval),
             WebSocketRoute("/{model}", _openpi),
             WebSocketRoute("/{model}/vla-eval", _vla_eval),
+            WebSocketRoute("/{rest:path}", _nothing),
         ],
         middleware=[Middleware(Guard, keys=keys, metrics=service.metrics)],
     )
@@ -72,6 +75,10 @@ async def _openpi(websocket: WebSocket) -> None:
 
 async def _vla_eval(websocket: WebSocket) -> None:
     await _robot(websocket, vla_eval.serve)
+
+
+async def _nothing(websocket: WebSocket) -> None:
+    await _refuse(websocket, ConfigError(f"{websocket.url.path[:80]}: is no path of this server; ask at / or /MODEL"))
 
 
 async def _robot(websocket: WebSocket, protocol: Protocol) -> None:

@@ -106,11 +106,11 @@ def _padded_lengths(policy: Policy, instruction: str) -> tuple[int, ...]:
     kept = layout.window // 2 + 1
     prompts = [
         policy.transform.prompt([black(policy, instruction)] * steps, [executed] * (steps - 1))
-        for steps in ((1,) if layout.window == 1 else (1, kept))
+        for steps in dict.fromkeys((1, min(kept, layout.window), layout.window))
     ]
     if len(prompts[-1].tokens) + room > layout.length:
         raise DataError("the actions after the prompt would go beyond the sequences of the training")
-    return tuple(bucket(len(prompt.tokens), layout.length) for prompt in prompts)
+    return tuple(bucket(len(prompt.tokens), layout.length) for prompt in prompts[:2])
 
 
 def black(policy: Policy, instruction: str) -> Observation:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "color_message", "taskName"}
+VANISHED = "ASGI callable returned without completing handshake"
+"""uvicorn's error for a client that goes during its handshake, which is no error of ours."""
 LOGGERS = ("polymath.serving", "uvicorn")
 
 
@@ -32,6 +34,7 @@ def json_logs(level: str) -> Iterator[None]:
     """In this block the server's events go to stderr, from `level` (debug, info, warning, error) on."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
+    handler.addFilter(lambda record: not record.getMessage().startswith(VANISHED))
     loggers = [logging.getLogger(name) for name in LOGGERS]
     former = [(logger.level, logger.propagate) for logger in loggers]
     for logger in loggers:

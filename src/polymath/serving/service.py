@@ -1,10 +1,12 @@
 """What is served, without a transport: models, connections, and the session behind each connection.
 
-service = Service(limits, metrics)
-service.add(served)                                    # a model whose programs are compiled
-connection = await service.connect("demo", "polymath", "10.0.0.7:51234")
-answer = await connection.act(observation)             # float32 [W, A] in answer.chunk.actions
-await connection.close()
+    service = Service(limits, metrics)
+    service.add(served)                                    # a model whose programs are compiled
+    connection = await service.connect("demo", "polymath", "10.0.0.7:51234")
+    answer = await connection.act(observation)             # float32 [W, A] in answer.chunk.actions
+    await connection.close()
+
+Everything here runs on the event loop; the passes have a thread of their own (`batching`).
 """
 
 import time
