@@ -5,6 +5,7 @@ import json
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -192,8 +193,8 @@ def running(
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        while not made:
-            ready.wait(0.01)
+        while not (made and made[0].started) and thread.is_alive():
+            time.sleep(0.01)
         if wait:
             assert ready.wait(120)
         yield made[0]

@@ -92,7 +92,7 @@ def ended(plain: socket.socket) -> bool:
 
 def test_probes_answer_while_it_loads_and_robots_wait(policies: dict[str, Policy]) -> None:
     loading = threading.Event()
-    with running([served(policies["plain"])], loaded=lambda: loading.wait(60), wait=False) as server:
+    with running([served(policies["plain"])], loaded=lambda: loading.wait(20), wait=False) as server:
         assert get(server.url, "/healthz") == (200, "OK\n")
         assert get(server.url, "/readyz") == (503, "loading\n")
         status, text = refused(server.url)
@@ -180,6 +180,30 @@ def test_a_frame_of_2_gb_is_refused_before_it_is_read(policies: dict[str, Policy
                 client.received()
         with Client(server.url) as client:
             client.infer(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("frames", "code"),
+    [
+        (b"\x82\x03abc", 1002),  # not masked
+        (b"\x83\x80\0\0\0\0", 1002),  # an opcode that is reserved
+        (b"\x80\x80\0\0\0\0", 1002),  # goes on with what did not begin
+        (b"\x81\x82\0\0\0\0\xff\xfe", 1007),  # text that is no UTF-8
+        (b"\x02\x80\0\0\0\0" + b"\0\x80\0\0\0\0" * 20_000, 1009),  # empty fragments without an end
+    ],
+)
+def test_frames_that_break_the_protocol_get_its_close(plain: Server, frames: bytes, code: int) -> None:
+    """Codes of RFC 6455, section 7.4.1."""
+    with contextlib.closing(upgraded(plain)) as broken:
+        with contextlib.suppress(ConnectionError):
+            broken.sendall(frames)
+        received = b""
+        with contextlib.suppress(ConnectionError):
+            while data := broken.recv(65536):
+                received += data
+        assert struct.pack("!H", code) in received[-60:]
+    with Client(plain.url) as client:
+        client.infer(GOOD)
 
 
 def test_who_sends_nothing_or_never_ends_is_cut_off(policies: dict[str, Policy]) -> None:
@@ -276,7 +300,7 @@ def test_a_drain_answers_what_runs_and_refuses_what_is_new(policies: dict[str, P
 
 
 def test_the_command_serves_until_sigterm_and_ends_with_0(runs: dict[str, Path], tmp_path: Path) -> None:
-    arguments = ["serve", f"tiny={runs['plain']}", "--port", "0", "--max-tokens", "4", "--rows", "1"]
+    arguments = ["serve", f"tiny={runs['plain']}", "--port", "0", "--max-tokens", "8", "--rows", "1"]
     environment = {**os.environ, "POLYMATH_HOME": str(tmp_path)}
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)
     process = subprocess.Popen(
