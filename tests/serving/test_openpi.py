@@ -173,7 +173,7 @@ BAD: dict[str, tuple[bytes | str, str]] = {
     "a prompt of too many tokens": (encode(changed(prompt="x1 " * 300)), "900 tokens, at most 64"),
     "a prompt of 2000 emoji": (encode(changed(prompt="\U0001f9be" * 1_999)), "tokens, at most 64"),
     "a prompt that is no UTF-8": (encode(changed(prompt="XXXX")).replace(b"XXXX", b"\xed\xa0\x80X"), "msgpack"),
-    "numbers that float32 cannot hold": (encode(changed(observation__state=np.full(4, 1e300))), "infinity"),
+    "numbers that float32 cannot hold": (encode(changed(observation__state=np.full(4, 1e300))), "infinite"),
     "a dtype of 4 GB": (raw({**ARRAY, b"dtype": "<U999999999", b"shape": [0]}), "dtype"),
     "sizes that overflow": (raw({**ARRAY, b"data": b"", b"shape": [0, 2**62, 2**62]}), "no array"),
     "a key of 1 MB": (encode(changed(**{"k" * 2**20: 1})), "unknown key"),

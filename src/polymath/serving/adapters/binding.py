@@ -124,8 +124,10 @@ class Bound:
             raise DataError(
                 f"{key}: shape {list(numbers.shape)}, but the state has [{len(names)}]: {', '.join(names)}", "width"
             )
-        if not np.isfinite(numbers).all():
-            wrong = names[int(np.flatnonzero(~np.isfinite(numbers))[0])]
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(numbers.astype(np.float32))  # what the policy will see
+        if not finite.all():
+            wrong = names[int(np.flatnonzero(~finite)[0])]
             raise DataError(f"{key}: {wrong!r} is NaN or infinite; send finite numbers", "numbers")
         return numbers.astype(np.float64)
 
