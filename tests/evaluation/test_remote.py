@@ -18,6 +18,7 @@ import polymath
 from polymath import wire
 from polymath.errors import ConfigError, PolymathError
 from polymath.evaluation.benchmark import Benchmark
+from polymath.evaluation.remote_candidate import of_address
 from polymath.evaluation.rollout import MOST_LOSSES, EpisodeKey, run_episodes
 from polymath.policy.remote.address import address
 from polymath.policy.remote.policy import RemotePolicy
@@ -147,6 +148,14 @@ def test_a_served_policy_stands_beside_others(evaluate, tmp_path: Path) -> None:
             ConfigError, match=r"is asked at every control step, .*but execute is 2; choose --execute 1"
         ):
             evaluate(f"vla-eval+{url}?robot=polymath", execute=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("../../etc/x", "etc-x"), ("a b\n", "a-b-"), ("n" * 500, "n" * 80), (".", ""), (3, "")]
+)
+def test_names_of_servers_can_name_files(name, expected: str) -> None:
+    with serving(lambda connection: openpi(connection, {**METADATA, "policy": name})) as url:
+        assert of_address(f"{url}?robot=polymath").name == (expected or url.removeprefix("ws://").replace(":", "-"))
 
 
 def test_probes_of_a_served_policy(evaluate) -> None:

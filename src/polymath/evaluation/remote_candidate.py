@@ -11,6 +11,8 @@ from polymath import extras
 from polymath.evaluation.candidate import Candidate
 from polymath.policy.remote.address import address, server_key
 
+LONGEST_NAME = 80  # of a server's own choice; it names files
+
 
 def of_address(text: str, name: str | None = None, key_file: Path | None = None) -> Candidate:
     """The policy at ws://HOST:PORT[/MODEL] or vla-eval+ws://…, with the key of `key_file` or of the environment.
@@ -30,7 +32,7 @@ def of_address(text: str, name: str | None = None, key_file: Path | None = None)
     contract = policy.contract
     one_step = 1 if place.protocol == "vla-eval" else None
     return Candidate(
-        name=name or re.sub(r"[^\w.-]", "-", policy.name).lstrip(".-") or place.host,
+        name=name or re.sub(r"[^\w.-]", "-", policy.name).lstrip(".-")[:LONGEST_NAME] or place.host,
         policy=policy,
         checkpoint=str(about.get("checkpoint") or f"{place.connect_url} ({_digest(policy.metadata)})"),
         trained_on=contract.renderer if contract else None,

@@ -248,6 +248,26 @@ def test_garbage_and_floods_are_no_policy_server(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(
+    ("code", "reason", "message"),
+    [
+        (1008, "execute '9':\nchoose 1 to 4", r"ends the connection: execute '9': choose 1 to 4 \(close 1008\)"),
+        (1009, "", r"ends the connection: the observation is too large; .*--max-message"),
+        (1003, "", "it does not take such messages"),
+    ],
+)
+def test_closes_after_which_asking_again_does_not_help(code: int, reason: str, message: str) -> None:
+    def handler(socket) -> None:
+        socket.send(wire.encode(METADATA))
+        socket.recv()
+        socket.close(code, reason)
+
+    with serving(handler) as url, pytest.raises(PolymathError, match=message) as caught:
+        policy_at(url).open().act(seen())
+    assert not isinstance(caught.value, SessionsLost)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("handler", "door", "error", "message"),
     [
         (closing, None, PolymathError, "has left .*start the server, or correct the address"),
@@ -278,6 +298,17 @@ def test_a_server_that_loads_is_waited_for(caplog) -> None:
         policy_at(url).open().act(seen())
     assert "HTTP 503: loading); waiting up to 5 s" in caplog.text
     assert "is back after" in caplog.text
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(monkeypatch) -> None:
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    with serving(openpi) as url:
+        assert policy_at(url).open().act(seen())
+        assert policy_at(url.replace("127.0.0.1", "localhost")).open().act(seen())
+    with pytest.raises(PolymathError, match="or at the proxy that the environment names"):
+        policy_at("ws://192.0.2.1:8000")  # an address of documentation (RFC 5737): nobody is there
 
 
 def test_nobody_listens() -> None:

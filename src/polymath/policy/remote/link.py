@@ -10,7 +10,10 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from websockets import exceptions
 from websockets.sync.client import ClientConnection, connect
@@ -24,6 +27,14 @@ SLOW = 30.0
 OPEN_TIMEOUT = 20.0
 _TRY_LATER = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT)
 _OUR_COMPLAINTS = {1002: "no WebSocket frames", 1007: "a text that is not UTF-8", 1009: "a message that is too long"}
+_THEIR_COMPLAINTS = {
+    1002: "it takes this client's frames for none",
+    1003: "it does not take such messages",
+    1007: "it does not take such data",
+    1008: "its rules forbid it",
+    1009: "the observation is too large; show smaller pictures, or let the server take more (--max-message)",
+}
+"""Closes after which asking again does not help (RFC 6455, section 7.4)."""
 _log = logging.getLogger(__name__)
 Opened = TypeVar("Opened")
 
@@ -51,8 +62,9 @@ class Link:
     def to(cls, connect_url: str, url: str, key: str | None) -> "Link":
         """Open a connection. Raises Gone, and ConfigError where waiting cannot help.
 
-        Compression is off, as in all clients of both protocols. There are no pings: servers that infer on their event
-        loop do not answer them; a server that is silent for ANSWER_TIMEOUT is gone.
+        Compression is off, as in all clients of both protocols, and the environment's proxy is not used for this machine.
+        There are no pings: servers that infer on their event loop do not answer them; a server that is silent for
+        ANSWER_TIMEOUT is gone.
         """
         headers = {} if key is None else {"Authorization": f"Api-Key {key}"}
         try:
@@ -66,6 +78,7 @@ class Link:
                     open_timeout=OPEN_TIMEOUT,
                     ping_interval=None,
                     close_timeout=1,
+                    proxy=None if _is_here(url) else True,
                 ),
             )
         except exceptions.InvalidStatus as error:
@@ -76,7 +89,8 @@ class Link:
         except exceptions.InvalidURI as error:
             raise ConfigError(f"{url}: {error}") from None
         except ConnectionRefusedError:
-            raise Gone("refuses the connection: nothing listens there") from None
+            proxy = "" if _is_here(url) or not getproxies() else " (or at the proxy that the environment names)"
+            raise Gone(f"refuses the connection: nothing listens there{proxy}") from None
         except (OSError, EOFError, exceptions.WebSocketException) as error:
             raise Gone(f"cannot be reached ({_words(error)})") from None
 
@@ -122,9 +136,13 @@ class Link:
         self._open.close()
 
     def _lost(self, error: Exception) -> Exception:
-        ours = error.sent if isinstance(error, exceptions.ConnectionClosed) and not error.rcvd_then_sent else None
-        if ours is not None and ours.code in _OUR_COMPLAINTS:
-            return PolymathError(f"{self.url}: sent {_OUR_COMPLAINTS[ours.code]}; is this a policy server?")
+        if isinstance(error, exceptions.ConnectionClosed):
+            ours, theirs = (None if error.rcvd_then_sent else error.sent), error.rcvd
+            if ours is not None and ours.code in _OUR_COMPLAINTS:
+                return PolymathError(f"{self.url}: sent {_OUR_COMPLAINTS[ours.code]}; is this a policy server?")
+            if theirs is not None and theirs.code in _THEIR_COMPLAINTS:
+                reason = " ".join(theirs.reason.split()) or _THEIR_COMPLAINTS[theirs.code]
+                return PolymathError(f"{self.url}: ends the connection: {reason} (close {theirs.code})")
         return Gone(f"has left ({_words(error)})")
 
 
@@ -155,6 +173,15 @@ def patiently(
         if told:
             warn(f"{url}: is back after {time.monotonic() - began:.0f} s")
         return opened
+
+
+def _is_here(url: str) -> bool:
+    """Is it an address of this machine?"""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _refusal(url: str, error: exceptions.InvalidStatus, with_key: bool) -> Exception:
