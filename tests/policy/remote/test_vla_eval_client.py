@@ -3,8 +3,8 @@
 import msgpack
 import numpy as np
 import pytest
+from tests.policy.remote.clients import seen
 from tests.policy.remote.fake_servers import InProcess, serving, vla_eval
-from tests.policy.remote.test_remote_policy import seen
 
 from polymath.errors import PolymathError
 from polymath.policy.remote.address import address

@@ -18,7 +18,8 @@ from polymath import wire
 from polymath.errors import PolymathError
 from polymath.policy.remote.answers import chunk_of, error_text
 from polymath.policy.remote.keys import Keys
-from polymath.policy.remote.link import Gone, Link
+from polymath.policy.remote.link import Link
+from polymath.policy.remote.trouble import Gone
 from polymath.policy.session import Turn
 from polymath.types import ActionChunk
 

@@ -18,8 +18,9 @@ from polymath.errors import ConfigError, PolymathError
 from polymath.policy.contract import Contract
 from polymath.policy.remote.address import Address
 from polymath.policy.remote.keys import OPENPI, VLA_EVAL, Keys, keys_of
-from polymath.policy.remote.link import Busy, Gone, Link, patiently
+from polymath.policy.remote.link import Link
 from polymath.policy.remote.openpi import Openpi
+from polymath.policy.remote.trouble import Busy, Gone, patiently
 from polymath.policy.remote.vla_eval import VlaEval
 from polymath.policy.session import EpisodeKey, SessionsLost, Turn, check_sessions
 from polymath.types import ActionChunk
