@@ -121,9 +121,15 @@ def test_a_session_that_was_forgotten_says_so(policies: dict[str, Policy]) -> No
     with running([served(policy)], limits) as server, Client(server.url) as first, Client(server.url) as second:
         executed = first.infer(message(observation(0)))["actions"][:STRIDE]
         second.infer(message(observation(1)))
+        committed = np.zeros((1, 4), np.float32)  # which this run refuses, in the new session
+        with pytest.raises(RuntimeError, match="committed"):
+            first.infer(message(observation(2), **{"polymath/executed": executed, "polymath/committed": committed}))
         reply = first.infer(message(observation(2), **{"polymath/executed": executed}))
         assert reply["polymath"]["session"] == "evicted"
         np.testing.assert_array_equal(reply["actions"], policy.open().act(observation(2)).actions)
+        second.infer(message(observation(3), **{"polymath/reset": True}))
+        reply = first.infer(message(observation(4), **{"polymath/reset": True}))
+        assert reply["polymath"]["session"] == "new", "an episode that begins has lost nothing"
 
 
 GOOD = message(observation(0))

@@ -243,9 +243,11 @@ class Connection:
         if self.busy:
             raise DataError("a request is being answered on this connection; reset it after the answer")
         self.observed = None
-        if self._lease is not None and not self._lease.evicted:
+        if self._lease is not None and self._lease.evicted:
+            self._lease = None
+        elif self._lease is not None:
             self._lease.session.reset()
-            self._lease.begun, self._lease.last = False, None
+            self._lease.begun, self._lease.last, self._lease.beginning = False, None, "new"
 
     async def close(self) -> None:
         """Give the session back; a closed connection may be closed again."""

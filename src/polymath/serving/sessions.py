@@ -26,13 +26,17 @@ class Overloaded(PolymathError):
 
 @dataclass(eq=False)
 class Lease:
-    """A connection's session. `used` in seconds of the clock; `last` is the newest chunk."""
+    """A connection's session. `used` in seconds of the clock; `last` is the newest chunk.
+
+    `beginning` is what its first answer says: "new", or "evicted" where the connection had another one before it.
+    """
 
     session: Session
     used: float
     busy: bool = False
     evicted: bool = False
     begun: bool = False
+    beginning: Continuity = "new"
     last: Float[np.ndarray, "W A"] | None = None
 
 
@@ -53,12 +57,13 @@ class Sessions:
         if lease is not None and not lease.evicted:
             self._open.move_to_end(id(lease))
             lease.busy = True
-            return lease, "continued" if lease.begun else "new"
+            return lease, "continued" if lease.begun else lease.beginning
         if len(self._open) >= self._most:
             self._evict_oldest()
-        opened = Lease(self._policy.open(), self._clock(), busy=True)
+        beginning: Continuity = "new" if lease is None else "evicted"
+        opened = Lease(self._policy.open(), self._clock(), busy=True, beginning=beginning)
         self._open[id(opened)] = opened
-        return opened, "new" if lease is None else "evicted"
+        return opened, beginning
 
     def release(self, lease: Lease) -> None:
         """The answer is there, or there is none."""
