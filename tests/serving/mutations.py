@@ -40,6 +40,44 @@ def mutated(generator: random.Random, good: dict[str, Any], bytes_of_others: lis
     return bytes(data)
 
 
+def mutated_harness(generator: random.Random, good: dict[str, Any], others: list[bytes]) -> bytes | str:
+    """The same for vla-eval's protocol; `good` is the payload of an observation."""
+    payload = dict(good)
+    key = generator.choice(("images", "states", "state", "task_description", "other"))
+    if generator.random() < 0.5:
+        wrong = (None, 3, "x", [], [[1], []], {}, {"front": 3}, {"front": _array(generator)}, _array(generator))
+        payload[key] = generator.choice((*wrong, _forged_harness(generator), np.array([1e300] * 4)))
+    kind = generator.choice(("observation",) * 6 + ("hello", "episode_start", "episode_end", "error", "action", "x"))
+    seq = generator.choice((1, 0, -1, 2**64 - 1, "1", None, 1.5, True))
+    data = bytearray(
+        msgpack.packb({"type": kind, "payload": payload, "seq": seq, "timestamp": 1.0}, default=_as_harness)
+    )
+    choice = generator.randrange(6)
+    if choice == 0:
+        del data[generator.randrange(len(data)) :]
+    elif choice == 1:
+        data[generator.randrange(len(data))] = generator.randrange(256)
+    elif choice == 2:
+        data = data[: generator.randrange(len(data))] + generator.choice(others)
+    elif choice == 3 and generator.random() < 0.2:
+        return "text"
+    return bytes(data)
+
+
+def _forged_harness(generator: random.Random) -> dict[str, Any]:
+    """A picture that unfolds to more than it says, or that is none."""
+    shape = [generator.choice((-1, 0, 2, 8, 2**31)) for _ in range(generator.randrange(4))]
+    data = generator.choice((b"", b"\x89PNG\r\n\x1a\n" + b"\0" * 30, b"\xff\xd8\xff\xe0" + b"\0" * 30, b"\0" * 192, 3))
+    kind = generator.choice(("png", "jpeg", "raw", "gif", None))
+    return {
+        "front": {"__image__": True, "format": kind, "data": data, "shape": shape, "dtype": generator.choice(DTYPES)}
+    }
+
+
+def _as_harness(value: Any) -> Any:
+    return {"__ndarray__": True, "data": value.tobytes(), "dtype": value.dtype.str, "shape": list(value.shape)}
+
+
 def _wrong_field(generator: random.Random, good: dict[str, Any]) -> bytes:
     """The message with a field gone, doubled under another name, or of another type, width or depth."""
     message = dict(good)

@@ -12,8 +12,8 @@ from polymath.serving.numpy_msgpack import encode
 from polymath.serving.server import Server
 
 from .conftest import Client, message, observation
-from .mutations import mutated, structures
-from .talking import Talk
+from .mutations import mutated, mutated_harness, structures
+from .talking import HarnessTalk, Talk
 
 MESSAGES, EXAMPLES = 1500, 150
 
@@ -33,6 +33,19 @@ def test_mutated_messages_are_answered_or_refused(plain: Server) -> None:
         np.testing.assert_array_equal(client.infer(good)["actions"], before)
 
 
+def test_mutated_messages_of_a_harness_are_answered_or_refused(plain: Server) -> None:
+    seen = observation(0)
+    images = {name: image[:8, :8] for name, image in seen.images.items()}
+    good = {"images": images, "states": seen.state, "task_description": seen.instruction}
+    talk, generator = HarnessTalk(f"{plain.url}/vla-eval"), random.Random(0)
+    for _ in range(MESSAGES):
+        talk.send(mutated_harness(generator, good, [b"\xc1" * 40, encode({"prompt": "go"})]))
+    talk.close()
+    assert talk.faults == []
+    assert talk.kinds["refused"] > MESSAGES / 4
+    assert talk.kinds["answered"] > 0
+
+
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(drawn=structures())
 def test_drawn_structures_are_answered_or_refused(plain: Server, drawn: dict[str, object]) -> None:
@@ -42,4 +55,18 @@ def test_drawn_structures_are_answered_or_refused(plain: Server, drawn: dict[str
         talk.send(encode(drawn))
     finally:
         talk.close()
+    assert talk.faults == []
+
+
+def test_lists_of_unequal_lengths_and_numbers_beyond_float32_are_refused(plain: Server) -> None:
+    """Found by `make fuzz-serving`: each was the server's own error, or an answer of NaN."""
+    talk, good = Talk(plain.url), message(observation(0))
+    for key, value in (
+        ("observation/state", [0.0, [1.0], 2.0, 3.0]),
+        ("observation/state", np.array([1e300, 0, 0, 0])),
+        ("polymath/executed", [[1.0, 0.0, 0.0, 0.0], []]),
+        ("polymath/committed", [[[]], 1]),
+    ):
+        assert talk.send(encode(good | {key: value})) == "refused", (key, value)
+    talk.close()
     assert talk.faults == []

@@ -99,7 +99,7 @@ def test_a_robot_is_shown_only_while_a_page_looks(site: Server) -> None:
     with Client(site.url) as robot:
         robot.infer(message(observation(0)))
         (row,) = fetch_json(site, "/api/status")["sessions"]
-        assert (row["turns"], row["instruction"]) == (1, "press the button")
+        assert (row["turns"], row["shown"], row["instruction"]) == (1, False, "press the button")
         assert "wait for its next answer" in fetch_json(site, f"/api/sessions/{row['id']}", expect=404)["error"]
         with Watching(site):
             executed = np.full((3, ROBOT.action_dim), 0.25, np.float32)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from polymath.errors import DataError
 from polymath.policy.contract import Contract, Pictures
@@ -74,14 +74,15 @@ class Bound:
         Raises DataError for another width, and for what is not finite.
         """
         width = len(self.contract.action.names)
-        actions = np.asarray(executed) if isinstance(executed, np.ndarray | list) else np.zeros(0, "O")
+        numbers = _real(executed)
+        actions = np.zeros(0, "O") if numbers is None else numbers
         if actions.dtype.kind not in "fiu" or actions.ndim != 2 or actions.shape[1] != width:
             raise DataError(
                 f"executed actions: {actions.dtype} {list(actions.shape)}; send numbers [K, {width}]: "
                 f"{', '.join(self.contract.action.names)}",
                 "width",
             )
-        if not np.isfinite(actions).all():
+        if not _finite(actions).all():
             raise DataError("executed actions: hold NaN or infinity; send what the robot carried out", "numbers")
         values = self.action.to_checkpoint(actions.astype(np.float64), self._start(observation))
         return values.astype(np.float32)
@@ -116,7 +117,7 @@ class Bound:
     def _part(self, values: Mapping[str, Any], part: StatePart) -> Float[np.ndarray, " D"]:
         value, key = self._one(values, part.keys)
         names = self.contract.state.names if part.names is None else part.names
-        numbers = np.asarray(value) if isinstance(value, np.ndarray | np.generic | list | float | int) else None
+        numbers = _real(value)
         if numbers is None or numbers.dtype.kind not in "fiu":
             kind = type(value).__name__ if numbers is None else numbers.dtype
             raise DataError(f"{key}: {kind}; send {len(names)} real numbers: {', '.join(names)}", "width")
@@ -124,10 +125,8 @@ class Bound:
             raise DataError(
                 f"{key}: shape {list(numbers.shape)}, but the state has [{len(names)}]: {', '.join(names)}", "width"
             )
-        with np.errstate(over="ignore"):
-            finite = np.isfinite(numbers.astype(np.float32))  # what the policy will see
-        if not finite.all():
-            wrong = names[int(np.flatnonzero(~finite)[0])]
+        if not _finite(numbers).all():
+            wrong = names[int(np.flatnonzero(~_finite(numbers))[0])]
             raise DataError(f"{key}: {wrong!r} is NaN or infinite; send finite numbers", "numbers")
         return numbers.astype(np.float64)
 
@@ -193,3 +192,19 @@ def _flat(message: Any) -> dict[str, Any]:
             else:
                 result[key] = value
     return result
+
+
+def _real(value: Any) -> np.ndarray | None:
+    """An array of what a client sent as numbers; None for anything else, lists of unequal lengths included."""
+    if not isinstance(value, np.ndarray | np.generic | list | float | int):
+        return None
+    try:
+        return np.asarray(value)
+    except ValueError:  # unequal lengths, or deeper than numpy's 64 dimensions
+        return None
+
+
+def _finite(numbers: np.ndarray) -> Bool[np.ndarray, "..."]:
+    """Where a number is finite as float32, the type in which the model takes it."""
+    with np.errstate(over="ignore"):
+        return np.isfinite(numbers.astype(np.float32))

@@ -46,6 +46,7 @@ class Status:
                     "model": connection.served.name,
                     "instruction": moment.instruction[:LONGEST_TEXT],
                     "turns": moment.turns,
+                    "shown": moment.observation is not None,
                     "idle_s": round(max(now - moment.when, 0.0), 1),
                 }
             )

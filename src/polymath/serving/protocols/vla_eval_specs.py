@@ -108,7 +108,10 @@ def _state(payload: Mapping[str, Any], bound: Bound) -> dict[str, Any]:
     there = [name for name in ("state", "states") if name in payload]
     if not there:
         raise DataError("state: is missing; have the benchmark send it (send_state: true)", "state")
-    state = np.asarray(payload[there[0]])
+    try:
+        state = np.asarray(payload[there[0]])
+    except ValueError:
+        raise DataError(f"{there[0]}: lists of unequal lengths; send a vector of numbers", "state") from None
     parts = bound.adapter.state
     if len(parts) == 1:
         return {parts[0].keys[0]: state}

@@ -77,5 +77,5 @@ const cut = (curve, [first, last]) => {
 export function drawCurves(place, { names, units, executed, predicted, now, window }) {
   const shown = [cut(executed, window), cut(predicted, window)];
   place.replaceChildren(...names.map((name, column) =>
-    chart(`${name} (${units[column] ?? "?"})`, column, ...shown, now, window)));
+    chart(["?", "1", undefined].includes(units[column]) ? name : `${name} (${units[column]})`, column, ...shown, now, window)));
 }

@@ -40,7 +40,7 @@ function showStatus(status) {
   by("health").className = `badge ${health === "ready" ? "good" : "bad"}`;
   by("title").textContent = status.models.map((model) => model.name).join(", ") || "Polymath-V server";
   by("models").textContent = status.models.map((model) =>
-    `${model.name}: robot ${model.robot}, ${model.cameras.length} cameras, chunks of ${model.chunk} at ${model.rate} Hz`).join(" · ");
+    `${model.name}: robot ${model.robot} (${model.cameras.join(", ")}), chunks of ${model.chunk} at ${model.rate} Hz`).join(" · ");
   const { total, infer, queue, count } = status.latency;
   for (const key of ["p50", "p95", "p99"]) by(key).textContent = ms(total[key]);
   by("latency-count").textContent = `${count} answers`;
@@ -57,7 +57,7 @@ function showSessions(sessions) {
   by("live-note").textContent = sessions.length ? `${sessions.length} connected` : "No robot is connected.";
   by("sessions").tBodies[0].replaceChildren(...sessions.map(sessionRow));
   const session = sessions.find((each) => each.id === chosen);
-  if (!session || !session.turns) { by("live-view").hidden = true; return; }
+  if (!session || !session.shown) { by("live-view").hidden = true; return; }
   if (shownTurn !== `${session.id} ${session.turns}`) showSession(session.id);
 }
 
@@ -149,14 +149,21 @@ by("play").addEventListener("click", () => {
 by("step").addEventListener("input", () => { if (episode) showStep(Number(by("step").value)); });
 by("episode").addEventListener("change", () => openEpisode(Number(by("episode").value)));
 
-async function listEpisodes() {
-  const { name, total, episodes } = await ask("/api/episodes");
+async function listEpisodes(start) {
+  const { name, total, episodes } = await ask(`/api/episodes?start=${start}`);
   by("recorded").hidden = false;
-  by("recorded-name").textContent = episodes.length < total ? `${name}: the first ${episodes.length} of ${total}` : name;
+  by("from").max = total - 1;
+  by("from").closest("label").hidden = episodes.length === total;
+  by("recorded-name").textContent = `${name}: ${total} episodes`;
   by("episode").replaceChildren(...episodes.map((each) =>
     element("option", { value: String(each.index), textContent: `${each.name}: ${each.instruction}`.slice(0, 120) })));
   if (episodes.length) await openEpisode(episodes[0].index);
 }
+
+const listFrom = latest((start) => listEpisodes(start));
+by("from").addEventListener("change", () => {
+  if (by("from").validity.valid && by("from").value) listFrom(Number(by("from").value));
+});
 
 // ---- begin
 
@@ -170,7 +177,7 @@ events.onerror = () => {
 try {
   const status = await ask("/api/status");
   showStatus(status);
-  if (status.episodes) await listEpisodes();
+  if (status.episodes) await listEpisodes(0);
 } catch (error) {
   trouble(error.message);
 }
