@@ -15,7 +15,7 @@ from tests.policy.remote import fake_servers
 from tests.policy.remote.fake_servers import METADATA, InProcess, openpi, serving, vla_eval
 
 import polymath
-from polymath import wire
+from polymath import cli, wire
 from polymath.errors import ConfigError, PolymathError
 from polymath.evaluation.benchmark import Benchmark
 from polymath.evaluation.remote_candidate import of_address
@@ -170,6 +170,21 @@ def test_probes_of_a_served_policy(evaluate) -> None:
     with serving(handler) as url:
         evaluate(f"{url}?robot=polymath", probe=["blind"], episodes=2)
     assert set(pixels) == {0, 255}
+
+
+def test_what_the_command_line_says_before_it_asks_anybody(tmp_path: Path, capsys) -> None:
+    def refusal(*words: str) -> str:
+        assert cli.main(["eval", "metaworld", *words]) != 0
+        return capsys.readouterr().err
+
+    assert "ws://127.0.0.1:9: is served; a policy without a directory needs --out" in refusal(
+        "--policy", "ws://127.0.0.1:9"
+    )
+    out = ("--out", str(tmp_path))
+    assert "no protocol of a policy server" in refusal("--policy", "http://127.0.0.1:9", *out)
+    assert "nothing listens there" in refusal("--policy", "ws://127.0.0.1:9", *out)
+    assert "is no run directory" in refusal("--policy", "ws://127.0.0.1:9", "--int8", *out)
+    assert "is not served, so it asks for no key" in refusal("--policy", "random", "--key-file", "k", *out)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from polymath.data.robots.embodiments import WIDOWX_RAW
 from polymath.errors import ConfigError, DataError, PolymathError
 from polymath.evaluation.openloop import errors, measure
 from polymath.evaluation.openloop.page import write_page
-from polymath.policy.session import Turn
+from polymath.policy.session import SessionsLost, Turn
 from polymath.types import ActionChunk, Observation
 
 ROBOT = WIDOWX_RAW  # dx … dyaw [m, rad], gripper 0 closed 1 open; one camera
@@ -100,6 +100,22 @@ def test_a_policy_that_knows_the_recordings_has_no_error() -> None:
     assert result.gripper[0].at_changes == 1
     # 3 of each episode's steps are closed: 9 of 21
     assert result.gripper[0].most_frequent == pytest.approx(12 / 21)
+
+
+def test_a_policy_that_loses_its_sessions_is_asked_again(caplog) -> None:
+    class Forgetful(Knowing):
+        calls = 0
+
+        def answer(self, turns: Sequence[Turn]) -> list[ActionChunk]:
+            self.calls += 1
+            if self.calls in (3, 6) or self.offset:
+                raise SessionsLost("ws://lab: has left")
+            return super().answer(turns)
+
+    assert measured(Forgetful()) == measured(Knowing())
+    assert "its 3 episodes under way begin again" in caplog.text
+    with pytest.raises(SessionsLost):
+        measured(Forgetful(offset=1.0))
 
 
 def test_an_offset_is_the_error_in_the_robots_units() -> None:

@@ -16,7 +16,7 @@ from polymath.evaluation.trials.log import TrialLog
 from polymath.evaluation.trials.plan import TrialPlan
 from polymath.evaluation.trials.results import results
 from polymath.evaluation.trials.run import run_trials, score_of
-from polymath.policy.session import with_sessions
+from polymath.policy.session import SessionsLost, with_sessions
 from polymath.types import ActionChunk, Observation
 from polymath.workers.pool import WorkerPool
 from polymath.workers.process import WorkerCommand
@@ -83,6 +83,23 @@ def test_every_policy_plays_every_arrangement_once_side_by_side(
         block = order[start : start + policies]
         assert len({(trial.task, trial.arrangement) for trial in block}) == 1
         assert {trial.policy for trial in block} == set(names)
+
+
+def test_a_trial_whose_session_is_lost_comes_again(tmp_path: Path) -> None:
+    class Forgetful(Still):
+        def act(self, observations: Sequence[Observation]) -> list[ActionChunk]:
+            if self.asked == 3:
+                self.asked += 1
+                raise SessionsLost("ws://lab: has left")
+            return super().act(observations)
+
+    plan = replace(PLAN, policies=("run-a",), checkpoints=("a/1",), tasks=("left",), arrangements=1)
+    script = Script("", "", "y")
+    with WorkerPool(POINT, 1) as pool:
+        log = TrialLog(tmp_path / "trials.jsonl", plan)
+        assert run_trials(plan, {"run-a": with_sessions(Forgetful("run-a"))}, pool, log, script, tmp_path / "videos")
+    assert "The policy has lost this trial: ws://lab: has left" in script.lines
+    assert verdicts(tmp_path, plan) == {1: 1.0}
 
 
 def test_the_order_differs_between_seeds_and_neither_policy_is_always_first() -> None:
