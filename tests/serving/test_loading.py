@@ -63,6 +63,11 @@ def test_a_warm_up_that_is_stopped_ends(policies: dict[str, Policy]) -> None:
     assert warm_up(policies["plain"], (1,), Limits(), lambda: True) == 0
 
 
+def test_more_sessions_than_a_policy_remembers_are_refused(policies: dict[str, Policy]) -> None:
+    with pytest.raises(ConfigError, match="--sessions 257: model streaming remembers 256"):
+        warm_up(policies["streaming"], (1,), Limits(sessions=257), lambda: False)
+
+
 def test_a_window_that_leaves_no_room_for_words_is_refused(policies: dict[str, Policy]) -> None:
     run = policies["plain"].run
     layout = replace(run.recipe.layout, length=20)

@@ -12,6 +12,7 @@ import numpy as np
 from polymath.errors import ConfigError, DataError
 from polymath.home import home
 from polymath.policy import Policy
+from polymath.policy.cache_rows import MOST_ROWS
 from polymath.policy.one_pass import bucket
 from polymath.policy.session import Session, Turn
 from polymath.serving.limits import Limits
@@ -42,8 +43,12 @@ def warm_up(policy: Policy, rows: Sequence[int], limits: Limits, stop: Callable[
 
     Each length of prompt up to `limits.tokens` tokens of instruction, for each number of rows; of a run with a history
     also its appended turns and the turn after a full window. The memory of `limits.sessions` sessions is made at once.
-    Ends early where `stop()`.
+    Ends early where `stop()`. Raises ConfigError for more sessions than a policy can remember.
     """
+    if policy.window > 1 and limits.sessions > MOST_ROWS:
+        raise ConfigError(
+            f"--sessions {limits.sessions}: model {policy.name} remembers {MOST_ROWS} at most; choose fewer"
+        )
     texts = instructions(policy, limits.tokens)
     sessions = [policy.open() for _ in range(limits.sessions if policy.window > 1 else 1)]
     turns = 0
