@@ -28,20 +28,20 @@ def of_address(text: str, name: str | None = None, key_file: Path | None = None)
 
     policy = RemotePolicy(place, key)
     ours = policy.metadata.get("polymath") if policy.contract else None
-    about: Mapping[str, Any] = ours if isinstance(ours, Mapping) else {}
+    handshake: Mapping[str, Any] = ours if isinstance(ours, Mapping) else {}
     contract = policy.contract
-    one_step = 1 if place.protocol == "vla-eval" else None
+    every_step = 1 if place.protocol == "vla-eval" else None
     return Candidate(
         name=name or re.sub(r"[^\w.-]", "-", policy.name).lstrip(".-")[:LONGEST_NAME] or place.host,
         policy=policy,
-        checkpoint=str(about.get("checkpoint") or f"{place.connect_url} ({_digest(policy.metadata)})"),
+        checkpoint=str(handshake.get("checkpoint") or f"{place.connect_url} ({_digest(policy.metadata)})"),
         trained_on=contract.renderer if contract else None,
         embodiment=contract.embodiment if contract else None,
         image_size=contract.image.size if contract else policy.keys.image_size,
         cameras=contract.cameras.names if contract else tuple(policy.keys.images),
-        weights=str(about.get("weights") or ""),
-        decode=str(about.get("decode") or place.protocol),
-        execute=one_step or (contract.execute if contract else None),
+        weights=str(handshake.get("weights") or ""),
+        decode=str(handshake.get("decode") or place.protocol),
+        execute=every_step or (contract.execute if contract else None),
     )
 
 

@@ -44,8 +44,8 @@ class Address:
     @property
     def connect_url(self) -> str:
         """`url`, with the name of the robot for a server that has adapters; a file of the user's is not known there."""
-        named = self.robot and not Path(self.robot).suffix
-        return f"{self.url}?robot={quote(self.robot)}" if named else self.url
+        known_there = self.robot and not Path(self.robot).suffix
+        return f"{self.url}?robot={quote(self.robot)}" if known_there else self.url
 
 
 def is_address(text: str) -> bool:

@@ -54,7 +54,7 @@ def patiently(
 
     `warn(text)` tells when that begins and ends. Raises PolymathError if the time is over.
     """
-    began, pause, told = time.monotonic(), 0.1, False
+    began, pause, announced = time.monotonic(), 0.1, False
     while True:
         try:
             opened = open_it()
@@ -65,13 +65,13 @@ def patiently(
                     f"{url}: {gone}, for {waited:.0f} s by now; start the server and run the same command again "
                     "(finished episodes are kept), or wait longer with ?wait=SECONDS"
                 ) from None
-            if not told:
+            if not announced:
                 warn(f"{url}: {gone}; waiting up to {wait:g} s for it to come back")
-                told = True
+                announced = True
             time.sleep(min(pause, wait - waited))
             pause = min(2 * pause, 2.0)
             continue
-        if told:
+        if announced:
             warn(f"{url}: is back after {time.monotonic() - began:.0f} s")
         return opened
 
@@ -79,15 +79,17 @@ def patiently(
 def refusal(url: str, error: exceptions.InvalidStatus, with_key: bool) -> Exception:
     """What an HTTP status in place of the handshake means: Busy, or ConfigError where waiting does not help."""
     status, body = error.response.status_code, _first_line(error.response.body)
-    says = f"HTTP {status}{f': {body}' if body else ''}"
+    status_line = f"HTTP {status}{f': {body}' if body else ''}"
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         problem = "does not accept the key" if with_key else "asks for a key"
-        return ConfigError(f"{url}: {problem} ({says}); name it with --key-file FILE or in ${KEY_VARIABLE}")
+        return ConfigError(f"{url}: {problem} ({status_line}); name it with --key-file FILE or in ${KEY_VARIABLE}")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _TRY_LATER:
-        return Busy(f"takes no connection now ({says})")
+        return Busy(f"takes no connection now ({status_line})")
     if status >= HTTPStatus.BAD_REQUEST:
-        return ConfigError(f"{url}: refuses the connection ({says}); check path, model and robot in the URL")
-    return ConfigError(f"{url}: answers with {says} instead of the WebSocket handshake; is this a policy server?")
+        return ConfigError(f"{url}: refuses the connection ({status_line}); check path, model and robot in the URL")
+    return ConfigError(
+        f"{url}: answers with {status_line} instead of the WebSocket handshake; is this a policy server?"
+    )
 
 
 def _first_line(body: bytes | bytearray | None) -> str:

@@ -83,8 +83,8 @@ def observation_message(payload: Any, bound: Bound) -> dict[str, Any]:
 
 def _picture(images: Mapping[str, Any], camera: str, role: str | None, bound: Bound) -> Any:
     """The benchmark's picture for a camera of the checkpoint: of its name, of a name of its adapter, or of its role."""
-    named = [name for key in bound.adapter.cameras for name in key.names if camera in key.names]
-    candidates = [name for name in (camera, *named) if name in images]
+    aliases = [name for key in bound.adapter.cameras for name in key.names if camera in key.names]
+    candidates = [name for name in (camera, *aliases) if name in images]
     same_role = [each for each in bound.checkpoint.cameras.roles or () if each == role]
     if not candidates and role and len(same_role) == 1:
         candidates = [name for name in ROLE_NAMES.get(role, ()) if name in images]
@@ -105,20 +105,20 @@ def _as_adapter(picture: Any, bound: Bound) -> Any:
 
 
 def _state(payload: Mapping[str, Any], bound: Bound) -> dict[str, Any]:
-    there = [name for name in ("state", "states") if name in payload]
-    if not there:
+    present = [name for name in ("state", "states") if name in payload]
+    if not present:
         raise DataError("state: is missing; have the benchmark send it (send_state: true)", "state")
     try:
-        state = np.asarray(payload[there[0]])
+        state = np.asarray(payload[present[0]])
     except ValueError:
-        raise DataError(f"{there[0]}: lists of unequal lengths; send a vector of numbers", "state") from None
+        raise DataError(f"{present[0]}: lists of unequal lengths; send a vector of numbers", "state") from None
     parts = bound.adapter.state
     if len(parts) == 1:
         return {parts[0].keys[0]: state}
     widths = [len(part.names or ()) for part in parts]
     if state.ndim != 1 or len(state) != sum(widths):
         raise DataError(
-            f"{there[0]}: {list(state.shape)}, but adapter {bound.adapter.name!r} takes [{sum(widths)}]", "state"
+            f"{present[0]}: {list(state.shape)}, but adapter {bound.adapter.name!r} takes [{sum(widths)}]", "state"
         )
     return {part.keys[0]: piece for part, piece in zip(parts, _split(state, widths), strict=True)}
 
