@@ -95,7 +95,7 @@ def test_an_action_that_the_robot_cannot_carry_out(env, action) -> None:
         ({"split": "dark"}, "split 'dark': no such split of benchmark point"),
         ({"cameras": ("side",)}, "camera 'side': no such camera of benchmark point"),
         ({"options": {"wind": "1"}}, "option 'wind': no such option of benchmark point; it has none"),
-        ({"image_size": -1}, "image_size -1"),
+        ({"image_size": -1}, "image_size -1: choose a whole number of at least 1$"),
         ({"render_mode": "human"}, "render_mode 'human': choose 'rgb_array', or None"),
     ],
 )

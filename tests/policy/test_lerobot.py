@@ -121,7 +121,7 @@ def test_a_directory_for_hugging_face_loads_too(trained: Path, tmp_path: Path) -
     ("file", "text", "message"),
     [
         ("polymath_v.json", "{", "polymath_v.json"),
-        ("polymath_v.json", None, "config.json"),
+        ("polymath_v.json", None, "polymath_v.json: no such file, but LeRobot's files are there"),
         ("embodiment.json", None, "embodiment.json"),
         ("statistics.json", "{}", "statistics.json"),
         ("model-00001-of-00001.safetensors", "", "model-00001-of-00001.safetensors"),

@@ -149,7 +149,9 @@ class Benchmark:
         for name, least in at_least.items():
             value = getattr(plan, name)
             if type(value) is not int or value < least:
-                raise ConfigError(f"{name} {value!r}: choose a whole number of at least {max(least, name != 'seed')}")
+                raise ConfigError(
+                    f"{name} {value!r}: choose a whole number of at least {max(least, int(name != 'seed'))}"
+                )
         tasks = plan.tasks or self.standard_tasks or self.tasks
         complete = replace(
             plan,

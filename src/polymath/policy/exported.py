@@ -153,8 +153,12 @@ def read(directory: Path, base: Path | None = None) -> tuple[Exported, polymath_
 
 
 def description(directory: Path) -> Path:
-    """The file that says what an exported directory holds."""
+    """The file that says what an exported directory holds. Raises ConfigError where one for LeRobot lacks it."""
     own = directory / lerobot.DESCRIPTION
+    if not own.exists() and (directory / lerobot.PREPROCESSOR).exists():
+        raise ConfigError(
+            f"{own}: no such file, but LeRobot's files are there; export the run again, or copy all of it"
+        )
     return own if own.exists() else directory / "config.json"
 
 

@@ -16,7 +16,7 @@ from polymath.training.recipe import Recipe
 from polymath.types import Embodiment
 
 TYPE = "polymath_v"
-DESCRIPTION = "polymath_v.json"
+DESCRIPTION, PREPROCESSOR = "polymath_v.json", "policy_preprocessor.json"
 IMAGE, STATE, ACTION = "observation.images.", "observation.state", "action"
 EXECUTED = 2
 """Actions of each chunk that are executed where the run has no history, as in `polymath eval`."""
@@ -26,7 +26,7 @@ def files(robot: Embodiment, recipe: Recipe) -> dict[str, dict[str, Any]]:
     """File name -> its JSON content, for the run of that robot and recipe."""
     return {
         "config.json": config(robot, recipe),
-        "policy_preprocessor.json": _pipeline("policy_preprocessor", _rename(), _step("to_batch_processor"), _device()),
+        PREPROCESSOR: _pipeline("policy_preprocessor", _rename(), _step("to_batch_processor"), _device()),
         "policy_postprocessor.json": _pipeline("policy_postprocessor", _device()),
     }
 

@@ -31,24 +31,8 @@ class PolymathVConfig(PreTrainedConfig):
     )
 
     def __post_init__(self) -> None:
-        """Raises ValueError for what cannot be run."""
-        self.device = self.device or "cpu"  # of the tensors that LeRobot hands over; JAX chooses the model's itself
+        self.device = self.device or "cpu"  # of the tensors that LeRobot hands over; JAX places the model's itself
         super().__post_init__()
-        if any(
-            NormalizationMode(mode) is not NormalizationMode.IDENTITY for mode in self.normalization_mapping.values()
-        ):
-            raise ValueError(
-                f"normalization_mapping {self.normalization_mapping}: must be IDENTITY throughout, for the run's own "
-                "statistics normalise inside the policy; leave it out"
-            )
-        for name in ("n_action_steps", "batch"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} {getattr(self, name)}: choose a whole number of at least 1")
-        if self.use_peft or self.n_obs_steps != 1:
-            raise ValueError(
-                f"use_peft {self.use_peft}, n_obs_steps {self.n_obs_steps}: leave them out; adapters are merged by "
-                "`polymath export --adapters merged`, and a run remembers its observations itself"
-            )
 
     @property
     def observation_delta_indices(self) -> None:
@@ -69,7 +53,22 @@ class PolymathVConfig(PreTrainedConfig):
         return None
 
     def validate_features(self) -> None:
-        """Raise ValueError for features that no run of ours has."""
+        """Raise ValueError for features that no run of ours has, and for settings that cannot be run."""
+        if any(
+            NormalizationMode(mode) is not NormalizationMode.IDENTITY for mode in self.normalization_mapping.values()
+        ):
+            raise ValueError(
+                f"normalization_mapping {self.normalization_mapping}: must be IDENTITY throughout, for the run's own "
+                "statistics normalise inside the policy; leave it out"
+            )
+        for name in ("n_action_steps", "batch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)}: choose a whole number of at least 1")
+        if self.use_peft or self.n_obs_steps != 1:
+            raise ValueError(
+                f"use_peft {self.use_peft}, n_obs_steps {self.n_obs_steps}: leave them out; adapters are merged by "
+                "`polymath export --adapters merged`, and a run remembers its observations itself"
+            )
         for name, feature in (self.input_features or {}).items():
             if feature.type is FeatureType.VISUAL and not name.startswith(IMAGE):
                 raise ValueError(f"input_features {name!r}: pictures are named {IMAGE}CAMERA; rename it (--rename_map)")

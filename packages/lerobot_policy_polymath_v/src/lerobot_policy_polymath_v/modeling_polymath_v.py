@@ -23,7 +23,7 @@ from torch import Tensor
 
 from lerobot_policy_polymath_v.configuration_polymath_v import IMAGE, PolymathVConfig
 from lerobot_policy_polymath_v.sources import Source, of_directory, of_server
-from polymath.errors import DataError
+from polymath.errors import ConfigError, DataError
 from polymath.policy.hub import fetch
 from polymath.policy.stepper import Stepper
 from polymath.types import Embodiment, Observation
@@ -46,7 +46,9 @@ class PolymathVPolicy(PreTrainedPolicy):
             )
         self.directory = directory
         self.source: Source = of_server(config.server) if config.server else of_directory(Path(str(directory)), config)
-        _check_features(config, self.source.robot, self.source.name)
+        self.robot = self.source.contract.embodiment
+        _check_features(config, self.robot, self.source.name)
+        _check_executed(config.n_action_steps, self.source)
         self._rows = threading.local()  # lerobot-eval may run several tasks at once, each in a thread of its own
         self._one_at_a_time = threading.Lock()
 
@@ -66,12 +68,12 @@ class PolymathVPolicy(PreTrainedPolicy):
     def select_action(self, batch: dict[str, Any], **_: Any) -> Tensor:
         """The next action of each row, float32 [B, A], in the robot's own units."""
         with self._one_at_a_time:
-            return torch.from_numpy(self._stepper.actions(observations(batch, self.source.robot)))
+            return torch.from_numpy(self._stepper.actions(observations(batch, self.robot)))
 
     def predict_action_chunk(self, batch: dict[str, Any], **_: Any) -> Tensor:
         """Whole chunks, float32 [B, W, A], for observations without a history."""
         with self._one_at_a_time:
-            return torch.from_numpy(self._stepper.chunks(observations(batch, self.source.robot)))
+            return torch.from_numpy(self._stepper.chunks(observations(batch, self.robot)))
 
     def forward(self, batch: dict[str, Tensor]) -> tuple[Tensor, dict | None]:
         raise NotImplementedError("polymath_v is trained by `polymath train`, then exported; LeRobot evaluates it")
@@ -116,7 +118,7 @@ def observations(batch: Mapping[str, Any], robot: Embodiment) -> list[Observatio
     tasks = [tasks] * len(state) if isinstance(tasks, str) else tasks
     if not isinstance(tasks, list | tuple) or len(tasks) != len(state):
         raise DataError(f"task: {tasks!r} for {len(state)} rows; the environment must have task_description")
-    pictures = {camera: _pictures(batch[IMAGE + camera], IMAGE + camera) for camera in robot.cameras}
+    pictures = {camera: _pictures(batch[IMAGE + camera], IMAGE + camera, len(state)) for camera in robot.cameras}
     states = state.detach().to("cpu", torch.float32).numpy()
     return [
         Observation({camera: rows[i] for camera, rows in pictures.items()}, states[i], str(tasks[i]), robot.name)
@@ -124,10 +126,10 @@ def observations(batch: Mapping[str, Any], robot: Embodiment) -> list[Observatio
     ]
 
 
-def _pictures(images: Tensor, name: str) -> np.ndarray:
+def _pictures(images: Tensor, name: str, count: int) -> np.ndarray:
     """uint8 [B, h, w, 3]: the very bytes that LeRobot divided by 255."""
-    if images.ndim != 4 or images.shape[1] != 3:
-        raise DataError(f"{name}: shape {list(images.shape)}, the checkpoint needs [rows, 3, height, width]")
+    if images.ndim != 4 or tuple(images.shape[:2]) != (count, 3):
+        raise DataError(f"{name}: shape {list(images.shape)}, the checkpoint needs [{count}, 3, height, width]")
     rows = images.detach().to("cpu").permute(0, 2, 3, 1)
     if rows.dtype is torch.uint8:
         return rows.contiguous().numpy()
@@ -165,4 +167,19 @@ def _check_features(config: PolymathVConfig, robot: Embodiment, checkpoint: str)
         raise DataError(
             f"{IMAGE}*: the environment or configuration has {', '.join(cameras)}, {checkpoint} sees "
             f"{', '.join(robot.cameras)}; rename them (--rename_map), or export the run again"
+        )
+
+
+def _check_executed(executed: int, source: Source) -> None:
+    """Raise ConfigError for more actions than a chunk has, or than lay between the observations of a history."""
+    contract = source.contract
+    if executed > contract.chunk:
+        raise ConfigError(
+            f"--policy.n_action_steps={executed}: {source.name} answers chunks of {contract.chunk}; choose 1 to "
+            f"{contract.chunk}"
+        )
+    if contract.execute not in (None, executed):
+        raise ConfigError(
+            f"--policy.n_action_steps={executed}: {source.name} was trained with {contract.execute} actions between "
+            f"the observations of its history; choose {contract.execute}"
         )

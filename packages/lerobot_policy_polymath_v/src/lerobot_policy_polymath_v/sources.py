@@ -6,22 +6,22 @@ from typing import NamedTuple
 from lerobot_policy_polymath_v.configuration_polymath_v import PolymathVConfig
 from polymath.errors import ConfigError
 from polymath.policy import Policy
+from polymath.policy.contract import Contract
 from polymath.policy.session import Policy as AnyPolicy
-from polymath.types import Embodiment
 
 
 class Source(NamedTuple):
-    """A policy and its robot; `name` is what errors call the checkpoint."""
+    """A policy and what its checkpoint promises; `name` is what errors call the checkpoint."""
 
     policy: AnyPolicy
-    robot: Embodiment
+    contract: Contract
     name: str
 
 
 def of_directory(directory: Path, config: PolymathVConfig) -> Source:
     """The weights alone, in this process. Raises ConfigError or CheckpointError for another kind of directory."""
     policy = Policy.load(directory, batch=config.batch)
-    return Source(policy, policy.run.embodiment, str(directory))
+    return Source(policy, Contract.of(policy.run), str(directory))
 
 
 def of_server(url: str) -> Source:
@@ -38,4 +38,4 @@ def of_server(url: str) -> Source:
             f"--policy.server={url}: does not say which cameras, state and actions its policy has; serve a run with "
             "`polymath serve`"
         )
-    return Source(policy, policy.contract.embodiment, url)
+    return Source(policy, policy.contract, url)
