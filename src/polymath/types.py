@@ -133,7 +133,8 @@ class Batch(NamedTuple):
     image_index        n*Q + q where latent q of image n stands, -1 elsewhere
     states             normalised proprioception of M control-step slots
     state_index        m where the state of slot m stands, -1 elsewhere
-    actions            normalised action chunk of each slot
+    actions            normalised action chunk of each slot; in a run that commits actions, of A + 1 columns, the last
+                       one 1 where the action is given at its <act:i> (`polymath.data.sequences.committed`)
     action_mask        1 where that action dimension of that chunk step is real (padded dims and steps are 0)
     readout_positions  sequence index of the W <act:i> tokens of each slot; 0 in empty slots (their mask is 0)
     """

@@ -2,7 +2,8 @@
 
 images ─► ViT ─► resampler ─► projection ─► latents at <img> ┐
 proprioception ─► state encoder ──────────► vector at <state> ├─► decoder ─► hidden ─┬─► logits (tied embedding)
-tokens ─► embedding ──────────────────────► everywhere else  ┘                      └─► action head at <act:i>
+tokens ─► embedding ──────────────────────► everywhere else  ┤                      └─► action head at <act:i>
+committed actions ─► linear map ──────────► added at <act:i> ┘                          (with `robot.committed` only)
 """
 
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ class Config:
     action_head: action_head.Config
     state_dim: int
     localizer: int = 0  # numbers read off each image's latents by a linear map, for `losses.Config.places`
+    committed: bool = (
+        False  # whether the first actions of a chunk can be given; a recipe sets it from `robot.committed`
+    )
     adapters: lora.Config | None = None
 
 
@@ -41,6 +45,7 @@ class Params:
     decoder: decoder.Params
     action_head: action_head.Params
     localizer: Float[Leaf, "localizer Q*D_vision"] | None
+    committed: Float[Leaf, "A+1 D"] | None
 
 
 class Outputs(NamedTuple):
@@ -61,6 +66,9 @@ def specs(config: Config) -> Params:
         decoder=decoder.specs(config.decoder),
         action_head=action_head.specs(config.action_head),
         localizer=_localizer(config) if config.localizer else None,
+        committed=Spec((config.action_head.action_dim + 1, D), (None, "embed"), Constant(0.0))
+        if config.committed
+        else None,
     )
     return plain if config.adapters is None else lora.specs(plain, config.adapters)
 
@@ -117,7 +125,16 @@ def embed_with(
     latents = latents.reshape(len(x), -1, latents.shape[-1])
     states = project_back(batch.states.astype(dtype), params.state.astype(dtype)) + params.state_bias.astype(dtype)
     x = _place(x, latents, batch.image_index)
-    return _place(x, states, batch.state_index)
+    x = _place(x, states, batch.state_index)
+    return x if params.committed is None else _commit(x, params.committed, batch)
+
+
+def _commit(x: Float[Array, "B S D"], weight: Leaf, batch: Batch) -> Float[Array, "B S D"]:
+    """x with the embedded committed actions added at their `<act>` positions; what is not given adds zeros."""
+    given = batch.actions[..., -1:] * batch.actions  # [B, M, W, A + 1]
+    vectors = project_back(given.astype(x.dtype), weight.astype(x.dtype)).reshape(len(x), -1, x.shape[-1])
+    places = batch.readout_positions.reshape(len(x), -1)
+    return jax.vmap(lambda row, places, vectors: row.at[places].add(vectors))(x, places, vectors)
 
 
 def _place(x: Float[Array, "B S D"], vectors: Float[Array, "B I D"], index: Int[Array, "B S"]) -> Float[Array, "B S D"]:

@@ -9,7 +9,7 @@ control steps:
     logits        2 S V D
     vision        N (2 P' l (4 d^2 + 2 d f) + 4 P'^2 l d + 6 P patch^2 d)
     resampler     N (l (4 Q d h e + 4 (P+Q) d h e + 4 Q (P+Q) h e + 4 Q d f) + 2 Q d (D + localizer))
-    action_head   2 M (W (D F + F A) + state_dim D)
+    action_head   2 M (W (D F + F A) + state_dim D + W (A + 1) D if actions are committed)
 
 Training costs three times the forward pass (the backward pass needs two products for each of its own), but frozen
 vision only one. What rematerialisation computes twice does not count.
@@ -35,13 +35,15 @@ def forward_flops(model: polymath_v.Config, layout: Layout) -> dict[str, int]:
     inner, kv, looking = d.heads * d.head_width, d.kv_heads * d.head_width, r.heads * r.head_width
     block = 4 * v.positions * v.width * (2 * v.width + v.mlp) + 4 * v.positions**2 * v.width
     look = 4 * (P + 2 * Q) * r.width * looking + 4 * Q * (P + Q) * looking + 4 * Q * r.width * r.mlp
+    committed = layout.chunk_length * (a.action_dim + 1) * d.width if model.committed else 0
+    head = layout.chunk_length * a.mlp * (a.width + a.action_dim)
     return {
         "decoder": 2 * S * d.depth * d.width * (2 * inner + 2 * kv + 3 * d.mlp),
         "attention": 2 * S**2 * d.depth * inner,
         "logits": 2 * S * d.vocabulary * d.width,
         "vision": N * (v.depth * block + 6 * P * v.patch**2 * v.width),
         "resampler": N * (r.depth * look + 2 * Q * r.width * (d.width + model.localizer)),
-        "action_head": 2 * M * (layout.chunk_length * a.mlp * (a.width + a.action_dim) + model.state_dim * d.width),
+        "action_head": 2 * M * (head + model.state_dim * d.width + committed),
     }
 
 

@@ -40,15 +40,20 @@ class Next:
 
 
 def following(
-    transform: RobotTransform, history: History | None, observation: Observation, executed: np.ndarray | None, room: int
+    transform: RobotTransform,
+    history: History | None,
+    observation: Observation,
+    executed: np.ndarray | None,
+    room: int,
+    committed: np.ndarray | None = None,
 ) -> Next:
     """What an observation adds; another instruction than before begins a new history. `room`: tokens of its answer.
 
     Raises DataError for a wrong robot, camera, picture or state, for actions that are not the layout.stride actions
-    carried out since the observation before, for actions where there was none, and for an instruction that leaves no
-    room for a whole window.
+    carried out since the observation before, for actions where there was none, for committed actions that do not fit
+    (`RobotTransform.observed`), and for an instruction that leaves no room for a whole window.
     """
-    step = transform.observed(observation)
+    step = transform.observed(observation, committed)
     if history is None and executed is not None:
         raise DataError("executed: the session has no observation yet; leave it out at the first one")
     if history is None or history.instruction != observation.instruction:

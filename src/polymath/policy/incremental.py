@@ -64,6 +64,16 @@ def drawn(seeds: UInt32[Array, "B 2"], temperature: float) -> Choose:
     return choose
 
 
+def prescribed(indices: Int[Array, "B count"], otherwise: Choose) -> Choose:
+    """A choice that takes `indices[:, number]` where that is 0 or more, else what `otherwise` chooses."""
+
+    def choose(scores: Float[Array, "B n"], number: Int[Array, ""]) -> Int[Array, " B"]:
+        index = indices[:, number]
+        return jnp.where(index >= 0, index, otherwise(scores, number))
+
+    return choose
+
+
 def decode(
     params: decoder.Params,
     config: decoder.Config,

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, UInt32
+from jaxtyping import Array, Float, Int, UInt32
 
 from polymath.data.sequences.packing import collate
 from polymath.data.sequences.sequence import Document
@@ -43,18 +43,24 @@ class OnePass:
         for length, members, rows in groups(lengths, size):
             filled = members + members[-1:] * (rows - len(members))
             batch = collate([[prompts[i]] for i in filled], replace(self._layout, length=length))
-            outputs = self._forward(params, batch, np.stack([seeds[i] for i in filled]))
+            outputs = self._forward(params, batch, np.stack([seeds[i] for i in filled]), self._readout.forced(batch))
             chunks |= dict(zip(members, self._readout.normalised(outputs), strict=False))
         return [chunks[i] for i in range(len(prompts))]
 
-    def _program(self, params: polymath_v.Params, batch: Batch, seeds: UInt32[Array, "B 2"]) -> Array:
+    def _program(
+        self,
+        params: polymath_v.Params,
+        batch: Batch,
+        seeds: UInt32[Array, "B 2"],
+        forced: Int[Array, "B room"] | None,
+    ) -> Array:
         recipe, readout = self._run.recipe, self._readout
         if not readout.room:
             return polymath_v.forward(params, recipe.model, batch, recipe.execution).actions[:, -1]
         rows, length = batch.tokens.shape
         capacity = min(length + readout.room, recipe.layout.length)
         room = cache.empty(recipe.model.decoder, rows, capacity, recipe.execution.activation_dtype)
-        return readout.read(params, observe(params, recipe.model, batch, room, recipe.execution), seeds)
+        return readout.read(params, observe(params, recipe.model, batch, room, recipe.execution), seeds, forced)
 
 
 def bucket(tokens: int, longest: int) -> int:

@@ -19,7 +19,7 @@ from polymath.policy.history import following
 from polymath.policy.one_pass import OnePass, powers_of_two
 from polymath.policy.readout import Readout
 from polymath.policy.run_session import RunSession
-from polymath.policy.session import EpisodeKey, Turn, check_sessions, check_uncommitted
+from polymath.policy.session import EpisodeKey, Turn, check_sessions
 from polymath.policy.streaming import Streams
 from polymath.training.checkpoints import load_params
 from polymath.training.run import Run, open_run
@@ -115,11 +115,11 @@ class Policy:
         """One chunk per turn, the same bits whatever else is answered with it in passes of as many rows.
 
         `rows` of each pass: `batch` unless given.
-        Raises DataError as `act` does, for a session that is closed or not this policy's, and for executed actions that
-        do not fit; all sessions are then as they were before.
+        Raises DataError as `act` does, for a session that is closed or not this policy's, and for executed or committed
+        actions that do not fit, ConfigError for committed actions where the training gave none; all sessions are then
+        as they were before.
         """
         check_sessions(self, turns)
-        check_uncommitted(self.name, turns)
         sessions: list[RunSession] = [turn.session for turn in turns]  # type: ignore[misc]
         rows = _checked(self.batch if rows is None else rows)
         chunks = (
@@ -127,14 +127,16 @@ class Policy:
         )
         for session in sessions:
             session.turns += 1
-        return [self.transform.chunk(chunk) for chunk in chunks]
+        return [self.transform.chunk(chunk, turn.committed) for chunk, turn in zip(chunks, turns, strict=True)]
 
     def _with_history(
         self, turns: Sequence[Turn], sessions: list[RunSession], count: int
     ) -> list[Float[np.ndarray, "W A"]]:
         assert self._streams is not None
         following_turns = [
-            following(self.transform, session.history, turn.observation, turn.executed, self._readout.room)
+            following(
+                self.transform, session.history, turn.observation, turn.executed, self._readout.room, turn.committed
+            )
             for session, turn in zip(sessions, turns, strict=True)
         ]
         rows, seeds = [session.row for session in sessions], [session.seed for session in sessions]
@@ -148,7 +150,7 @@ class Policy:
     ) -> list[Float[np.ndarray, "W A"]]:
         for turn in turns:
             self._check_executed(turn.executed)
-        prompts = [self.transform.prompt([turn.observation]) for turn in turns]
+        prompts = [self.transform.prompt([turn.observation], committed=turn.committed) for turn in turns]
         seeds = [session.seed for session in sessions]
         return self._one_pass.chunks(self.params, prompts, seeds, lambda _: count)
 

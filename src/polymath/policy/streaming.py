@@ -63,15 +63,17 @@ class Streams:
             layout = replace(self._layout, length=length, max_images=steps * self._cameras, max_control_steps=steps)
             own = np.full(count, cache_rows.MOST_ROWS, np.int32)  # the filling is written nowhere
             own[: len(members)] = [rows[i] for i in members]
+            batch = self._batch([turns[i] for i in filled], layout)
             outputs, self._memory = self._step(
                 params,
                 self._memory,
                 own,
                 np.array([turns[i].start for i in filled], np.int32),
-                self._batch([turns[i] for i in filled], layout),
+                batch,
                 jnp.stack([latents[i] for i in filled]),
                 np.array([self._slot(turns[i]) for i in filled], np.int32),
                 np.stack([seeds[i] for i in filled]),
+                self._readout.forced(batch),
             )
             chunks |= dict(zip(members, self._readout.normalised(outputs), strict=False))
         return [chunks[i] for i in range(len(turns))]
@@ -123,6 +125,7 @@ def _step(
     looks: Float[Array, "B C Q D_vision"],
     slots: Int[Array, " B"],
     seeds: UInt32[Array, "B 2"],
+    forced: Int[Array, "B room"] | None,
 ) -> tuple[Array, Memory]:
     """Append one turn a row; `slots` say in which place of the row the newest observation's latents are kept."""
     kv, latents = cache_rows.read_rows(memory, rows, starts)
@@ -131,4 +134,4 @@ def _step(
     latents = latents.at[jnp.arange(count)[:, None], places].set(looks)
     x = polymath_v.embed_with(params, run.recipe.model, batch, latents)
     observed = advance(params, run.recipe.model, x, batch, kv)
-    return readout.read(params, observed, seeds), cache_rows.write_rows(memory, rows, observed.cache, latents)
+    return readout.read(params, observed, seeds, forced), cache_rows.write_rows(memory, rows, observed.cache, latents)

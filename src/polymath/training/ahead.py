@@ -30,7 +30,7 @@ def lower_step(
     check_rows(phase, rows, recipe.execution.micro_batches, partitioner)
     step = make_step(recipe.model, part.optimizer, part.loss, recipe.execution, part.steps, partitioner)
     state = abstract_state(recipe.model, part.optimizer, partitioner)
-    return step.lower(state, abstract_batch(recipe.phase_layout(phase), rows, partitioner))  # type: ignore[attr-defined]
+    return step.lower(state, abstract_batch(recipe.phase_layout(phase), rows, partitioner, recipe.model.committed))  # type: ignore[attr-defined]
 
 
 def compile_step(
@@ -66,10 +66,10 @@ def topology_devices(topology: str) -> list[Any]:
     return list(topologies.get_topology_desc(topology, "tpu", **options).devices)
 
 
-def abstract_batch(layout: Layout, rows: int, partitioner: Partitioner | None = None) -> Batch:
-    """Shapes and dtypes of a batch of `rows` packed sequences, and its place."""
+def abstract_batch(layout: Layout, rows: int, partitioner: Partitioner | None = None, committed: bool = False) -> Batch:
+    """Shapes and dtypes of a batch of `rows` packed sequences, and its place; `committed` as in `polymath_v.Config`."""
     B, S, N, M, W = rows, layout.length, layout.max_images, layout.max_control_steps, layout.chunk_length
-    size, state, A = layout.image_size, layout.state_dim, layout.action_dim
+    size, state, A = layout.image_size, layout.state_dim, layout.action_dim + committed
     shapes = Batch(
         tokens=((B, S), np.int32),
         segment_ids=((B, S), np.int32),

@@ -180,7 +180,10 @@ class DataSets:
                     f"add a set of them, or leave them out with --set {phase_name}.{kind}=0"
                 )
             total = sum(source.weight for source in of_kind)
-            sources += [replace(source, weight=share * source.weight / total) for source in of_kind]
+            committed = phase.committed if kind == "robot" else 0
+            sources += [
+                replace(source, weight=share * source.weight / total, committed=committed) for source in of_kind
+            ]
         return sources
 
     def _raw(self, kind: str, run: Run, layout: Layout) -> list[Source]:

@@ -61,7 +61,7 @@ def objective(
     matrix = params.decoder.embedding if params.decoder.output is None else params.decoder.output
     token_loss, sums = tiled_cross_entropy(matrix, outputs.hidden, targets, weights, config.tile, config.z_loss)
     of_tokens, of_actions = jnp.maximum(of_tokens, 1e-6), jnp.maximum(of_actions, 1)
-    mse = action_error(outputs.actions, batch.actions, batch.action_mask) / of_actions
+    mse = action_error(outputs.actions, *_targets(outputs.actions, batch)) / of_actions
     parts = {
         "cross_entropy": sums.cross_entropy / of_tokens,
         "mse": mse,
@@ -89,7 +89,18 @@ def places_error(places: Float[Array, "B N G"], batch: Batch, latents: int) -> F
     last = jnp.maximum(batch.readout_positions[..., 0] - 2, 0)  # <img> <state> <act:0>
     image = jnp.take_along_axis(batch.image_index, last, axis=1) // latents
     own = jnp.take_along_axis(places, jnp.maximum(image, 0)[..., None], axis=1)  # [B, M, G]
-    return action_error(own.reshape(batch.actions.shape), batch.actions, batch.action_mask)
+    own = own.reshape(*batch.actions.shape[:3], -1)
+    return action_error(own, *_targets(own, batch))
+
+
+def _targets(
+    predicted: Float[Array, "B M W A"], batch: Batch
+) -> tuple[Float[Array, "B M W A"], Bool[Array, "B M W A"]]:
+    """The batch's actions and their mask, without the column that says which actions are given."""
+    width = predicted.shape[-1]
+    if batch.actions.shape[-1] == width:
+        return batch.actions, batch.action_mask
+    return batch.actions[..., :width], batch.action_mask[..., :width]
 
 
 def action_error(

@@ -21,7 +21,8 @@ from polymath.training import losses, optimizer
 class Phase:
     """One training phase over a mixture: `pairs`, `pointing` and `robot` are shares of the rows, 0 leaves a kind out.
 
-    Pointing documents are made of those pairs that carry the places of things as numbers.
+    Pointing documents are made of those pairs that carry the places of things as numbers. `committed` is the largest
+    number of a chunk's first actions that a training window gives instead of regressing them (real-time chunking).
     """
 
     steps: int
@@ -34,6 +35,7 @@ class Phase:
     length: int | None = None  # S of this phase; None: the layout's
     max_images: int | None = None  # N of this phase; None: the layout's
     max_control_steps: int | None = None  # M of this phase; None: the layout's
+    committed: int = 0
     checkpoint_every: int = 1_000
     log_every: int = 10
 
@@ -44,6 +46,10 @@ class Phase:
         for name in ("pairs", "pointing", "robot"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"{name}: {getattr(self, name)} is no share of the rows; it must be 0 or more")
+        if self.committed < 0:
+            raise ConfigError(f"committed: {self.committed}; it must be 0 or more actions")
+        if self.committed and not self.robot:
+            raise ConfigError(f"committed: {self.committed}, but the phase has no robot rows; leave it at 0")
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,31 @@ class Recipe:
         ):
             if ours != theirs:
                 raise ConfigError(f"{name}: {ours}, but the rest of recipe {self.name!r} needs {theirs}; set both")
+        self._commit()
+
+    def _commit(self) -> None:
+        """Check the phases' `committed`; the model takes committed actions where a phase gives some."""
+        layout, most = self.layout, max(phase.committed for phase in (self.alignment, self.robot))
+        for name in PHASES:
+            committed = self.phase(name).committed
+            if committed >= layout.chunk_length:
+                raise ConfigError(
+                    f"{name}.committed: {committed} actions are given, but a chunk has {layout.chunk_length} "
+                    "(layout.chunk_length) and some must be left to regress; lower one or raise the other"
+                )
+            if layout.window > 1 and committed > layout.stride:
+                raise ConfigError(
+                    f"{name}.committed: {committed} actions are given, but the next observation of the window is only "
+                    f"{layout.stride} actions later (layout.stride), so they would show its answer; lower committed or "
+                    "raise layout.stride"
+                )
+        if self.model.committed and not most:
+            raise ConfigError(
+                "model.committed: true, but no phase gives actions; set robot.committed above 0, or model.committed to "
+                "false"
+            )
+        if most and not self.model.committed:
+            object.__setattr__(self, "model", replace(self.model, committed=True))
 
     def phase(self, name: str) -> Phase:
         return {"alignment": self.alignment, "robot": self.robot}[name]

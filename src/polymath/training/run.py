@@ -57,7 +57,9 @@ class Run:
     def transform(self) -> RobotTransform:
         """From observations to sequences and from the model's output to actions."""
         recipe = self.recipe
-        return RobotTransform(recipe.layout, self.tokenizer, self.embodiment, self.statistics, recipe.ablation)
+        return RobotTransform(
+            recipe.layout, self.tokenizer, self.embodiment, self.statistics, recipe.ablation, recipe.robot.committed
+        )
 
     def checkpoints(self, phase: str) -> Path:
         return self.path / "checkpoints" / phase

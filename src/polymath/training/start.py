@@ -130,14 +130,42 @@ def starting_weights(
 
 
 def _of_run(path: Path, phase: str, recipe: Recipe, mesh: Partitioner | None) -> polymath_v.Params:
-    """Another run's weights; adapters that are not the recipe's are merged into them."""
+    """Another run's weights; adapters that are not the recipe's are merged into them, a localizer that the recipe has
+    no more is left out, and a map of committed actions that the run does not have yet is drawn.
+    """
     other = open_run(path).recipe
-    if replace(other.model, adapters=None) != replace(recipe.model, adapters=None):
+    if _sizes(other.model, recipe.model) != _sizes(recipe.model, recipe.model):
         raise ConfigError(
             f"{path}: holds another model than recipe {recipe.name!r}; start from a run of the same sizes"
         )
     params = load_params(Path(path) / "checkpoints" / phase, other.model, other.phase(phase).optimizer, mesh)
-    return params if other.model.adapters == recipe.model.adapters else jax.jit(lora.merge)(params)
+    if other.model.adapters != recipe.model.adapters:
+        params = jax.jit(lora.merge)(params)
+    if not recipe.model.localizer:
+        params = replace(params, localizer=None)
+    if recipe.model.committed and not other.model.committed:
+        params = replace(params, committed=_new_committed(recipe, mesh))
+    return params
+
+
+def _sizes(theirs: polymath_v.Config, ours: polymath_v.Config) -> polymath_v.Config:
+    """Their model without what may differ from ours where a run starts from another."""
+    return replace(
+        theirs,
+        adapters=None,
+        localizer=theirs.localizer if ours.localizer else 0,
+        committed=theirs.committed or ours.committed,
+    )
+
+
+def _new_committed(recipe: Recipe, mesh: Partitioner | None) -> Any:
+    """The map of committed actions as it is drawn, below adapters of it."""
+    specs = polymath_v.specs(replace(recipe.model, adapters=None))
+    key, spec = jax.random.key(recipe.seed), specs.committed
+    assert spec is not None
+    if mesh is None:
+        return weights.draw("committed", spec, key)
+    return weights.init_on(mesh.shardings(specs).committed, spec, key)
 
 
 def _published(part: str, path: Path, recipe: Recipe, tokenizer: Tokenizer, places: polymath_v.Params | None) -> Any:

@@ -1,7 +1,7 @@
 """Batches of packed rows: the batch at step n is a pure function of (seed, n), whatever the number of threads,
 worker processes or hosts.
 
-    row r of the stream ─ mixture ─► source s, its row k ─► documents ─ loss weights ─► collate
+    row r of the stream ─ mixture ─► source s, its row k ─► documents ─ committed actions, loss weights ─► collate
 
 State is one integer, the step. A source packs its row k on the fly (`on_the_fly`) or reads it from
 prepared shards (`prepared`). Grain reads ahead: threads, of several processes on request, decode while the
@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import grain
+import numpy as np
 
 from polymath.data.loading.mixture import mix
 from polymath.data.loading.resume import LoaderState
+from polymath.data.sequences.committed import drawn
 from polymath.data.sequences.loss_weights import Per, weigh
 from polymath.data.sequences.packing import collate
 from polymath.data.sequences.sequence import Document, Layout
@@ -26,6 +28,7 @@ from polymath.errors import ConfigError
 from polymath.types import Batch
 
 LAST_STEP = 2**40
+COMMIT = 4  # domain of the random numbers, beside those of `on_the_fly` and `prepared_rows`
 Key = tuple[int, int]  # the seed of the run, the number of the source in the mixture
 
 
@@ -45,12 +48,16 @@ class RowStream(Protocol):
 
 @dataclass(frozen=True)
 class Source:
-    """A stream with its share of the rows; see `loss_weights` for `loss_weight` and `loss_per`."""
+    """A stream with its share of the rows; see `loss_weights` for `loss_weight` and `loss_per`.
+
+    `committed`: the largest number of actions that a window gives; see `sequences.committed`.
+    """
 
     stream: RowStream
     weight: float = 1.0
     loss_weight: float = 1.0
     loss_per: Per = "token"
+    committed: int = 0
 
 
 class Loader:
@@ -65,6 +72,7 @@ class Loader:
         self.layout = layout
         self.batch_rows = batch_rows
         self._mixture = mix([source.weight for source in sources])
+        self._commits = any(source.committed for source in sources)
 
     def batch(self, step: int, rows: Sequence[int] | None = None) -> Batch:
         """The batch of `batch_rows` rows at `step`; only those of `rows`, if a process needs no others."""
@@ -90,7 +98,9 @@ class Loader:
 
     def state(self, step: int = 0) -> LoaderState:
         """Where the stream stands before the batch of `step`, to check another loader against."""
-        sources = [(s.stream.identity, s.weight, s.loss_weight, s.loss_per) for s in self._sources]
+        sources: list[tuple] = [(s.stream.identity, s.weight, s.loss_weight, s.loss_per) for s in self._sources]
+        if self._commits:
+            sources = [(*source, s.committed) for source, s in zip(sources, self._sources, strict=True)]
         data = hashlib.blake2b(json.dumps(sources).encode(), digest_size=8).hexdigest()
         return LoaderState(step, self._seed, self.batch_rows, data)
 
@@ -106,6 +116,11 @@ class Loader:
         number, k = self._mixture.locate(row)
         source = self._sources[number]
         documents = source.stream.row((self._seed, number), k)
+        if self._commits:
+            generators = (np.random.default_rng((self._seed, COMMIT, row, n)) for n in range(len(documents)))
+            documents = [
+                drawn(document, source.committed, rng) for document, rng in zip(documents, generators, strict=False)
+            ]
         return [weigh(document, source.loss_weight, source.loss_per) for document in documents]
 
 

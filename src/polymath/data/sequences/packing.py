@@ -129,9 +129,13 @@ def _check_fit(table: np.ndarray, classes: np.ndarray, caps: np.ndarray, source:
 
 
 def collate(rows: Sequence[Sequence[Document]], layout: Layout) -> Batch:
-    """Lay the documents of each row side by side; see `Batch` for what stands in the empty places."""
+    """Lay the documents of each row side by side; see `Batch` for what stands in the empty places.
+
+    The chunks of all documents have the same number of columns.
+    """
     b, s, n, m, size = len(rows), layout.length, layout.max_images, layout.max_control_steps, layout.image_size
-    chunk = (layout.chunk_length, layout.action_dim)
+    widths = {document.actions.shape[2] for documents in rows for document in documents} or {layout.action_dim}
+    chunk = (layout.chunk_length, *widths)
     batch = Batch(
         tokens=np.zeros((b, s), np.int32),
         segment_ids=np.zeros((b, s), np.int32),

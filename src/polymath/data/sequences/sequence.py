@@ -81,19 +81,22 @@ class ControlStep:
     """One control step, ready for the sequence: images in the robot's camera order, state and actions normalised.
 
     `actions` [W, A] holds the robot's own A; `mask` [W] is False beyond the end of the episode. Both None: a prompt.
+    `committed` are the first D actions of its chunk where a prompt gives them, normalised.
     """
 
     images: UInt8[np.ndarray, "C size size 3"]
     state: Float[np.ndarray, " state_dim"]
     actions: Float[np.ndarray, "W A"] | None = None
     mask: Bool[np.ndarray, " W"] | None = None
+    committed: Float[np.ndarray, "D A"] | None = None
 
 
 @dataclass(frozen=True)
 class Document:
     """One sequence before packing: L tokens, n images, m control steps; positions are indices into the L tokens.
 
-    image_starts: first `<img>` position of each image; its Q latents follow one another.
+    image_starts: first `<img>` position of each image; its Q latents follow one another. In a run that commits actions
+    `actions` and `action_mask` have one column more, see `polymath.data.sequences.committed`.
     """
 
     tokens: Int[np.ndarray, " L"]

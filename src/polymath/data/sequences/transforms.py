@@ -14,6 +14,7 @@ from polymath.data.files.images import fit
 from polymath.data.robots.statistics import Statistics
 from polymath.data.sequences import sequence
 from polymath.data.sequences.augment import Augmentation, augment
+from polymath.data.sequences.committed import prompt_with
 from polymath.data.sequences.sequence import ControlStep, Document, Layout
 from polymath.errors import ConfigError, DataError
 from polymath.tokenizer import Tokenizer
@@ -33,13 +34,17 @@ NO_ABLATION = Ablation()
 
 @dataclass(frozen=True)
 class RobotTransform:
-    """Raises DataError for statistics of another width, ConfigError for a layout that is too narrow for the robot."""
+    """`committed`: the largest number of a chunk's first actions that a prompt may give; see `committed`.
+
+    Raises DataError for statistics of another width, ConfigError for a layout that is too narrow for the robot.
+    """
 
     layout: Layout
     tokenizer: Tokenizer
     embodiment: Embodiment
     statistics: Statistics
     ablation: Ablation = NO_ABLATION
+    committed: int = 0
 
     def __post_init__(self) -> None:
         self.statistics.check(self.embodiment)
@@ -82,26 +87,39 @@ class RobotTransform:
         return sequence.trajectory(self.layout, self.tokenizer.control, self.embodiment.slot, instruction, steps)
 
     def prompt(
-        self, observations: Sequence[Observation], executed: Sequence[Float[np.ndarray, "stride A"]] = ()
+        self,
+        observations: Sequence[Observation],
+        executed: Sequence[Float[np.ndarray, "stride A"]] = (),
+        committed: Float[np.ndarray, "D A"] | None = None,
     ) -> Document:
         """The sequence up to the readouts of the newest of up to T observations, oldest first.
 
         `executed[i]` are the actions carried out between observation i and i + 1, in the robot's units; one entry less
-        than observations, each of `layout.stride` actions. Raises DataError for a wrong robot, camera or width, and for
-        a prompt that is longer than the sequences of the training.
+        than observations, each of `layout.stride` actions; `committed` the actions after the newest observation that
+        are given. Raises DataError for a wrong robot, camera or width, and for a prompt that is longer than the
+        sequences of the training.
         """
         if not 1 <= len(observations) <= self.layout.window or len(executed) != len(observations) - 1:
             raise DataError(
                 f"observations: {len(observations)} with {len(executed)} executed chunks; give 1 to "
                 f"{self.layout.window} observations (layout.window) and one executed chunk less"
             )
-        steps = [self.observed(observation) for observation in observations]
+        *before, newest = observations
+        steps = [*(self.observed(observation) for observation in before), self.observed(newest, committed)]
         past = [self.followed_by(step, actions) for step, actions in zip(steps, executed, strict=False)]
         return self.prompt_of(self.instruction_ids(observations[-1].instruction), [*past, steps[-1]])
 
-    def observed(self, observation: Observation) -> ControlStep:
-        """The newest control step of a prompt. Raises DataError for a wrong robot, camera, picture or state."""
-        return self.step(self._camera_images(observation), observation.state)
+    def observed(self, observation: Observation, committed: Float[np.ndarray, "D A"] | None = None) -> ControlStep:
+        """The newest control step of a prompt, with the first actions of its chunk where they are given.
+
+        Raises DataError for a wrong robot, camera, picture or state, and for committed actions that are not finite, of
+        another width or more than the training gave; ConfigError where it gave none.
+        """
+        step = self.step(self._camera_images(observation), observation.state)
+        if committed is None or not len(committed):
+            return step
+        actions = self._check_committed(committed)
+        return replace(step, committed=self.statistics.normalise_action(actions, self.embodiment.gripper_dims))
 
     def followed_by(self, step: ControlStep, executed: Float[np.ndarray, "stride A"]) -> ControlStep:
         """An observed step with the actions that were carried out after it, in the robot's units; `layout.stride`.
@@ -122,12 +140,20 @@ class RobotTransform:
                 f"instruction: with its {len(instruction)} tokens the prompt has {len(document.tokens)}, but sequences "
                 f"of the training had {self.layout.length} at most (layout.length); shorten it"
             )
-        return document
+        return prompt_with(document, steps) if self.committed else document
 
-    def chunk(self, normalised: Float[np.ndarray, "W A"]) -> ActionChunk:
-        """The action head's output (or decoded action tokens), padded dimensions included, in the robot's units."""
+    def chunk(
+        self, normalised: Float[np.ndarray, "W A"], committed: Float[np.ndarray, "D A"] | None = None
+    ) -> ActionChunk:
+        """The action head's output (or decoded action tokens), padded dimensions included, in the robot's units.
+
+        The first D actions are the committed ones, unchanged.
+        """
         own = np.asarray(normalised)[:, : self.embodiment.action_dim]
-        return ActionChunk(self.statistics.denormalise_action(own, self.embodiment.gripper_dims))
+        actions = self.statistics.denormalise_action(own, self.embodiment.gripper_dims)
+        if committed is not None and len(committed):
+            actions = np.concatenate([np.asarray(committed, actions.dtype), actions[len(committed) :]])
+        return ActionChunk(actions)
 
     def _camera_images(self, observation: Observation) -> UInt8[np.ndarray, "C size size 3"]:
         if observation.embodiment != self.embodiment.name:
@@ -145,6 +171,27 @@ class RobotTransform:
             for camera in self.embodiment.cameras
         ]
         return np.stack(pictures)
+
+    def _check_committed(self, committed: Float[np.ndarray, "D A"]) -> Float[np.ndarray, "D A"]:
+        actions, width = np.asarray(committed), self.embodiment.action_dim
+        if not self.committed:
+            raise ConfigError(
+                f"committed: {len(actions)} actions, but the run was trained without committed actions "
+                "(robot.committed is 0); train its robot phase with --set robot.committed=D, or leave them out"
+            )
+        if actions.dtype.kind not in "fiu" or actions.ndim != 2 or actions.shape[1] != width:
+            raise DataError(
+                f"committed: {actions.dtype} {list(actions.shape)}; give numbers, [D, {width}]: the actions that are "
+                "carried out from this observation on, until the answer arrives"
+            )
+        if len(actions) > self.committed:
+            raise DataError(
+                f"committed: {len(actions)} actions, but the training gave {self.committed} at most "
+                "(robot.committed); lower the latency, or train with more"
+            )
+        if not np.isfinite(actions).all():
+            raise DataError("committed: holds NaN or infinity; pass on what the robot will carry out")
+        return actions.astype(np.float32)
 
     def _past_chunk(self, executed: Float[np.ndarray, "stride A"]) -> Float[np.ndarray, "W A"]:
         """Only the first `stride` actions of a past step are shown, the rest of its chunk is filled up."""
