@@ -1,0 +1,78 @@
+"""Real-time chunking: the next chunk continues what the arm does while it is computed.
+
+    actions handed out   0 1 2 3 4 5 6 7 8 9 …
+    chunk asked at 0     0 1 2 3 4 5 6 7
+    chunk asked at 4             4 5 6 7 8 9 10 11      4 5 committed: the answer was expected after two actions,
+                                     ^ it arrives here  begins with these two, and is taken from 6 on
+
+Asked at position p with the old chunk a, the request commits a[p], …, a[p + d - 1], where d is the largest of the last
+delays, and 1 at least, so that there is something to continue. The answer b has b[i] = a[p + i] there and was regressed
+to continue them, so whenever it arrives after at most d actions nothing jumps. (Black et al. 2025, arXiv:2506.07339;
+prefixes in training: arXiv:2512.05964.) A delay is the number of actions that were handed out between request and
+answer, whatever the clock says.
+"""
+
+from collections import deque
+from typing import Any, Deque, Mapping, Optional, Union
+
+import numpy as np
+
+from polymath_client.errors import ClientError
+from polymath_client.inference import Background, Immediate
+from polymath_client.requests import Chunk, Requests
+
+MEMORY = 10  # delays of which the largest is expected next
+
+
+class RealTimeChunking:
+    """Needs a run that was trained with `robot.committed` of at least `most_committed`.
+
+    execute: actions of a chunk that are carried out before the next is asked for. most_committed: what the training
+    gave at most; it is also expected of the first answer. A chunk must be at least twice as long as the delay, or the
+    arm stops for want of actions.
+    """
+
+    def __init__(self, inference: Union[Immediate, Background], execute: int, most_committed: int) -> None:
+        """Raises ClientError for an `execute` of less than one or a `most_committed` of less than none."""
+        if most_committed < 0:
+            raise ClientError(f"most_committed: {most_committed}; it is 0 or more")
+        self.requests, self._execute, self._most = Requests(inference, execute), execute, most_committed
+        self._chunk: Optional[Chunk] = None
+        self._committed, self.surprises = 0, 0
+        self.delays: Deque[int] = deque([most_committed], maxlen=MEMORY)
+
+    def step(self, observation: Mapping[str, Any]) -> Optional[np.ndarray]:
+        """The action [A] of this control tick; None where there is none and the arm should stop (see `Watchdog`).
+
+        Raises ServerError, ConnectionLost and ChunkError of the request before; the next call asks again.
+        """
+        self._take()
+        if not self.requests.under_way and self._used() >= self._execute:
+            committed = self._expected()
+            self._committed = len(committed)
+            self.requests.ask(observation, committed if len(committed) else None)
+            self._take()
+        action = None if self._chunk is None else self._chunk.at(self.requests.position)
+        return None if action is None else self.requests.hand_out(action)
+
+    def reset(self) -> None:
+        """A new episode begins with the next step."""
+        self.requests.reset()
+        self._chunk = None
+
+    def _used(self) -> int:
+        """Actions of the chunk that were handed out; as many as it takes where there is no chunk."""
+        return self._execute if self._chunk is None else self.requests.position - self._chunk.origin
+
+    def _expected(self) -> np.ndarray:
+        """The actions [d, A] that will be handed out before the answer can arrive, as far as they exist."""
+        if self._chunk is None:
+            return np.zeros((0, 0), np.float32)
+        return self._chunk.rest(self.requests.position)[: min(max(1, *self.delays), self._most)]
+
+    def _take(self) -> None:
+        chunk = self.requests.answer()
+        if chunk is not None:
+            self.surprises += self._chunk is not None and chunk.delay > self._committed
+            self.delays.append(chunk.delay)
+            self._chunk = chunk
