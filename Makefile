@@ -75,7 +75,7 @@ TEST_ENVIRONMENT := $(TPU_STAMP)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-pythons worker-pythons libero lowest wheel-check lint format docs lock oracles vit-g calvin-chains calvin-tests calvin-policy prepare-kills prepare-ray resume-hosts lerobot-check lerobot-eval-check openpi-client-check vla-eval-check fixtures rivals maxtext tokenizer benchmarks clean
+.PHONY: help install demo test test-pythons worker-pythons libero lowest wheel-check lint format docs lock oracles vit-g calvin-chains calvin-tests calvin-policy prepare-kills prepare-ray resume-hosts lerobot-check lerobot-eval-check openpi-client-check vla-eval-check fixtures rivals maxtext tokenizer benchmarks clean rtc client-pythons
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -216,6 +216,22 @@ calvin-policy: install  ## demonstrations, training, a blind baseline and 100 of
 	$(BIN)/polymath train calvin --phases robot --start runs/calvin/run --data runs/calvin/demos --tokenizer runs/calvin/tokenizer.json --out runs/calvin/blind --set ablation.blank_images=true
 	for policy in run blind; do $(BIN)/polymath eval calvin --policy runs/calvin/$$policy --episodes 100 --execute 8 --out runs/calvin/evaluation || exit 1; done
 	$(BIN)/polymath compare runs/calvin/evaluation/episodes/run.jsonl runs/calvin/evaluation/episodes/blind.jsonl
+
+# The run begins with the demo's alignment: `make demo` first, or DEMO=DIRECTORY of another one.
+DEMO ?= runs/demo
+RTC := runs/rtc
+rtc: install  ## real-time chunking through a real server on Meta-World, 0 to 400 ms late (a quarter of an hour, after the demo)
+	test -d $(RTC)/policy || $(BIN)/polymath train demo --phases robot --start $(DEMO)/polymath-v --data $(DEMO)/demonstrations $(DEMO)/captions \
+	  --tokenizer $(DEMO)/tokenizer.json --out $(RTC)/policy --set robot.committed=8 layout.chunk_length=16 robot.length=112 robot.rows=12 \
+	  robot.pairs=0 robot.robot=1 robot.max_images=1 robot.max_control_steps=1 model.localizer=0
+	PYTHONPATH=packages/polymath-client/src $(BIN)/python examples/real_time_chunking.py --run $(RTC)/policy --out $(RTC)
+
+client-pythons: install  ## a robot's side, packages/polymath-client, installed and tested on Python 3.8, 3.10 and 3.13
+	for version in $(WORKER_PYTHONS); do \
+	  $(BIN)/uv venv --quiet --clear --python "$$(.ci/find-python $$version)" $(VENV)-client-$$version && \
+	  VIRTUAL_ENV=$(VENV)-client-$$version $(BIN)/uv pip install --quiet ./packages/polymath-client || exit 1; \
+	done
+	POLYMATH_CLIENT_PYTHONS="$(WORKER_PYTHONS:%=$(CURDIR)/$(VENV)-client-%/bin/python)" $(BIN)/pytest -v tests/client/test_pythons.py
 
 prepare-kills: install  ## `polymath data prepare` of 20,500 rows, killed ten times, ends with the same bytes (2 minutes)
 	rm -rf runs/prepare-kills
