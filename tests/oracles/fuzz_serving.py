@@ -163,7 +163,7 @@ def main() -> int:
                 faults.append(f"memory: {growth:.0f} MiB above the first sample, {drift:.0f} MiB in the last third")
             if status := server.stop():
                 faults.append(f"exit status {status} after SIGTERM")
-            faults += talk.faults + harness.faults + server.log.read_text().splitlines()[:20]
+            faults += talk.faults + harness.faults + server.errors()
     for fault in faults[:20]:
         print(fault)
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted((talk.kinds + harness.kinds).items()))

@@ -46,6 +46,11 @@ class ServerProcess:
             lines = reply.read().decode().splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.partition("{")[0].split(" ")[0] == name)
 
+    def errors(self) -> list[str]:
+        """What it logged as its own fault; that a request is no HTTP is a warning of the library's."""
+        lines = self.log.read_text().splitlines()
+        return [line for line in lines if '"level": "warning"' not in line][:20]
+
     def growth(self) -> tuple[float, float]:
         """MiB that the largest sample lies above the first, and that the last third lies above the middle third."""
         samples = [each / 2**20 for each in self.resident]

@@ -100,7 +100,7 @@ def main() -> int:
                 faults.append(f"memory: {growth:.0f} MiB above the first sample, {drift:.0f} MiB in the last third")
             if status := server.stop():
                 faults.append(f"exit status {status} after SIGTERM")
-            faults += server.log.read_text().splitlines()[:20]
+            faults += server.errors()
     for fault in faults[:20]:
         print(fault)
     print(
