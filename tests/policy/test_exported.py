@@ -9,13 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from safetensors import safe_open
 from tokenizers import Tokenizer as HFTokenizer
 
-from polymath import config as configs
 from polymath.data.sequences.packing import collate
 from polymath.errors import CheckpointError, ConfigError, PolymathError
 from polymath.model import decoder, lora, polymath_v
@@ -26,31 +24,11 @@ from polymath.policy.hub import fetch
 from polymath.specs import name_of, named
 from polymath.training.adapters import with_adapters
 from polymath.training.checkpoints import Checkpoints
-from polymath.training.recipe import Recipe
 from polymath.training.run import Run, open_run
-from polymath.training.step import init_state
 
 from .conftest import RECIPE, observation
 from .local_hub import local_hub
-
-
-def stored(path: Path, run: Run, recipe: Recipe, params: polymath_v.Params) -> Path:
-    """A run directory whose robot phase stands at step 3."""
-    path.mkdir()
-    run.tokenizer.save(path / "tokenizer.json")
-    for name, value in (
-        ("embodiment", run.embodiment),
-        ("statistics", run.statistics),
-        ("data", run.data),
-        ("config", recipe),
-    ):
-        configs.save(value, path / f"{name}.json")
-    state = init_state(recipe.model, recipe.robot.optimizer, jax.tree.map(jnp.asarray, params))
-    with Checkpoints(path / "checkpoints" / "robot", every=1) as checkpoints:
-        checkpoints.save(state._replace(step=jnp.asarray(3, jnp.int32)), now=True)
-    line = {"phase": "robot", "step": 3, "cross_entropy": 1.25, "mse": 0.125, "token_accuracy": 0.5}
-    (path / "metrics.jsonl").write_text(json.dumps(line) + "\n")
-    return path
+from .stored_runs import stored
 
 
 @pytest.fixture(scope="module")

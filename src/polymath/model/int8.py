@@ -45,16 +45,26 @@ class Quantised:
         return (self[row] for row in range(len(self.values)))
 
 
-def quantise(params: Tree, specs: Tree) -> Tree:
-    """The parameters with every projected matrix in int8. Raises ConfigError where qwix is not installed."""
-    require("int8", "--int8")
+def is_projected(name: str, spec: Spec) -> bool:
+    """Is the weight of that name a matrix that is projected with, and no adapter's?"""
+    layered = int(spec.axes[:1] == ("layers",))
+    unprojected = ".lora_" in name or re.fullmatch(UNPROJECTED, name.removesuffix(".base"))
+    return len(spec.shape) - layered >= 2 and not unprojected
+
+
+def quantised(weight: Float[Array, "*rows D"]) -> Quantised:
+    """A matrix in int8, each row with a scale of its own. Raises ConfigError where qwix is not installed."""
+    require("int8", "--dtype int8")
     import qwix
 
+    rows = jax.jit(lambda w: qwix.quantize(w, jnp.int8, channelwise_axes=range(w.ndim - 1)))(weight)
+    return Quantised(rows.qvalue, rows.scale)
+
+
+def quantise(params: Tree, specs: Tree) -> Tree:
+    """The parameters with every projected matrix in int8. Raises ConfigError where qwix is not installed."""
+
     def eight_bits(path: KeyPath, spec: Spec, weight: Leaf) -> Leaf:
-        layered, name = int(spec.axes[:1] == ("layers",)), name_of(path)
-        if len(spec.shape) - layered < 2 or ".lora_" in name or re.fullmatch(UNPROJECTED, name.removesuffix(".base")):
-            return weight
-        rows = jax.jit(lambda w: qwix.quantize(w, jnp.int8, channelwise_axes=range(w.ndim - 1)))(weight)
-        return Quantised(rows.qvalue, rows.scale)
+        return quantised(weight) if is_projected(name_of(path), spec) else weight
 
     return jax.tree_util.tree_map_with_path(eight_bits, specs, params, is_leaf=is_spec)

@@ -40,12 +40,14 @@ from polymath.training.recipe import PHASES, Recipe
 from polymath.training.run import Run, first_difference, open_parts, open_run, save_tensors
 from polymath.training.start import all_weights
 from polymath.training.step import init_state
+from polymath.training.stored_weights import Places
 from polymath.training.untrained import unadapted
 
 MODEL_TYPE = "polymath_v"
 PHASE = "robot"
 COPIED = ("tokenizer.json", "embodiment.json", "statistics.json", "data.json", "example_batch.safetensors")
 SHARD_BYTES = 5 * 10**9
+OTHER_MODEL = "the directory's description is of another model; export it again"
 Adapters = Literal["kept", "merged", "alone"]
 Format = Literal["hf", "lerobot"]
 
@@ -130,22 +132,13 @@ def import_run(directory: Path, out: Path, base: Path | None = None) -> Run:
 def read(directory: Path, base: Path | None = None) -> tuple[Exported, polymath_v.Params]:
     """The description and the weights of an exported directory (of one without its base: on the weights of `base`)."""
     directory = Path(directory)
-    file = description(directory)
-    exported = configs.load(Exported, file)
-    if exported.model_type != MODEL_TYPE:
-        raise ConfigError(f"{file}: model_type is {exported.model_type!r}, not {MODEL_TYPE!r}")
-    if exported.holds == "adapters":
-        raise ConfigError(
-            f"{file}: was exported by an older version, which left out what was trained beside "
-            "the adapters and does not say which base they belong to; export the run again"
-        )
+    exported = _described(directory)
     specs = polymath_v.specs(exported.recipe.model)
     stored = {name: spec for name, spec in named(specs) if exported.holds == "all" or name in exported.trained}
     tensors = open_tensors(directory)
     rules = {name: Rule((name,)) for name in stored}
-    hint = f"the directory's {file.name} describes another model; export it again"
-    check_names(rules, stored, tensors, rules, hint)
-    weights = assemble(stored, rules, tensors, hint=hint)
+    check_names(rules, stored, tensors, rules, OTHER_MODEL)
+    weights = assemble(stored, rules, tensors, hint=OTHER_MODEL)
     if exported.holds == "trained":
         weights |= _base_weights(directory, base, exported)
     leaves = [weights[name] for name, _ in named(specs)]
@@ -167,13 +160,48 @@ def is_exported(directory: Path) -> bool:
     return not (directory / "checkpoints").is_dir() and (directory / "model.safetensors.index.json").is_file()
 
 
-def open_exported(directory: Path) -> tuple[Run, polymath_v.Params]:
-    """An exported directory as a run without checkpoints, and its weights; nothing is written.
+def open_exported(directory: Path, places: Places) -> tuple[Run, Iterator[tuple[str, Any]]]:
+    """An exported directory as a run without checkpoints, and its weights one at a time, float32, each at its place.
 
-    Raises ConfigError, DataError or CheckpointError as `read` and `open_run` do.
+    Raises ConfigError for one of another kind or of adapters alone, CheckpointError for weights that do not fit it.
     """
-    exported, params = read(directory)
-    return open_parts(directory, exported.recipe), params
+    described = _described(directory)
+    if described.holds != "all":
+        raise ConfigError(
+            f"{directory}: holds adapters alone; give them their base first: polymath import {directory} --base BASE "
+            "--out run"
+        )
+    specs = dict(named(polymath_v.specs(described.recipe.model)))
+    tensors, rules = open_tensors(directory), {name: Rule((name,)) for name in specs}
+    check_names(rules, specs, tensors, rules, OTHER_MODEL)
+
+    def weights() -> Iterator[tuple[str, Any]]:
+        for name, spec in specs.items():
+            one, place = {name: spec}, {name: places(name, spec)}
+            yield name, assemble(one, {name: rules[name]}, tensors, shardings=place, hint=OTHER_MODEL)[name]
+
+    return open_parts(directory, described.recipe), weights()
+
+
+def _described(directory: Path) -> Exported:
+    """What an exported directory says. Raises ConfigError for another kind of model, and for an older version's."""
+    file = description(directory)
+    try:
+        kind = json.loads(file.read_text())["model_type"]
+    except (OSError, ValueError, KeyError, TypeError):
+        kind = MODEL_TYPE  # `config.load` says what is wrong with it
+    if kind != MODEL_TYPE:
+        raise ConfigError(
+            f"{file}: model_type is {kind!r}, not {MODEL_TYPE!r}; name a run directory, or one that `polymath export` "
+            "wrote"
+        )
+    described = configs.load(Exported, file)
+    if described.holds == "adapters":
+        raise ConfigError(
+            f"{file}: was exported by an older version, which left out what was trained beside the adapters and does "
+            "not say which base they belong to; export the run again"
+        )
+    return described
 
 
 def _base_weights(directory: Path, base: Path | None, exported: Exported) -> dict[str, Any]:

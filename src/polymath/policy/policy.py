@@ -13,16 +13,17 @@ from jaxtyping import Float
 from polymath.data.sequences.transforms import Ablation, RobotTransform
 from polymath.errors import ConfigError, DataError
 from polymath.model import int8, polymath_v
+from polymath.policy import weights
 from polymath.policy.decoding import HEAD, Decoding, seed_of
-from polymath.policy.exported import is_exported, open_exported
 from polymath.policy.history import following
 from polymath.policy.one_pass import OnePass, powers_of_two
 from polymath.policy.readout import Readout
 from polymath.policy.run_session import RunSession
 from polymath.policy.session import EpisodeKey, Turn, check_sessions
 from polymath.policy.streaming import Streams
-from polymath.training.checkpoints import load_params
-from polymath.training.run import Run, open_run
+from polymath.policy.weights import Dtype
+from polymath.sharding import mesh as meshes
+from polymath.training.run import Run
 from polymath.types import ActionChunk, Observation
 
 
@@ -35,29 +36,44 @@ class Policy:
     """
 
     def __init__(
-        self, run: Run, params: polymath_v.Params, name: str, decoding: Decoding = HEAD, batch: int = 1
+        self,
+        run: Run,
+        params: polymath_v.Params,
+        name: str,
+        decoding: Decoding = HEAD,
+        batch: int = 1,
+        dtype: Dtype | None = None,
     ) -> None:
-        """Raises ConfigError for a batch of less than one."""
+        """`dtype`: as what `params` are held; None: the usual one. Raises ConfigError for a batch of less than one."""
         self.run, self.name, self.params, self.decoding = run, name, params, decoding
         self.transform: RobotTransform = run.transform
         self.batch = _checked(batch)
+        self.dtype: Dtype = dtype or weights.usual(run.recipe.execution)
         self._readout = Readout(run, decoding)
         self._one_pass = OnePass(run, self._readout)
         self._streams = Streams(run, self._readout) if self.window > 1 else None
         self._nameless = itertools.count()
 
     @classmethod
-    def load(cls, path: Path, name: str | None = None, decoding: Decoding = HEAD, batch: int = 1) -> "Policy":
-        """The newest weights of the run's robot phase, or those of an exported directory.
+    def load(
+        cls,
+        path: Path,
+        name: str | None = None,
+        decoding: Decoding = HEAD,
+        batch: int = 1,
+        dtype: Dtype | None = None,
+        mesh: meshes.Config | None = None,
+    ) -> "Policy":
+        """The newest weights of a run's robot phase, or those of an exported directory, and no optimizer state.
 
-        Raises ConfigError or CheckpointError if it is incomplete.
+        dtype: "float32", "bf16" or "int8" (`polymath.policy.weights`); None: what gives the answers of the float32
+        masters in the least memory. A dtype that changes the answers stands in the name, as in RUN-int8, unless `name`
+        is given. mesh: [1, 1, model], over which the weights are divided; one device if left out.
+        Raises ConfigError or CheckpointError if the directory is incomplete, or does not fit dtype or mesh.
         """
-        if is_exported(Path(path)):
-            run, params = open_exported(Path(path))
-        else:
-            run = open_run(path)
-            params = load_params(run.checkpoints("robot"), run.recipe.model, run.recipe.robot.optimizer)
-        return cls(run, params, name or Path(path).name, decoding, batch)
+        run, params = weights.load(path, dtype, mesh)
+        suffix = "" if dtype in (None, weights.usual(run.recipe.execution)) else f"-{dtype}"
+        return cls(run, params, name or f"{Path(path).name}{suffix}", decoding, batch, dtype)
 
     @property
     def window(self) -> int:
@@ -67,7 +83,7 @@ class Policy:
     def in_int8(self) -> "Policy":
         """The same policy with its matrices in 8 bits, named so. Raises ConfigError where qwix is not installed."""
         params = int8.quantise(self.params, polymath_v.specs(self.run.recipe.model))
-        return type(self)(self.run, params, f"{self.name}-int8", self.decoding, self.batch)
+        return type(self)(self.run, params, f"{self.name}-int8", self.decoding, self.batch, "int8")
 
     def in_batches_of(self, batch: int) -> "Policy":
         """The same policy, weights and programs included, with another number of rows in a pass of `answer`."""

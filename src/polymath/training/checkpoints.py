@@ -36,6 +36,10 @@ CHUNK_BYTES = 64 * 2**20
 """An array's part of a file. A chunk is read as a whole and unpacked beside the array: larger ones cost more memory,
 and more of what a restart on another mesh reads is not its own."""
 SUMS = "checksums"
+MISFIT = (
+    "{place}: does not fit the recipe: {name} is {theirs} there, the recipe needs {ours}; the run's config.json is "
+    "that of another model, or was changed"
+)
 WORDS = {1: jnp.uint8, 2: jnp.uint16, 4: jnp.uint32}  # by the bytes of a number
 
 
@@ -130,19 +134,13 @@ def restore(directory: Path, target: State) -> State:
     if step is None:
         raise CheckpointError(f"{directory}: holds no checkpoint yet; train first")
     place = directory / str(step)
-    sums = _stored_sums(place)
+    sums = stored_sums(place)
     handler = ocp.StandardCheckpointHandler(restore_concurrent_gb=reading_limit(target))
-    with no_library_log(), _open_reader(directory, handler) as reader:
-        try:
-            with quiet_threads():
-                metadata = reader.item_metadata(step)
-                _check_fits(place, metadata, target)
-                state = reader.restore(step, args=ocp.args.StandardRestore(target))
-        except CheckpointError:
-            raise
-        except Exception as error:  # orbax raises bare Exception for a damaged chunk
-            raise _damaged(place, str(error).split("\n")[0][:160]) from error
-    _check_sums(place, sums, state, target)
+    with no_library_log(), open_reader(directory, handler) as reader, damage_errors(place), quiet_threads():
+        metadata = reader.item_metadata(step)
+        _check_fits(place, metadata, target)
+        state = reader.restore(step, args=ocp.args.StandardRestore(target))
+    check_sums(place, sums, state, target)
     return state
 
 
@@ -168,17 +166,28 @@ def weights_digest(directory: Path) -> str:
     Optimizer state and the division into trainable and frozen weights do not count. Raises CheckpointError if there is
     no checkpoint.
     """
-    stored = _stored_sums(Path(directory) / str(newest_step(directory)))
+    stored = stored_sums(Path(directory) / str(newest_step(directory)))
     parts = [name.partition(".") for name in stored]
     weights = {name: stored[f"{group}.{name}"] for group, _, name in parts if group in ("trainable", "frozen")}
     return hashlib.sha256(json.dumps(weights, sort_keys=True).encode()).hexdigest() if weights else ""
 
 
-def checksums(state: State) -> dict[str, str]:
+def checksums(state: Any) -> dict[str, str]:
     """By the name of each array: its dtype and the sum of its words modulo 2^32, like "float32 1234"."""
     leaves = dict(named(state))
     sums = np.asarray(_word_sums(list(leaves.values())))
     return {name: f"{leaf.dtype} {int(total)}" for (name, leaf), total in zip(leaves.items(), sums, strict=True)}
+
+
+@contextmanager
+def damage_errors(place: Path) -> Iterator[None]:
+    """What orbax raises while it reads a checkpoint, as a CheckpointError."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except Exception as error:  # orbax raises bare Exception for a damaged chunk
+        raise damaged(place, str(error).split("\n")[0][:160]) from error
 
 
 @jax.jit
@@ -194,31 +203,38 @@ def _open_manager(directory: Path, **settings: Any) -> ocp.CheckpointManager:
     try:
         return ocp.CheckpointManager(directory, **settings)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _damaged(directory / str(latest_step(directory)), str(error).split("\n")[0][:160]) from error
+        raise damaged(directory / str(latest_step(directory)), str(error).split("\n")[0][:160]) from error
 
 
-def _open_reader(directory: Path, handler: ocp.StandardCheckpointHandler) -> ocp.CheckpointManager:
+def open_reader(directory: Path, handler: ocp.CheckpointHandler) -> ocp.CheckpointManager:
+    """For use as a context manager. Raises CheckpointError for metadata that the library cannot read."""
     options = ocp.CheckpointManagerOptions(read_only=True)
     return _open_manager(directory, options=options, item_handlers=handler)
 
 
-def _stored_sums(place: Path) -> dict[str, str]:
-    """None in a checkpoint of an older version. Raises CheckpointError where the file is damaged."""
+def stored_sums(place: Path) -> dict[str, str]:
+    """The checksums of a checkpoint's arrays by name (see `checksums`), none in one of an older version.
+
+    Raises CheckpointError where the file is damaged.
+    """
     path = place / "_CHECKPOINT_METADATA"
     try:
         return dict((json.loads(path.read_text())["custom_metadata"] or {}).get(SUMS, {}))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _damaged(path, repr(error)) from None
+        raise damaged(path, repr(error)) from None
 
 
-def _check_sums(place: Path, stored: dict[str, str], state: State, target: State) -> None:
-    """Arrays that were converted to another dtype are not compared."""
+def check_sums(place: Path, stored: dict[str, str], state: Any, target: Any) -> None:
+    """Raise CheckpointError for an array of `state` whose checksum is not the stored one; `target` has its dtypes.
+
+    Arrays that were converted to another dtype are not compared.
+    """
     if not stored:
         return
     dtypes = {name: str(leaf.dtype) for name, leaf in named(target)}
     for name, ours in checksums(state).items():
         if stored.get(name, "").split(" ")[0] == dtypes[name] and stored[name] != ours:
-            raise _damaged(place, f"{name} has the checksum {ours}, saved was {stored[name]}")
+            raise damaged(place, f"{name} has the checksum {ours}, saved was {stored[name]}")
 
 
 def _check_fits(place: Path, metadata: Any, target: State) -> None:
@@ -232,13 +248,11 @@ def _check_fits(place: Path, metadata: Any, target: State) -> None:
         theirs, ours = stored.get(name), needed.get(name)
         if theirs != ours:
             shown = ["nothing" if shape is None else str(list(shape)) for shape in (theirs, ours)]
-            raise CheckpointError(
-                f"{place}: does not fit the recipe: {name} is {shown[0]} there, the recipe needs {shown[1]}; the run's "
-                "config.json is that of another model, or was changed"
-            )
+            raise CheckpointError(MISFIT.format(place=place, name=name, theirs=shown[0], ours=shown[1]))
 
 
-def _damaged(path: Path, reason: str) -> CheckpointError:
+def damaged(path: Path, reason: str) -> CheckpointError:
+    """The error for a checkpoint of which something cannot be read."""
     return CheckpointError(
         f"{path}: the checkpoint is damaged ({reason}); restore it from a copy, or delete its directory to go on from "
         "the checkpoint before it"
