@@ -19,11 +19,12 @@ from polymath.evaluation.harness import run_benchmark
 from polymath.evaluation.report.evaluation import write_evaluation_report
 from polymath.evaluation.results import Entry
 from polymath.policy import Policy
-from polymath.policy.decoding import Decoding
+from polymath.policy.decoding import Decoding, Dtype
 from polymath.policy.probes import Probe, check_probe
 from polymath.policy.session import Acting
 from polymath.policy.session import Policy as AnyPolicy
 from polymath.presets import preset
+from polymath.sharding.mesh import Config as MeshConfig
 from polymath.training import job
 from polymath.training.datasets import sort_data
 from polymath.training.phases import plan_phases
@@ -88,16 +89,20 @@ def load_policy(
     decode: Literal["head", "tokens"] = "head",
     temperature: float = 0.0,
     batch: int = 1,
+    dtype: Dtype | None = None,
+    mesh: MeshConfig | None = None,
 ) -> Policy:
     """The newest weights of a run's robot phase as a policy.
 
     `policy.open()` gives a session for an episode, `session.act(observation, executed)` an action chunk, and
     `policy.answer` those of several sessions, in passes of `batch` rows. `policy.act(observations)` needs no episodes.
     `decode`: the action head, or the action tokens one by one, the likeliest or drawn at a `temperature` above 0.
-    `name` stands in results; that of the run directory if left out. Raises ConfigError or CheckpointError for a
-    directory that is no complete run.
+    `dtype`: hold the weights in "float32", "bf16" or "int8" (`polymath.policy.weights`), by default in what gives the
+    answers of the trained weights in the least memory; `mesh`: divide them over devices.
+    `name` stands in results; that of the directory if left out. Raises ConfigError or CheckpointError for a directory
+    that is neither a complete run nor one that `polymath export` wrote.
     """
-    return Policy.load(Path(path), name, Decoding(decode, temperature), batch)
+    return Policy.load(Path(path), name, Decoding(decode, temperature), batch, dtype, mesh)
 
 
 def evaluate(

@@ -103,9 +103,9 @@ def test_every_extra_is_one_of_the_distribution() -> None:
 
 
 def test_weights_in_8_bits_without_their_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`eval --int8` quantises once the policy is loaded; a run is too much for this test."""
+    """`eval --dtype int8` quantises once the policy is loaded; a run is too much for this test."""
     monkeypatch.setitem(sys.modules, "qwix", None)
-    with pytest.raises(ConfigError, match=r"^--int8 needs qwix, .*'polymath-v\[int8\]'$"):
+    with pytest.raises(ConfigError, match=r"^--dtype int8 needs qwix, .*'polymath-v\[int8\]'$"):
         quantise({}, {})
 
 

@@ -22,7 +22,7 @@ from .conftest import STRIDE, certificate, observation, running, served
 def test_answers_and_identity_are_those_of_the_run(runs, policies: dict[str, Policy], name: str) -> None:
     """In-process answers come in passes of BATCH rows, so the server has these alone (`--rows 8`)."""
     ours = of_run(runs[name])
-    weights = weights_of(policies[name], int8=False)
+    weights = weights_of(policies[name])
     with running([served(policies[name], rows=(BATCH,), weights=weights)], max_latency=0.05) as server:
         theirs = of_address(f"{server.url}?wait=5")
         assert (theirs.name, theirs.checkpoint, theirs.weights) == (ours.name, ours.checkpoint, ours.weights)

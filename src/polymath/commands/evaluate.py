@@ -31,7 +31,7 @@ def evaluate(
     decode: Literal["head", "tokens"] | None = None,
     temperature: float = 0.0,
     probe: tuple[Literal["blind", "deaf"], ...] = (),
-    int8: bool = False,
+    dtype: Literal["float32", "bf16", "int8"] | None = None,
     renderer: str | None = None,
     allow_mixed_renderers: bool = False,
     until_separated_from: Path | None = None,
@@ -72,7 +72,8 @@ def evaluate(
         temperature: Of the draws of action tokens; 0 takes the likeliest each time.
         probe: Evaluate the policy a second time on black pictures (blind) or without the instruction (deaf), as
             NAME-blind and NAME-deaf.
-        int8: Hold the policy's weights in 8 bits; it then goes by NAME-int8.
+        dtype: Hold a run's weights in float32, bf16 or int8; left out, in what gives the answers of the trained weights
+            in the least memory. One that changes the answers stands in the name, as NAME-int8.
         renderer: That of the training data, or see the next option.
         allow_mixed_renderers: Let the pictures be drawn otherwise than in the training data.
         until_separated_from: The episode log of another policy that ran the same episodes of one split. The evaluation
@@ -121,7 +122,7 @@ def evaluate(
     assert policy is not None
     chosen.complete(plan)  # mistakes are named before the weights are read
     decoding = None if decode is None and temperature == 0 else Decoding(decode or "head", temperature)
-    candidate = find_candidate(policy, chosen, name, int8, decoding, key_file)
+    candidate = find_candidate(policy, chosen, name, dtype, decoding, key_file)
     if execute is None:
         plan = with_usual_execute(plan, candidate)
     out = out or Path(policy) / "evaluation"

@@ -16,7 +16,7 @@ def openloop(
     episodes: int = 0,
     execute: int = 0,
     plots: int = 4,
-    int8: bool = False,
+    dtype: Literal["float32", "bf16", "int8"] | None = None,
     decode: Literal["head", "tokens"] | None = None,
     temperature: float = 0.0,
     json: bool = False,
@@ -36,7 +36,7 @@ def openloop(
         episodes: The first so many episodes; all of them if 0.
         execute: Control steps from one question to the next; those of the policy's history, or 1, if 0.
         plots: Episodes whose curves are drawn.
-        int8: Hold the policy's weights in 8 bits.
+        dtype: How a run's weights are held, as for `polymath eval`.
         decode: How a run answers, as for `polymath eval`.
         temperature: Of the draws of action tokens; 0 takes the likeliest each time.
         json: Print the results as JSON instead of the tables.
@@ -52,7 +52,7 @@ def openloop(
         raise ConfigError(f"--policy {policy}: no such run directory; a policy without one needs --out")
     out = out or Path(policy) / "openloop"
     decoding = None if decode is None and temperature == 0 else Decoding(decode or "head", temperature)
-    result = evaluate(policy, data, out, name, episodes, execute, plots, int8, decoding, key_file)
+    result = evaluate(policy, data, out, name, episodes, execute, plots, dtype, decoding, key_file)
     if json:
         print_json(config.to_dict(result))
         return

@@ -17,7 +17,7 @@ def serve(
     robot: str = "polymath",
     decode: Literal["head", "tokens"] = "head",
     temperature: float = 0.0,
-    int8: bool = False,
+    dtype: Literal["float32", "bf16", "int8"] | None = None,
     rows: tuple[int, ...] = (1, 8),
     max_latency: float = 5.0,
     assume_executed: bool = False,
@@ -63,7 +63,8 @@ def serve(
         robot: The adapter of clients that name none with ?robot=NAME: a name, or the path of a .toml file.
         decode: By the action head, or by action tokens, one by one.
         temperature: Of the draws of action tokens; 0 takes the likeliest each time.
-        int8: Hold the weights in 8 bits.
+        dtype: Hold the weights in float32, bf16 or int8; left out, in what gives the answers of the trained weights in
+            the least memory.
         rows: Sizes of a pass. A pass takes the smallest that holds the requests that wait; rounding depends on it. One
             size gives the same bits at any load.
         max_latency: Milliseconds that a request waits for others to share its pass.
@@ -108,7 +109,7 @@ def serve(
         port=port,
         robot=robot,
         decoding=Decoding(decode, temperature),
-        int8=int8,
+        dtype=dtype,
         rows=rows,
         max_latency=max_latency / 1e3,
         assume_executed=assume_executed,

@@ -14,7 +14,7 @@ from polymath import plugins
 from polymath.errors import ConfigError, did_you_mean
 from polymath.evaluation.baselines import RandomPolicy
 from polymath.evaluation.benchmark import Benchmark, Plan
-from polymath.policy.decoding import HEAD, Decoding
+from polymath.policy.decoding import HEAD, Decoding, Dtype
 from polymath.policy.probes import Probe, probed
 from polymath.policy.remote.address import is_address
 from polymath.policy.session import Acting, Policy, with_sessions
@@ -101,14 +101,14 @@ def find_candidate(
     policy: str | Path | Policy | Acting,
     benchmark: Benchmark,
     name: str | None = None,
-    int8: bool = False,
+    dtype: Dtype | None = None,
     decoding: Decoding | None = None,
     key_file: Path | None = None,
 ) -> Candidate:
     """The candidate behind a run directory, the name of a registered policy, the URL of a served one, or an object.
 
     `key_file` holds the key of a server that asks for one. A directory that has the name of a registered policy is
-    written ./NAME. `int8`: hold a run's weights in 8 bits. `decoding` of a run's answers: the action head if left out.
+    written ./NAME. `dtype` in which a run's weights are held. `decoding` of its answers: the action head if left out.
     Raises ConfigError if there is neither, if the run is incomplete, if the object is no policy, or if what is for
     runs alone is chosen for another policy.
     """
@@ -118,14 +118,14 @@ def find_candidate(
         return of_object(policy, name)
     text = str(policy)
     if isinstance(policy, str) and is_address(text):
-        check_is_no_run(text, int8, decoding)
+        check_is_no_run(text, dtype, decoding)
         from polymath.evaluation.remote_candidate import of_address
 
         return of_address(text, name, key_file)
     if key_file is not None:
         raise ConfigError(f"--key-file: policy {text} is not served, so it asks for no key; leave it out")
     if isinstance(policy, str) and text in {**BUILT_IN, **plugins.entries(GROUP)}:
-        check_is_no_run(text, int8, decoding)
+        check_is_no_run(text, dtype, decoding)
         factory = plugins.find(GROUP, text, Callable, BUILT_IN)  # type: ignore[arg-type]
         policy = plugins.called(GROUP, text, factory, benchmark)  # type: ignore[arg-type]
         return replace(of_object(policy, None), name=name or text)
@@ -134,13 +134,13 @@ def find_candidate(
         raise ConfigError(f"--policy {text}: no such run directory, nor a registered policy; {hint}")
     from polymath.evaluation.run_candidate import of_run
 
-    return of_run(Path(policy), name, int8, decoding or HEAD)
+    return of_run(Path(policy), name, dtype, decoding or HEAD)
 
 
-def check_is_no_run(text: str, int8: bool, decoding: Decoding | None) -> None:
+def check_is_no_run(text: str, dtype: Dtype | None, decoding: Decoding | None) -> None:
     """Raise ConfigError for what can be chosen for run directories alone."""
-    if int8:
-        raise ConfigError(f"--int8: policy {text} is no run directory, so it has no weights to hold in 8 bits")
+    if dtype is not None:
+        raise ConfigError(f"--dtype {dtype}: policy {text} is no run directory, so it has no weights to hold otherwise")
     if decoding is not None:
         raise ConfigError(f"--decode {decoding.label}: policy {text} is no run directory; it answers in its own way")
 

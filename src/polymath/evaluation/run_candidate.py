@@ -9,7 +9,7 @@ from polymath import config
 from polymath.data.sequences.transforms import Ablation
 from polymath.evaluation.candidate import Candidate
 from polymath.policy import Policy
-from polymath.policy.decoding import HEAD, Decoding
+from polymath.policy.decoding import HEAD, Decoding, Dtype
 from polymath.policy.exported import is_exported
 from polymath.policy.session import BATCH
 from polymath.training.beginning import files
@@ -17,16 +17,14 @@ from polymath.training.checkpoints import latest_step, weights_digest
 from polymath.training.run import Run
 
 
-def of_run(path: Path, name: str | None = None, int8: bool = False, decoding: Decoding = HEAD) -> Candidate:
+def of_run(path: Path, name: str | None = None, dtype: Dtype | None = None, decoding: Decoding = HEAD) -> Candidate:
     """The newest robot weights of a run directory, named after it; with what is not the head's chunk as RUN-tokens.
 
     Raises ConfigError or CheckpointError if it is incomplete.
     """
     suffix = "" if decoding.kind == "head" else f"-{decoding.label}"
-    loaded = Policy.load(path, name or f"{Path(path).name}{suffix}", decoding)
-    if not int8:
-        return of_run_policy(loaded, None)
-    return of_run_policy(loaded.in_int8(), None, int8=True)
+    policy = Policy.load(path, name or f"{Path(path).name}{suffix}", decoding, dtype=dtype)
+    return of_run_policy(policy, f"{policy.name}-{policy.other_dtype}" if policy.other_dtype else None)
 
 
 def is_of_a_run(policy: Any) -> bool:
@@ -34,23 +32,24 @@ def is_of_a_run(policy: Any) -> bool:
     return isinstance(getattr(policy, "run", None), Run)
 
 
-def of_run_policy(policy: Policy, name: str | None, int8: bool = False) -> Candidate:
+def of_run_policy(policy: Policy, name: str | None) -> Candidate:
     """A loaded run, answered in batches of BATCH unless it was loaded with a larger batch.
 
-    `int8`: its weights are held in 8 bits, which are other weights.
+    Weights that are held in another dtype than the usual one are other weights.
     """
     run, layout = policy.run, policy.run.recipe.layout
     step = latest_step(run.checkpoints("robot"))
     weights = _content(run, policy.transform.ablation)
+    other = f"/{policy.other_dtype}" if policy.other_dtype else ""
     return Candidate(
         name=name or policy.name,
         policy=policy if policy.batch > 1 else policy.in_batches_of(BATCH),
-        checkpoint=f"{_checkpoint(run, step)}{'/int8' if int8 else ''}",
+        checkpoint=f"{_checkpoint(run, step)}{other}",
         trained_on=run.data.renderer,
         embodiment=run.embodiment,
         image_size=layout.image_size,
         cameras=run.embodiment.cameras,
-        weights=f"{weights}/int8" if weights and int8 else weights,
+        weights=weights and f"{weights}{other}",
         decode=policy.decoding.label,
         execute=layout.stride if layout.window > 1 else None,
     )

@@ -63,6 +63,7 @@ def quantised(weight: Float[Array, "*rows D"]) -> Quantised:
 
 def quantise(params: Tree, specs: Tree) -> Tree:
     """The parameters with every projected matrix in int8. Raises ConfigError where qwix is not installed."""
+    require("int8", "--dtype int8")
 
     def eight_bits(path: KeyPath, spec: Spec, weight: Leaf) -> Leaf:
         return quantised(weight) if is_projected(name_of(path), spec) else weight

@@ -11,6 +11,9 @@ from jaxtyping import UInt32
 from polymath.errors import ConfigError
 from polymath.policy.session import EpisodeKey
 
+Dtype = Literal["float32", "bf16", "int8"]
+"""In which a run's weights are held for inference; see `polymath.policy.weights`."""
+
 
 @dataclass(frozen=True)
 class Decoding:

@@ -14,14 +14,13 @@ from polymath.data.sequences.transforms import Ablation, RobotTransform
 from polymath.errors import ConfigError, DataError
 from polymath.model import int8, polymath_v
 from polymath.policy import weights
-from polymath.policy.decoding import HEAD, Decoding, seed_of
+from polymath.policy.decoding import HEAD, Decoding, Dtype, seed_of
 from polymath.policy.history import following
 from polymath.policy.one_pass import OnePass, powers_of_two
 from polymath.policy.readout import Readout
 from polymath.policy.run_session import RunSession
 from polymath.policy.session import EpisodeKey, Turn, check_sessions
 from polymath.policy.streaming import Streams
-from polymath.policy.weights import Dtype
 from polymath.sharding import mesh as meshes
 from polymath.training.run import Run
 from polymath.types import ActionChunk, Observation
@@ -79,6 +78,11 @@ class Policy:
     def window(self) -> int:
         """Observations that an answer may depend on, the newest included (layout.window)."""
         return self.run.recipe.layout.window
+
+    @property
+    def other_dtype(self) -> str:
+        """How the weights are held, where that changes the answers; else empty."""
+        return "" if self.dtype == weights.usual(self.run.recipe.execution) else self.dtype
 
     def in_int8(self) -> "Policy":
         """The same policy with its matrices in 8 bits, named so. Raises ConfigError where qwix is not installed."""

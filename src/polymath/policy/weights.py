@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +27,7 @@ from polymath.extras import require
 from polymath.model import int8, polymath_v
 from polymath.model.execution import Execution
 from polymath.policy import exported
+from polymath.policy.decoding import Dtype
 from polymath.sharding import mesh as meshes
 from polymath.sharding.placement import Partitioner
 from polymath.sharding.placement import partitioner as partitioner_of
@@ -34,7 +35,6 @@ from polymath.specs import Leaf, Spec, is_spec, named
 from polymath.training.run import Run, open_run
 from polymath.training.stored_weights import Places, stored_weights
 
-Dtype = Literal["float32", "bf16", "int8"]
 READ_IN_FLOAT32 = re.compile(r"(action_head|localizer)(\..*)?")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from polymath.errors import ConfigError
 from polymath.evaluation.run_candidate import of_run_policy
 from polymath.policy import Decoding, Policy
+from polymath.policy.decoding import Dtype
 from polymath.policy.session import BATCH
 from polymath.serving.access import Keys
 from polymath.serving.adapters import adapter_named
@@ -37,7 +38,7 @@ class Plan:
     port: int = 8000
     robot: str = "polymath"
     decoding: Decoding = field(default_factory=Decoding)
-    int8: bool = False
+    dtype: Dtype | None = None
     rows: tuple[int, ...] = (1, BATCH)
     max_latency: float = 0.005
     assume_executed: bool = False
@@ -133,17 +134,15 @@ def _load(plan: Plan, stop: Callable[[], bool]) -> Iterator[Served]:
     for name, path in plan.runs.items():
         if stop():
             return
-        policy = Policy.load(path, name, plan.decoding)
-        if plan.int8:
-            policy = policy.in_int8()
+        policy = Policy.load(path, name, plan.decoding, dtype=plan.dtype)
         contract = Contract.of(policy.run)
         warm_up(policy, plan.rows, plan.limits, stop)
         adapters = {adapter.name: adapter.bound(contract)}
-        weights = weights_of(policy, plan.int8)
+        weights = weights_of(policy)
         yield Served(name, policy, contract, adapters, plan.rows, plan.assume_executed, weights)
 
 
-def weights_of(policy: Policy, int8: bool) -> dict[str, str]:
+def weights_of(policy: Policy) -> dict[str, str]:
     """Which weights are served, in the words of the identity of an evaluation's result."""
-    candidate = of_run_policy(policy, None, int8)
+    candidate = of_run_policy(policy, None)
     return {"checkpoint": candidate.checkpoint, "weights": candidate.weights, "decode": candidate.decode}

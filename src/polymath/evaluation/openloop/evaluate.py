@@ -14,7 +14,7 @@ from polymath.evaluation.openloop.page import write_page
 from polymath.evaluation.remote_candidate import of_address
 from polymath.evaluation.run_candidate import of_run
 from polymath.files import atomic_write
-from polymath.policy.decoding import Decoding
+from polymath.policy.decoding import Decoding, Dtype
 from polymath.policy.remote.address import is_address
 from polymath.types import Embodiment
 from polymath.workers.process import WorkerCommand
@@ -28,7 +28,7 @@ def evaluate(
     episodes: int = 0,
     execute: int = 0,
     plots: int = 4,
-    int8: bool = False,
+    dtype: Dtype | None = None,
     decoding: Decoding | None = None,
     key_file: Path | None = None,
 ) -> OpenLoop:
@@ -40,16 +40,16 @@ def evaluate(
     """
     candidate: Candidate | None = None
     if is_address(policy):
-        check_is_no_run(policy, int8, decoding)
+        check_is_no_run(policy, dtype, decoding)
         candidate = of_address(policy, name, key_file)
     elif Path(policy).is_dir():
-        candidate = of_run(Path(policy), name, int8, decoding or Decoding())
+        candidate = of_run(Path(policy), name, dtype, decoding or Decoding())
     held_out = open_source(data, candidate.image_size or None if candidate else None)
     robot = getattr(held_out, "embodiment", None)
     if not isinstance(robot, Embodiment) or not len(held_out):
         raise DataError(f"{data}: holds no episodes of a robot; name a set of episodes, not of pairs")
     if candidate is None:
-        candidate = find_candidate(policy, _nothing_to_run(robot), name, int8, decoding, key_file)
+        candidate = find_candidate(policy, _nothing_to_run(robot), name, dtype, decoding, key_file)
     _check_robot(candidate, robot, data)
     if execute:
         candidate.check_execute(execute)
