@@ -122,6 +122,8 @@ class Contract:
         ):
             if entries is not None and len(entries) != len(names):
                 raise DataError(f"contract.{field}: {len(entries)} entries for {len(names)} names; give one each")
+        if not self.cameras.names or len(set(self.cameras.names)) < len(self.cameras.names):
+            raise DataError(f"contract.cameras.names: {_shown(self.cameras.names)}; name each camera once")
         if not (math.isfinite(self.rate) and self.rate > 0) or min(self.chunk, self.window, self.image.size) < 1:
             raise DataError(
                 f"contract: rate {self.rate}, chunk {self.chunk}, window {self.window}, image.size {self.image.size}; "
@@ -171,8 +173,8 @@ class Contract:
                 "version",
             )
         try:
-            return config.from_dict(cls, _lists(values), where)
-        except ConfigError as error:
+            return config.from_dict(cls, _plain(values), where)
+        except (ConfigError, OverflowError) as error:
             raise DataError(str(error), "contract") from None
 
     def as_dict(self) -> dict[str, Any]:
@@ -236,7 +238,7 @@ def disagreement(who: str, differences: list[Difference], remedy: str) -> DataEr
 
 def _differences(claims: Mapping[str, Any], promises: Mapping[str, Any], prefix: str) -> Iterator[Difference]:
     for name, claim in claims.items():
-        field = f"{prefix}{_plain(name)}"
+        field = prefix + (name if isinstance(name, str) and name.isidentifier() else repr(name))
         if name not in promises:
             raise DataError(
                 f"claims.{field[:SHOWN]}: no such field of a contract; {did_you_mean(str(name)[:SHOWN], promises)}"
@@ -253,9 +255,9 @@ def _differences(claims: Mapping[str, Any], promises: Mapping[str, Any], prefix:
 
 
 def _same(name: str, claim: Any, promise: Any) -> bool:
-    claim = _lists(claim)
+    claim = _plain(claim)
     if name == "rate" and _is_number(claim) and _is_number(promise):
-        return math.isclose(claim, promise, rel_tol=RATE_TOLERANCE)
+        return promise * (1 - RATE_TOLERANCE) <= claim <= promise * (1 + RATE_TOLERANCE)
     return type(claim) is not bool and claim == promise
 
 
@@ -263,21 +265,17 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _lists(value: Any) -> Any:
-    """Tuples and arrays as the lists that JSON has."""
+def _plain(value: Any) -> Any:
+    """As JSON has it: names that are text, tuples and arrays as lists."""
     if isinstance(value, Mapping):
-        return {key: _lists(each) for key, each in value.items()}
+        return {key if isinstance(key, str) else repr(key): _plain(each) for key, each in value.items()}
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
-    return [_lists(each) for each in value] if isinstance(value, list | tuple) else value
-
-
-def _plain(name: Any) -> str:
-    return name if isinstance(name, str) else repr(name)
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _shown(value: Any) -> str:
-    text = repr(_lists(value))
+    text = repr(_plain(value))
     return (
         text
         if len(text) <= SHOWN

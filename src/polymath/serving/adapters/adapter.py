@@ -19,6 +19,7 @@
 """
 
 import functools
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ from polymath import config, plugins
 from polymath.errors import ConfigError, did_you_mean
 from polymath.policy.contract import Contract
 from polymath.serving.adapters.pictures import Images
+from polymath.serving.adapters.rotations import NAMES
 from polymath.types import Frame, Gripper, Motion, Observation, Role
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 GROUP = "polymath.adapters"
 DEFAULT = "polymath"
 CAMERA = "{camera}"
+RESERVED = "polymath/"  # keys of a message that are not part of an observation
 Conversion = Literal["units", "motion", "rotation", "gripper", "order", "fit"]
 
 
@@ -111,8 +114,19 @@ class Adapter:
             raise ConfigError(
                 f"keys: {sorted(twice)[0]!r} stands for two things in adapter {self.name!r}; name it once"
             )
+        wrong = [key for key in keys if not key or key.startswith(RESERVED)]
+        if wrong:
+            raise ConfigError(f"keys: {wrong[0]!r} cannot be a key of a robot (adapter {self.name!r}); name another")
+        if sum(not camera.names and any(CAMERA in key for key in camera.keys) for camera in self.cameras) > 1:
+            raise ConfigError(f"cameras: two entries of adapter {self.name!r} stand for every camera; give one names")
         if not all(part.keys for part in parts) or not (self.cameras and self.state and self.prompt):
             raise ConfigError(f"keys: adapter {self.name!r} must have keys for a camera, the state and the prompt")
+        if self.rate is not None and not 0 < self.rate < math.inf:
+            raise ConfigError(f"rate: {self.rate}; give the client's control steps a second, a number above 0")
+        if self.default_prompt is not None and not self.default_prompt.strip():
+            raise ConfigError("default_prompt: is empty; describe the task in words, or leave it out")
+        if self.action.rotation not in (None, "none", *NAMES):
+            raise ConfigError(f"action.rotation: {self.action.rotation!r}; choose from none, {', '.join(NAMES)}")
         if len(self.state) > 1 and any(part.names is None for part in self.state):
             raise ConfigError(f"state: adapter {self.name!r} has {len(self.state)} parts; give each its names")
         vectors = [("state", part.names, part.units) for part in self.state]

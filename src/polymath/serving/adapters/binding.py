@@ -9,12 +9,11 @@ from jaxtyping import Bool, Float
 
 from polymath.errors import DataError
 from polymath.policy.contract import Contract, Pictures
-from polymath.serving.adapters.adapter import CAMERA, Adapter, StatePart
+from polymath.serving.adapters.adapter import CAMERA, RESERVED, Adapter, StatePart
 from polymath.serving.adapters.agreement import agreement
 from polymath.serving.adapters.steps import Way, si
 from polymath.types import Observation
 
-RESERVED = "polymath/"  # keys of a message that are not part of an observation
 DEPTH = 8
 
 
@@ -61,7 +60,8 @@ class Bound:
         }
         parts = [self._part(values, part) for part in self.adapter.state]
         state = self.state.to_checkpoint(np.concatenate(parts)[None], np.zeros(0))[0]
-        return Observation(images, state.astype(np.float32), self._prompt(values), self.checkpoint.robot)
+        state = _as_float32(state, "state", self.checkpoint.state.names)
+        return Observation(images, state, self._prompt(values), self.checkpoint.robot)
 
     def actions(self, chunk: Float[np.ndarray, "W A"], observation: Observation) -> Float[np.ndarray, "W A2"]:
         """The checkpoint's actions, asked for at `observation`, as the client executes them: float32 [W, A2]."""
@@ -85,7 +85,7 @@ class Bound:
         if not _finite(actions).all():
             raise DataError("executed actions: hold NaN or infinity; send what the robot carried out", "numbers")
         values = self.action.to_checkpoint(actions.astype(np.float64), self._start(observation))
-        return values.astype(np.float32)
+        return _as_float32(values, "executed actions", self.checkpoint.action.names)
 
     def _start(self, observation: Observation) -> Float[np.ndarray, " state_dim"]:
         return si(observation.state, self.checkpoint.state.units)
@@ -138,7 +138,11 @@ class Bound:
         if not isinstance(value, str) or not value.strip():
             kind = "an empty text" if isinstance(value, str) else f"a {type(value).__name__}"
             raise DataError(f"{key}: {kind}; send the instruction as text", "prompt")
-        return value
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise DataError(f"{key}: holds half a character; send the instruction as UTF-8 text", "prompt") from None
+        return str(value)
 
 
 def bind(adapter: Adapter, contract: Contract) -> Bound:
@@ -168,6 +172,14 @@ def _images(adapter: Adapter, contract: Contract) -> Pictures:
 
 def _stated(adapter: Adapter, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(adapter.action, name)) is not None}
+
+
+def _as_float32(values: Float[np.ndarray, "*n D"], field: str, names: tuple[str, ...]) -> Float[np.ndarray, "*n D"]:
+    """Raises DataError naming the first dimension of which float32 cannot hold a value."""
+    wrong = np.argwhere(np.abs(values) > np.finfo(np.float32).max)
+    if len(wrong):
+        raise DataError(f"{field}: {names[wrong[0][-1]]!r} is beyond float32; send what the robot measures", "numbers")
+    return values.astype(np.float32)
 
 
 def _flat(message: Any) -> dict[str, Any]:
