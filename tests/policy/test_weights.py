@@ -152,6 +152,7 @@ def test_an_exported_directory_is_loaded_as_it_is(trained: Path, tmp_path: Path)
 
 def test_another_model_of_the_hub_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    (tmp_path / "model.safetensors.index.json").write_text("{}")
     with pytest.raises(ConfigError, match="model_type is 'llama', not 'polymath_v'; name a run directory, or one that"):
         Policy.load(tmp_path)
 
