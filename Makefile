@@ -209,12 +209,15 @@ calvin-tests: install  ## CALVIN in the official simulator, which `polymath setu
 
 calvin-policy: install  ## demonstrations, training, a blind baseline and 100 official chains, into runs/calvin (two hours on two cores)
 	mkdir -p runs/calvin
-	test -d runs/calvin/demos || $(BIN)/polymath record calvin --episodes 15 --seed 1 --picture-every 2 --out runs/calvin/demos --native runs/calvin/native
-	test -d runs/calvin/captions || $(BIN)/polymath record calvin-captions --data runs/calvin/native/training --pairs 12000 --chunk-length 8 --out runs/calvin/captions
-	test -f runs/calvin/tokenizer.json || $(BIN)/polymath tokenizer train runs/calvin/captions runs/calvin/demos --shipped --vocab-size 2048 --control-tokens 512 --out runs/calvin/tokenizer.json
-	$(BIN)/polymath train calvin --data runs/calvin/demos runs/calvin/captions --tokenizer runs/calvin/tokenizer.json --out runs/calvin/run
-	$(BIN)/polymath train calvin --phases robot --start runs/calvin/run --data runs/calvin/demos --tokenizer runs/calvin/tokenizer.json --out runs/calvin/blind --set ablation.blank_images=true
+	test -d runs/calvin/scenes || $(BIN)/polymath record calvin --episodes 15 --seed 1 --picture-every 2 --out runs/calvin/scenes --native runs/calvin/native
+	test -d runs/calvin/captions || $(BIN)/polymath record calvin-captions --data runs/calvin/native/training --pairs 20000 --chunk-length 8 --out runs/calvin/captions
+	test -f runs/calvin/tokenizer.json || $(BIN)/polymath tokenizer train runs/calvin/captions runs/calvin/scenes --shipped --vocab-size 2048 --control-tokens 512 --out runs/calvin/tokenizer.json
+	$(BIN)/polymath train calvin --phases alignment --data runs/calvin/scenes runs/calvin/captions --tokenizer runs/calvin/tokenizer.json --out runs/calvin/alignment
+	test -d runs/calvin/demos || $(BIN)/polymath record calvin --episodes 45 --seed 2 --picture-every 2 --out runs/calvin/demos
+	$(BIN)/polymath train calvin --phases robot --start runs/calvin/alignment --data runs/calvin/demos --tokenizer runs/calvin/tokenizer.json --out runs/calvin/run
+	$(BIN)/polymath train calvin --phases robot --start runs/calvin/alignment --data runs/calvin/demos --tokenizer runs/calvin/tokenizer.json --out runs/calvin/blind --set ablation.blank_images=true
 	for policy in run blind; do $(BIN)/polymath eval calvin --policy runs/calvin/$$policy --episodes 100 --execute 8 --out runs/calvin/evaluation || exit 1; done
+	$(BIN)/polymath eval calvin --policy runs/calvin/run --probe deaf --episodes 100 --execute 8 --out runs/calvin/evaluation
 	$(BIN)/polymath compare runs/calvin/evaluation/episodes/run.jsonl runs/calvin/evaluation/episodes/blind.jsonl
 
 # The run begins with the demo's alignment: `make demo` first, or DEMO=DIRECTORY of another one.

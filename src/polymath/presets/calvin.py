@@ -22,24 +22,26 @@ RECIPE = Recipe(
     layout=replace(
         demo.RECIPE.layout,
         length=192,
-        max_images=4,
-        max_control_steps=2,
+        max_images=10,
+        max_control_steps=5,
         chunk_length=CHUNK,
         action_dim=ACTION,
         state_dim=STATE,
+        # 56 control tokens would be most of a sequence of 90: without them a row holds five windows instead of two.
+        action_tokens=False,
     ),
     control_tokens=512,
-    alignment=replace(demo.RECIPE.alignment, length=128, max_images=6, max_control_steps=6),
+    alignment=replace(demo.RECIPE.alignment, steps=5_000, rows=8, length=128, max_images=6, max_control_steps=6),
     robot=replace(
         demo.RECIPE.robot,
-        steps=4_000,
-        rows=8,
+        steps=8_000,
+        rows=4,
         pairs=0.0,
         robot=1.0,
         optimizer=optimizer.Config(
             peak_learning_rate=2e-3,
             warmup_steps=200,
-            cooldown_steps=1_500,
+            cooldown_steps=3_000,
             momentum=0.9,
             # The gripper's camera was never shown in the alignment, so the vision transformer goes on learning.
             groups=(
