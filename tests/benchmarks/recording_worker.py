@@ -1,7 +1,7 @@
 """A worker whose expert walks along a line, for the recorder: `python -m recording_worker [FAULT [MARKER]]`.
 
-The task "hard" fails where the seed is even, "never" always. FAULT "die" ends the process at seed 3, once: the file
-MARKER remembers it.
+The task "hard" fails where the seed is even, "never" always; at every fourth seed with an empty demonstration. FAULT
+"die" ends the process at seed 3, once: the file MARKER remembers it.
 """
 
 import os
@@ -29,6 +29,9 @@ class Line:
         random = np.random.default_rng([seed, *task.encode(), *split.encode()])
         steps = 3 + seed % 4
         failed = task == "never" or (task == "hard" and seed % 2 == 0)
+        if failed and seed % 4 == 0:  # as where a seed leads to no start
+            nothing = np.zeros((0, 2), np.float32)
+            return Demonstration(False, "no start", {}, nothing, nothing)
         states = np.stack([np.arange(steps), np.full(steps, noise)], 1).astype(np.float32)
         return Demonstration(
             success=not failed,

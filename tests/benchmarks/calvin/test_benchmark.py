@@ -102,3 +102,16 @@ def test_the_gripper_is_exactly_open_or_closed() -> None:
         np.testing.assert_array_equal(official[:6], action[:6].astype(np.float64))
     with pytest.raises(ValueError, match="shape \\[8\\], CALVIN takes 7"):
         world.official_action(np.zeros(8))
+
+
+def test_a_seed_without_a_start_is_a_failed_demonstration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recorder then draws another; an exception would end the whole recording."""
+
+    def no_start(*_: object) -> None:
+        raise simulator.demonstrations.StartError("no start state in scene D")
+
+    monkeypatch.setattr(simulator.demonstrations, "demonstrate", no_start)
+    names = ("world", "_pictures", "_picture_every")
+    calvin = type("Slot", (), {name: None for name in names} | {"demonstrate": simulator.Calvin.demonstrate})()
+    failed = calvin.demonstrate("open_drawer", "D", 3, 0.0)
+    assert (failed.success, failed.instruction, failed.actions.shape) == (False, "no start state in scene D", (0, 7))

@@ -1,11 +1,13 @@
 """The experts' geometry and their choice of a grasp, without the simulator."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from libero_worker.experts import order
 from libero_worker.experts_geometry import box_points, clipped, downward, half_turn_apart, rotation_vector
 from libero_worker.experts_grasp import FINGER_TIP, OPEN, best_grasp
+from libero_worker.experts_starts import StartError
 
 numbers = st.floats(-3.0, 3.0)
 GROUND = 0.9
@@ -123,3 +125,17 @@ def test_a_near_place_is_preferred() -> None:
 def test_drawers_are_opened_first_and_closed_last() -> None:
     goal = [["close", "drawer"], ["in", "bowl", "drawer"], ["open", "drawer"]]
     assert [predicate[0] for predicate in order(goal)] == ["open", "in", "close"]
+
+
+def test_a_seed_without_a_start_is_a_failed_demonstration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recorder then draws another; an exception would end the whole recording."""
+    simulator = pytest.importorskip("libero_worker.simulator")
+
+    def no_start(*_: object) -> None:
+        raise StartError("seed 3: no layout")
+
+    monkeypatch.setattr(simulator, "demonstrate", no_start)
+    slot = simulator.Libero(simulator.Stages("ray", 8), ("agentview_rgb",), True)
+    monkeypatch.setattr(slot, "enter", lambda task, split: None)
+    failed = slot.demonstrate("a", "seen", 3, 0.0)
+    assert (failed.success, failed.instruction, failed.actions.shape) == (False, "seed 3: no layout", (0, 7))

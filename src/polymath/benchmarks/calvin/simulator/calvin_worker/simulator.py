@@ -55,10 +55,14 @@ class Calvin:
         return self._begin((task_name,))
 
     def demonstrate(self, task_name: str, split: str, seed: int, noise: float) -> Demonstration:
-        """An episode of the scripted expert (see `demonstrations`)."""
-        track = demonstrations.demonstrate(
-            self.world, task_name, split, seed, noise, self._pictures, self._picture_every
-        )
+        """An episode of the scripted expert (see `demonstrations`); a failed, empty one if the seed has no start."""
+        try:
+            track = demonstrations.demonstrate(
+                self.world, task_name, split, seed, noise, self._pictures, self._picture_every
+            )
+        except demonstrations.StartError as error:
+            nothing = np.zeros((0, 7), np.float32)
+            return Demonstration(False, str(error), {}, nothing, nothing)
         return Demonstration(
             success=track.success,
             instruction=self._data.sentences[task_name],

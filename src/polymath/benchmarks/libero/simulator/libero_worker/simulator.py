@@ -9,8 +9,9 @@ import numpy as np
 from polymath_worker import Demonstration, Observation, Outcome
 
 from .experts_demonstrate import demonstrate
+from .experts_starts import StartError
 from .pictures import make_renderer
-from .stage import Stage
+from .stage import ACTION_WIDTH, Stage
 from .suites import find_problem
 
 EMBODIMENT = "panda-libero"
@@ -82,8 +83,13 @@ class Libero:
         return self.observe()
 
     def demonstrate(self, task: str, split: str, seed: int, noise: float) -> Demonstration:
-        """An episode of the scripted expert, see `experts_demonstrate`."""
-        return demonstrate(self.enter(task, split), self.pictures, seed, noise)
+        """An episode of the scripted expert, see `experts_demonstrate`; failed and empty where a seed has no start."""
+        stage = self.enter(task, split)
+        try:
+            return demonstrate(stage, self.pictures, seed, noise)
+        except StartError as error:
+            nothing = np.zeros((0, ACTION_WIDTH), np.float32)
+            return Demonstration(False, str(error), {}, nothing, nothing)
 
     def enter(self, task: str, split: str) -> Stage:
         """The slot's environment of that task, with no episode begun."""
