@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -28,20 +29,31 @@ def answered(turns: Sequence[Turn]) -> list[ActionChunk]:
 
 
 def passes_of(
-    work: Work, most: int = 4, in_use: Callable[[str], int] = lambda model: 100, patience: float = 0.05
+    work: Work,
+    most: int = 4,
+    in_use: Callable[[str], int] = lambda model: 100,
+    patience: float = 0.05,
+    share: Callable[[str, int], int] | None = None,
+    slow: float = 0.0,
 ) -> tuple[Any, list[tuple[str, list[int]]]]:
-    """What `work` returns, and each pass that was made: its model and its numbers. A negative number raises."""
+    """What `work` returns, and each pass that was made: its model and its numbers. A negative number raises.
+
+    A pass takes as many turns as it can hold unless `share` says how many; the first one takes `slow` seconds.
+    """
     passes: list[tuple[str, list[int]]] = []
 
     def answer(model: str, turns: Sequence[Turn]) -> list[ActionChunk]:
         numbers: list[int] = [each.observation for each in turns]  # type: ignore[misc]
         passes.append((model, numbers))
+        if len(passes) == 1:
+            time.sleep(slow)
         if min(numbers) < 0:
             raise ValueError(f"{min(numbers)}")
         return answered(turns)
 
     async def run() -> Any:
-        batcher: Batcher[str] = Batcher(answer, lambda model: most, in_use, patience)
+        shared = share or (lambda model, waiting: min(most, waiting))
+        batcher: Batcher[str] = Batcher(answer, lambda model: most, shared, in_use, patience)
         batcher.start()
         try:
             return await work(batcher)
@@ -73,6 +85,33 @@ def test_a_turn_waits_no_longer_than_its_patience_and_not_at_all_where_nobody_el
     assert 0.3 <= queue < 5
     queue, _ = passes_of(work, patience=30, in_use=lambda model: 1)
     assert queue < 5
+
+
+def test_robots_that_the_last_pass_answered_can_share_the_next_one() -> None:
+    """Two robots ask during the pass of a third, which asks again at once: their patience begins when the pass ends."""
+
+    async def work(batcher: Batcher[str]) -> None:
+        async def asks_twice() -> None:
+            await batcher.ask("a", turn(0), 10)
+            await batcher.ask("a", turn(0), 10)
+
+        async def asks_during_the_pass(number: int) -> None:
+            await asyncio.sleep(0.2)
+            await batcher.ask("a", turn(number), 10)
+
+        await asyncio.gather(asks_twice(), asks_during_the_pass(1), asks_during_the_pass(2))
+
+    counts = iter([1])  # one robot is known before the first pass, three later
+    _, passes = passes_of(work, in_use=lambda model: next(counts, 3), patience=0.5, slow=1.0)
+    assert [sorted(numbers) for _, numbers in passes] == [[0], [0, 1, 2]]
+
+
+def test_a_pass_takes_as_many_turns_as_its_model_shares() -> None:
+    async def work(batcher: Batcher[str]) -> list[Outcome]:
+        return await asyncio.gather(*(batcher.ask("a", turn(i), 10) for i in range(7)))
+
+    _, passes = passes_of(work, 8, in_use=lambda model: 0, share=lambda model, waiting: 4 if waiting >= 4 else 1)
+    assert [numbers for _, numbers in passes] == [[0, 1, 2, 3], [4], [5], [6]]
 
 
 def test_a_model_that_is_asked_without_pause_does_not_starve_another() -> None:
@@ -112,7 +151,7 @@ def test_a_turn_whose_time_is_up_is_not_computed() -> None:
     computed: list[int] = []
 
     async def run() -> None:
-        batcher: Batcher[str] = Batcher(answer, lambda model: 1, lambda model: 1, 0.0)
+        batcher: Batcher[str] = Batcher(answer, lambda model: 1, lambda model, waiting: 1, lambda model: 1, 0.0)
         batcher.start()
         first = asyncio.create_task(batcher.ask("a", turn(0), 20))
         await asyncio.sleep(0.05)

@@ -59,8 +59,14 @@ def test_instructions_fill_every_padded_length(policies: dict[str, Policy]) -> N
     assert max(lengths) <= 64
 
 
+def test_a_warm_up_measures_each_size_of_pass(policies: dict[str, Policy]) -> None:
+    seconds = warm_up(policies["plain"], (1, 2), Limits(tokens=4), lambda: False)
+    assert list(seconds) == [1, 2]
+    assert all(0 < each < 60 for each in seconds.values())
+
+
 def test_a_warm_up_that_is_stopped_ends(policies: dict[str, Policy]) -> None:
-    assert warm_up(policies["plain"], (1,), Limits(), lambda: True) == 0
+    assert warm_up(policies["plain"], (1,), Limits(), lambda: True) == {}
 
 
 def test_more_sessions_than_a_policy_remembers_are_refused(policies: dict[str, Policy]) -> None:

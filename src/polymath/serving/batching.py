@@ -3,8 +3,9 @@
     requests ──► waiting, oldest first ──► a pass of one model: the oldest request's, and those behind it ──► answers
 
 A pass begins when the thread is free and as many turns wait as a pass may hold, or every session of that model that is
-in use waits, or the oldest turn has waited for `patience` seconds. The oldest turn is in the next pass, whatever else
-waits, so none starves. Where a pass raises, each of its turns is answered by itself: only the culprit's raises.
+in use waits, or the oldest turn has waited for `patience` seconds while the thread was free: robots that the last pass
+answered can ask again and share the next one. The oldest turn is in the next pass, whatever else waits, so none
+starves. Where a pass raises, each of its turns is answered by itself: only the culprit's raises.
 """
 
 import asyncio
@@ -43,21 +44,24 @@ class Waiting(Generic[Model]):
 
 class Batcher(Generic[Model]):
     """answer    of a model to some turns; runs on the thread
-    most      turns of a model that go into a pass
+    most      turns of a model that a pass can hold
+    share     of so many waiting turns of a model, how many the next pass answers: at least one, `most` at most
     in_use    sessions of a model that may ask soon
-    patience  seconds that a turn waits for others
+    patience  seconds that a turn waits for others while the thread is free
     """
 
     def __init__(
         self,
         answer: Callable[[Model, Sequence[Turn]], Sequence[ActionChunk]],
         most: Callable[[Model], int],
+        share: Callable[[Model, int], int],
         in_use: Callable[[Model], int],
         patience: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._answer, self._most, self._in_use = answer, most, in_use
+        self._answer, self._most, self._share, self._in_use = answer, most, share, in_use
         self._patience, self._clock = patience, clock
+        self._free_since = clock()
         self._waiting: list[Waiting[Model]] = []
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="inference")
@@ -103,6 +107,7 @@ class Batcher(Generic[Model]):
             await self._some()
             turns = self._next()
             results = await self.on_thread(self._pass, turns[0].model, turns)
+            self._free_since = self._clock()
             for entry, result in zip(turns, results, strict=True):
                 if entry.answer.done():  # its client has gone, or its time was up
                     continue
@@ -120,7 +125,7 @@ class Batcher(Generic[Model]):
             oldest = self._waiting[0]
             model = oldest.model
             ready = sum(1 for each in self._waiting if each.model is model)
-            left = oldest.since + self._patience - self._clock()
+            left = max(oldest.since, self._free_since) + self._patience - self._clock()
             if left <= 0 or ready >= self._most(model) or ready >= self._in_use(model):
                 return
             self._arrived.clear()
@@ -128,9 +133,10 @@ class Batcher(Generic[Model]):
                 await asyncio.wait_for(self._arrived.wait(), left)
 
     def _next(self) -> list[Waiting[Model]]:
-        """The oldest turn and those of its model behind it, taken off the list."""
+        """The oldest turn and those of its model behind it that share its pass, taken off the list."""
         model = self._waiting[0].model
-        chosen = [each for each in self._waiting if each.model is model][: self._most(model)]
+        ready = [each for each in self._waiting if each.model is model]
+        chosen = ready[: self._share(model, len(ready))]
         self._waiting = [each for each in self._waiting if each not in chosen]
         return chosen
 

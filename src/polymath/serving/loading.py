@@ -1,6 +1,7 @@
 """From run directories to models that answer at once: weights, contract, adapters, and every program compiled."""
 
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -38,12 +39,13 @@ def keep_programs(folder: Path | None) -> Path:
     return place
 
 
-def warm_up(policy: Policy, rows: Sequence[int], limits: Limits, stop: Callable[[], bool]) -> int:
-    """Compile everything that a request can need, by answering made-up observations; the number of turns answered.
+def warm_up(policy: Policy, rows: Sequence[int], limits: Limits, stop: Callable[[], bool]) -> dict[int, float]:
+    """Compile everything that a request can need, by answering black pictures.
 
     Each length of prompt up to `limits.tokens` tokens of instruction, for each number of rows; of a run with a history
     also its appended turns and the turn after a full window. The memory of `limits.sessions` sessions is made at once.
-    Ends early where `stop()`. Raises ConfigError for more sessions than a policy can remember.
+    Returns the seconds of the quickest pass by its number of rows, which says what sizes are worth. Ends early where
+    `stop()`. Raises ConfigError for more sessions than a policy can remember.
     """
     if policy.window > 1 and limits.sessions > MOST_ROWS:
         raise ConfigError(
@@ -51,22 +53,23 @@ def warm_up(policy: Policy, rows: Sequence[int], limits: Limits, stop: Callable[
         )
     texts = instructions(policy, limits.tokens)
     sessions = [policy.open() for _ in range(limits.sessions if policy.window > 1 else 1)]
-    turns = 0
+    quickest: dict[int, float] = {}
     try:
         for count in rows:
-            for text in [texts[0], *texts]:  # the first pass leaves the memory where later ones find it
+            for text in [texts[0], *texts]:  # the first pass compiles, and leaves the memory where later ones find it
                 begin = time.perf_counter()
                 for turn in _episode(policy, sessions[0], text):
                     if stop():
-                        return turns
+                        return quickest
+                    started = time.perf_counter()
                     policy.answer([turn], count)
-                    turns += 1
+                    quickest[count] = min(quickest.get(count, math.inf), time.perf_counter() - started)
                 took = time.perf_counter() - begin
                 log.info("compiled", extra={"model": policy.name, "rows": count, "seconds": round(took, 3)})
     finally:
         for session in sessions:
             session.close()
-    return turns
+    return quickest
 
 
 def _episode(policy: Policy, session: Session, instruction: str) -> Iterator[Turn]:

@@ -136,10 +136,10 @@ def _load(plan: Plan, stop: Callable[[], bool]) -> Iterator[Served]:
             return
         policy = Policy.load(path, name, plan.decoding, dtype=plan.dtype)
         contract = Contract.of(policy.run)
-        warm_up(policy, plan.rows, plan.limits, stop)
+        seconds = warm_up(policy, plan.rows, plan.limits, stop)
         adapters = {adapter.name: adapter.bound(contract)}
         weights = weights_of(policy)
-        yield Served(name, policy, contract, adapters, plan.rows, plan.assume_executed, weights)
+        yield Served(name, policy, contract, adapters, plan.rows, plan.assume_executed, weights, seconds)
 
 
 def weights_of(policy: Policy) -> dict[str, str]:

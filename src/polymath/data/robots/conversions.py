@@ -8,8 +8,8 @@ X-Embodiment collection as Octo's standardisation states them (octo/data/utils/d
 from typing import cast
 
 import numpy as np
+import scipy  # loads scipy.spatial at its first use: 0.4 s that a server without rotations need not wait
 from jaxtyping import Float
-from scipy.spatial.transform import Rotation as R
 
 from polymath.errors import ConfigError
 from polymath.types import Gripper, Rotation
@@ -77,19 +77,19 @@ def rotation(values: Float[np.ndarray, "*n k"], source: Rotation, target: Rotati
     return written.reshape(*lead, -1)
 
 
-def _from(values: Float[np.ndarray, "n k"], source: Rotation) -> R:
+def _from(values: Float[np.ndarray, "n k"], source: Rotation) -> "scipy.spatial.transform.Rotation":
     if source == "euler xyz":
-        return R.from_euler("xyz", values)
+        return scipy.spatial.transform.Rotation.from_euler("xyz", values)
     if source == "axis-angle":
-        return R.from_rotvec(values)
+        return scipy.spatial.transform.Rotation.from_rotvec(values)
     if source == "quaternion xyzw":
-        return R.from_quat(values)
+        return scipy.spatial.transform.Rotation.from_quat(values)
     if source == "rotation 6d":  # two columns, made orthonormal by Gram and Schmidt (Zhou et al. 2019)
         a, b = values[:, :3], values[:, 3:]
         x = a / np.linalg.norm(a, axis=1, keepdims=True)
         y = b - (x * b).sum(1, keepdims=True) * x
         y = y / np.linalg.norm(y, axis=1, keepdims=True)
-        return R.from_matrix(np.stack([x, y, np.cross(x, y)], axis=2))
+        return scipy.spatial.transform.Rotation.from_matrix(np.stack([x, y, np.cross(x, y)], axis=2))
     raise ConfigError(f"rotation {source!r}: has no value to convert")
 
 
@@ -103,13 +103,13 @@ def pose_delta(pose: Float[np.ndarray, "T 6"], following: Float[np.ndarray, "T 6
 
     Translation is subtracted; the rotation is the one about the base's axes, `following = delta * pose`, as euler xyz.
     """
-    turn = R.from_euler("xyz", following[:, 3:]) * R.from_euler("xyz", pose[:, 3:]).inv()
+    turn = _from(following[:, 3:], "euler xyz") * _from(pose[:, 3:], "euler xyz").inv()
     return np.concatenate([following[:, :3] - pose[:, :3], turn.as_euler("xyz")], axis=1)
 
 
 def apply_pose_delta(pose: Float[np.ndarray, "T 6"], delta: Float[np.ndarray, "T 6"]) -> Float[np.ndarray, "T 6"]:
     """The inverse of `pose_delta`: where each pose gets to."""
-    turned = R.from_euler("xyz", delta[:, 3:]) * R.from_euler("xyz", pose[:, 3:])
+    turned = _from(delta[:, 3:], "euler xyz") * _from(pose[:, 3:], "euler xyz")
     return np.concatenate([pose[:, :3] + delta[:, :3], turned.as_euler("xyz")], axis=1)
 
 

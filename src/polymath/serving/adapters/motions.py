@@ -8,8 +8,8 @@ subtracted, and the rotation is about the base's axes, `following = delta * pose
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.spatial.transform import Rotation as R
 
 from polymath.errors import DataError
 from polymath.serving.adapters import rotations
@@ -95,11 +95,11 @@ def to_delta(
     return result
 
 
-def _as_rotation(values: Float[np.ndarray, "n k"], kind: str) -> R:
-    return R.from_quat(rotations.convert(values, kind, "quaternion xyzw"))
+def _as_rotation(values: Float[np.ndarray, "n k"], kind: str) -> "scipy.spatial.transform.Rotation":
+    return scipy.spatial.transform.Rotation.from_quat(rotations.convert(values, kind, "quaternion xyzw"))
 
 
-def _as_numbers(turn: R, kind: str) -> Float[np.ndarray, " k"]:
+def _as_numbers(turn: "scipy.spatial.transform.Rotation", kind: str) -> Float[np.ndarray, " k"]:
     return rotations.convert(turn.as_quat()[None], "quaternion xyzw", kind)[0]
 
 
