@@ -183,7 +183,7 @@ def test_what_the_command_line_says_before_it_asks_anybody(tmp_path: Path, capsy
     out = ("--out", str(tmp_path))
     assert "no protocol of a policy server" in refusal("--policy", "http://127.0.0.1:9", *out)
     assert "nothing listens there" in refusal("--policy", "ws://127.0.0.1:9", *out)
-    assert "is no run directory" in refusal("--policy", "ws://127.0.0.1:9", "--int8", *out)
+    assert "is no run directory" in refusal("--policy", "ws://127.0.0.1:9", "--dtype", "int8", *out)
     assert "is not served, so it asks for no key" in refusal("--policy", "random", "--key-file", "k", *out)
 
 
