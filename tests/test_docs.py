@@ -88,7 +88,7 @@ def test_the_commands_of_the_command_page_run(tmp_path: Path) -> None:
         assert ran.stdout, f"{line}: says nothing"
     made = {path.name for path in tmp_path.iterdir()}
     written = {"episodes", "pairs", "episodes.png", "pairs.png", "tokenizer.json", "run", "exported", "run-again"}
-    assert made == written | {"prepared", "run-prepared"}
+    assert made == written | {"prepared", "run-prepared", "exported-for-lerobot"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
