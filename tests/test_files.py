@@ -2,6 +2,7 @@
 
 import errno
 import re
+import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -88,3 +89,13 @@ def test_places_where_nothing_can_stand(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     with pytest.raises(PolymathError), writing(Path()):
         pytest.fail("the working directory is no file")
+
+
+def test_a_place_where_nothing_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**options: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    complaint = pytest.raises(PolymathError, match=r"run: cannot be written \(Permission denied\); choose a place")
+    with complaint, atomic_directory(tmp_path / "run"):
+        pass

@@ -51,7 +51,10 @@ def load(cls: type[T], path: Path) -> T:
         values = json.loads(Path(path).read_text())
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; is this a run directory written by `polymath train`?") from None
-    except json.JSONDecodeError as error:
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror or error})"
+        raise ConfigError(f"{path}: {reason}; name a run directory written by `polymath train`") from None
+    except ValueError as error:  # no JSON, or no text at all
         raise ConfigError(f"{path}: not valid JSON ({error}); restore the file from the run that wrote it") from None
     return from_dict(cls, values, where=str(path))
 

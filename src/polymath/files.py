@@ -22,7 +22,11 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     if path.exists():
         raise PolymathError(f"{path} exists already: choose another directory or remove it first")
     _make_parent(path)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise PolymathError(f"{path}: cannot be written ({reason}); choose a place where you may write") from None
     try:
         with disk_errors(path):
             yield temporary

@@ -161,3 +161,26 @@ def test_meta_world_s_own_simulator() -> None:
     assert env.observation_space.contains(observation)
     assert env.render().shape == (16, 16, 3)
     env.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"task": 5}, "task 5: name a task"),
+        ({"cameras": "top"}, r"cameras 'top': is a text; give a tuple"),
+        ({"options": 5}, "options 5: give a mapping"),
+        ({"image_size": 100_000}, "image_size 100000: choose at most 4096"),
+    ],
+)
+def test_arguments_of_another_kind_are_named(options: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        BenchmarkEnv(point(), **({"task": "a"} | options))
+
+
+def test_seeds_and_actions_of_another_kind_are_named(env) -> None:
+    for seed in (-1, 1.5, "a", True, 2000):
+        with pytest.raises(ConfigError, match=rf"seed {seed!r}: benchmark point has the held-out episodes 0 to 1999"):
+            env.reset(seed=seed)
+    env.reset(seed=0)
+    with pytest.raises(DataError, match=r"action: object \[0\]; give 2 finite numbers: dx, dy"):
+        env.step([[1.0], [1.0, 2.0]])

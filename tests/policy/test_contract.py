@@ -139,3 +139,22 @@ def test_a_field_is_missing() -> None:
     del values["statistics"]
     with pytest.raises(DataError, match="missing field 'statistics' of Contract"):
         Contract.from_dict(values)
+
+
+def test_it_says_how_many_actions_may_be_given_as_under_way() -> None:
+    run = run_of(DROID)
+    assert Contract.of(run).committed == 0
+    recipe = replace(TINY, robot=replace(TINY.robot, committed=2))
+    contract = Contract.of(replace(run, recipe=recipe))
+    assert contract.as_dict()["committed"] == 2
+    older = {name: value for name, value in contract.as_dict().items() if name != "committed"}
+    assert Contract.from_dict(older).committed == 0, "a server of before does not say"
+    for wrong in (-1, contract.chunk):
+        with pytest.raises(DataError, match=rf"contract.committed: {wrong}; choose 0 to {contract.chunk - 1}"):
+            Contract.from_dict({**contract.as_dict(), "committed": wrong})
+
+
+def test_a_promise_that_cannot_be_names_the_run() -> None:
+    run = run_of(DROID)
+    with pytest.raises(DataError, match=rf"^{re.escape(str(run.path))}: contract: rate 0.0"):
+        Contract.of(replace(run, embodiment=replace(DROID, control_hz=0.0)))

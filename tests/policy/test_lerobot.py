@@ -19,6 +19,7 @@ from polymath.evaluation.run_candidate import of_run
 from polymath.model import polymath_v
 from polymath.policy import Policy, lerobot
 from polymath.policy.exported import export_run, import_run, is_exported
+from polymath.policy.weights import run_of
 from polymath.specs import named
 from polymath.training.checkpoints import Checkpoints
 from polymath.training.run import Run
@@ -144,3 +145,9 @@ def test_adapters_alone_have_no_base_in_lerobot(trained: Path, tmp_path: Path) -
     with pytest.raises(ConfigError, match="LeRobot evaluates whole models; export with --adapters merged"):
         export_run(trained, tmp_path / "out", "alone", format="lerobot")
     assert not (tmp_path / "out").exists()
+
+
+def test_an_export_is_no_run_to_export(exported: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"was written by `polymath export`; .*polymath import"):
+        export_run(exported, tmp_path / "again", format="lerobot")
+    assert run_of(exported).embodiment == ROBOT, "it is served as it is"

@@ -225,3 +225,18 @@ def test_8_devices_give_the_answers_of_one(run: Run, tmp_path: Path) -> None:
 def test_meshes_that_cannot_be(trained: Path, mesh: meshes.Config, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Policy.load(trained, mesh=mesh)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"path": None}, "path None: name the directory"),
+        ({"dtype": ["int8"]}, "dtype .*choose from float32"),
+        ({"mesh": 8}, r"mesh 8: give a polymath.sharding.mesh.Config"),
+        ({"mesh": (1, 1, 2)}, r"mesh \(1, 1, 2\): give"),
+        ({"decoding": "tokens"}, "decoding 'tokens': give a Decoding"),
+    ],
+)
+def test_what_is_no_choice_is_named(trained: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Policy.load(**({"path": trained} | options))

@@ -95,7 +95,7 @@ def serve(
     require("serve", "polymath serve")
     from polymath.policy.decoding import Decoding
     from polymath.serving.endpoint import Tls
-    from polymath.serving.limits import Limits
+    from polymath.serving.limits import Limits, message_bytes
     from polymath.serving.run import Plan, check, parse_runs
     from polymath.serving.run import serve as serve_plan
 
@@ -103,6 +103,8 @@ def serve(
         raise ConfigError("--tls-cert and --tls-key: give both, or none for plain ws://")
     if not run:
         raise ConfigError("RUN: name at least one run directory")
+    if json and not dry_run:
+        raise ConfigError("--json: belongs to --dry-run; a server writes JSON lines to stderr by itself")
     plan = Plan(
         runs=parse_runs(run),
         host=host,
@@ -116,7 +118,7 @@ def serve(
         keys=keys,
         tls=None if tls_cert is None or tls_key is None else Tls(tls_cert, tls_key),
         limits=Limits(
-            message=round(max_message * 2**20),
+            message=message_bytes(max_message),
             sockets=max_sockets,
             connections=max_connections,
             sessions=sessions,

@@ -57,6 +57,8 @@ def read_episodes(path: Path) -> tuple[Identity, dict[EpisodeKey, EpisodeResult]
         lines = Path(path).read_text().split("\n")[:-1]
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; is this an evaluation written by `polymath eval`?") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); name an episode log of `polymath eval`") from None
     if not lines:
         raise DataError(f"{path}: empty; remove it and evaluate again")
     header = _json(path, 1, lines[0])

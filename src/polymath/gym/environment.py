@@ -12,7 +12,7 @@ info           is_success (by the benchmark's rule, so never before the episode'
 episodes from b x `seeds_per_block` on. Without a seed one is drawn.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 from typing import Any
@@ -29,6 +29,8 @@ from polymath.evaluation.harness import start_workers
 from polymath.workers.pool import Lost, WorkerError, WorkerPool
 from polymath_worker.protocol import State
 
+LARGEST_PICTURE = 4096  # pixels of a side; its spaces hold bounds of every pixel
+
 
 class BenchmarkEnv(gymnasium.Env):
     """Its simulator starts at the first `reset` and ends with `close`.
@@ -44,12 +46,20 @@ class BenchmarkEnv(gymnasium.Env):
         split: str = "",
         renderer: str = "",
         image_size: int = 0,
-        cameras: tuple[str, ...] = (),
+        cameras: Sequence[str] = (),
         options: Mapping[str, str] | None = None,
         python: str = "",
         render_mode: str | None = "rgb_array",
     ) -> None:
         self.benchmark = benchmark_named(benchmark) if isinstance(benchmark, str) else benchmark
+        if not isinstance(task, str):
+            raise ConfigError(f"task {task!r}: name a task of the benchmark as text")
+        if isinstance(cameras, str):
+            raise ConfigError(f"cameras {cameras!r}: is a text; give a tuple of names, as in ({cameras!r},)")
+        if not isinstance(options, Mapping | None):
+            raise ConfigError(f"options {options!r}: give a mapping of names to texts")
+        if type(image_size) is int and image_size > LARGEST_PICTURE:
+            raise ConfigError(f"image_size {image_size}: choose at most {LARGEST_PICTURE} pixels")
         wishes = Plan(
             tasks=(task,),
             splits=(split or next(iter(self.benchmark.splits)),),
@@ -94,14 +104,14 @@ class BenchmarkEnv(gymnasium.Env):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Begin the held-out episode `seed`. Raises ConfigError where there is no such, WorkerError of the worker."""
-        super().reset(seed=seed)
         seeds = self.benchmark.seeds
-        index = int(self.np_random.integers(len(seeds))) if seed is None else seed
-        if not 0 <= index < len(seeds):
+        if seed is not None and (type(seed) is not int or not 0 <= seed < len(seeds)):
             raise ConfigError(
-                f"seed {seed}: benchmark {self.benchmark.name} has the held-out episodes 0 to {len(seeds) - 1}; "
+                f"seed {seed!r}: benchmark {self.benchmark.name} has the held-out episodes 0 to {len(seeds) - 1}; "
                 "choose one of them"
             )
+        super().reset(seed=seed)
+        index = int(self.np_random.integers(len(seeds))) if seed is None else seed
         self._seed, self._state = seeds[index], None
         pool = self._started()
         pool.reset(pool.places[0], self.task, self.split, self._seed)
@@ -147,7 +157,10 @@ class BenchmarkEnv(gymnasium.Env):
 
     def _checked(self, action: Any) -> Float[np.ndarray, " A"]:
         names = self.benchmark.embodiment.action_names
-        actions = np.asarray(action)
+        try:
+            actions = np.asarray(action)
+        except ValueError:  # lists of unequal lengths
+            actions = np.zeros(0, object)
         if actions.dtype.kind not in "fiu" or actions.shape != (len(names),) or not np.isfinite(actions).all():
             raise DataError(
                 f"action: {actions.dtype} {list(actions.shape)}; give {len(names)} finite numbers: {', '.join(names)}"

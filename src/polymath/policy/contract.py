@@ -96,6 +96,7 @@ class Contract:
 
     execute: actions between two observations of the history; None without a history. statistics: hash of what
     normalises states and actions. renderer: identity of the renderer of the training data, None for real cameras.
+    committed: the most actions that an answer may be given as already under way (`robot.committed`); 0: none.
     """
 
     robot: str
@@ -111,6 +112,7 @@ class Contract:
     statistics: str
     normalization: str
     renderer: str | None = None
+    committed: int = 0
     version: int = VERSION
 
     def __post_init__(self) -> None:
@@ -129,10 +131,22 @@ class Contract:
                 f"contract: rate {self.rate}, chunk {self.chunk}, window {self.window}, image.size {self.image.size}; "
                 "each must be above 0"
             )
+        if not 0 <= self.committed < self.chunk:
+            raise DataError(f"contract.committed: {self.committed}; choose 0 to {self.chunk - 1}, below chunk")
 
     @classmethod
     def of(cls, run: Run) -> "Contract":
-        """The promises of a run: its embodiment and conventions, its layout, its statistics."""
+        """The promises of a run: its embodiment and conventions, its layout, its statistics.
+
+        Raises DataError, naming the run, for promises that cannot be.
+        """
+        try:
+            return cls._of(run)
+        except DataError as error:
+            raise DataError(f"{run.path}: {error} (embodiment.json, config.json)", error.kind) from None
+
+    @classmethod
+    def _of(cls, run: Run) -> "Contract":
         robot, layout = run.embodiment, run.recipe.layout
         says = robot.conventions
         return cls(
@@ -158,6 +172,7 @@ class Contract:
             statistics=statistics_hash(run.statistics),
             normalization=run.statistics.normalization,
             renderer=run.data.renderer,
+            committed=run.recipe.robot.committed,
         )
 
     @classmethod

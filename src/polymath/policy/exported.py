@@ -77,6 +77,11 @@ def export_run(
     Raises ConfigError or CheckpointError for an incomplete run or one that has no adapters to merge or to take out, and
     for adapters alone in a directory for LeRobot, which has no base to put below them; PolymathError if `out` exists.
     """
+    if is_exported(Path(run_path)):
+        raise ConfigError(
+            f"{run_path}: was written by `polymath export`; export the run itself, or bring it back first: "
+            f"polymath import {run_path} --out RUN"
+        )
     run = open_run(run_path)
     if adapters == "alone" and format == "lerobot":
         raise ConfigError(

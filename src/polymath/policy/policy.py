@@ -70,6 +70,8 @@ class Policy:
         is given. mesh: [1, 1, model], over which the weights are divided; one device if left out.
         Raises ConfigError or CheckpointError if the directory is incomplete, or does not fit dtype or mesh.
         """
+        if not isinstance(decoding, Decoding):
+            raise ConfigError(f"decoding {decoding!r}: give a Decoding, as in Decoding('tokens')")
         run, params = weights.load(path, dtype, mesh)
         suffix = "" if dtype in (None, weights.usual(run.recipe.execution)) else f"-{dtype}"
         return cls(run, params, name or f"{Path(path).name}{suffix}", decoding, batch, dtype)

@@ -10,6 +10,7 @@ The usual one is that of the run's execution. On a mesh, weights lie as the colu
 heads, feed-forward width and vocabulary over `model`, the rest whole on every device.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -52,6 +53,10 @@ def load(path: Path, dtype: Dtype | None = None, mesh: meshes.Config | None = No
     """
     if dtype not in (None, *get_args(Dtype)):
         raise ConfigError(f"dtype {dtype!r}: choose from {', '.join(get_args(Dtype))}")
+    if not isinstance(path, str | os.PathLike):
+        raise ConfigError(f"path {path!r}: name the directory of a run, or one that `polymath export` wrote")
+    if not isinstance(mesh, meshes.Config | None):
+        raise ConfigError(f"mesh {mesh!r}: give a polymath.sharding.mesh.Config, as in Config(model=8)")
     if dtype == "int8":
         require("int8", "--dtype int8")
     places = one_device if mesh is None else on_mesh(decode_partitioner(mesh))
@@ -64,6 +69,13 @@ def load(path: Path, dtype: Dtype | None = None, mesh: meshes.Config | None = No
     if mesh is not None:  # kernels that a compiler cannot divide over the heads
         run = replace(run, recipe=replace(run.recipe, execution=replace(execution, attention="reference")))
     return run, collected(arrays, run.recipe.model, dtype or usual(execution), execution)
+
+
+def run_of(path: Path) -> Run:
+    """A run directory, or one that `polymath export` wrote, without its weights. Raises as `load` does."""
+    if exported.is_exported(Path(path)):
+        return exported.open_exported(Path(path), one_device)[0]
+    return open_run(path)
 
 
 def collected(

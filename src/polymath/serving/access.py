@@ -4,7 +4,9 @@ import base64
 import binascii
 import hashlib
 import hmac
+import ipaddress
 import logging
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +21,7 @@ from polymath.serving.metrics import Metrics
 
 OPEN = ("/healthz", "/readyz")
 """Paths for probes, which send no key and learn nothing."""
+SCRAPED = "/metrics"
 SHORTEST = 16
 log = logging.getLogger("polymath.serving")
 
@@ -73,10 +76,15 @@ def _key_of(authorization: str) -> bytes:
 
 
 class Guard:
-    """Answers 401 without a key of `keys` (None: everyone may ask) and 403 to a page of another site."""
+    """Answers 401 without a key of `keys` (None: everyone may ask) and 403 to a page of another site.
 
-    def __init__(self, app: ASGIApp, keys: Keys | None, metrics: Metrics) -> None:
+    Without keys a browser reaches the server by an address, as localhost, or by one of `names` and this machine's own:
+    a page of another site whose name was made to point here (DNS rebinding) has neither.
+    """
+
+    def __init__(self, app: ASGIApp, keys: Keys | None, metrics: Metrics, names: Sequence[str] = ()) -> None:
         self._app, self._keys, self._metrics = app, keys, metrics
+        self._names = {name.lower() for name in ("localhost", socket.gethostname(), *names)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket") or scope["path"] in OPEN:
@@ -84,6 +92,9 @@ class Guard:
         headers = Headers(scope=scope)
         if not _same_site(headers):
             refusal = self._refusal(scope, 403, "origin", "a page of another site may not drive a robot")
+        elif self._keys is None and _of_browser(scope, headers) and not self._own_name(headers.get("host", "")):
+            text = "a page reaches a server without keys by its IP address or as localhost; or serve it with --keys"
+            refusal = self._refusal(scope, 403, "host", text)
         elif self._keys is not None and not self._keys.accept(headers.get("authorization")):
             refusal = self._refusal(scope, 401, "key", "send the header `Authorization: Api-Key KEY` with a valid key")
             refusal.headers["WWW-Authenticate"] = 'Basic realm="polymath", charset="UTF-8"'
@@ -95,6 +106,13 @@ class Guard:
             return await websocket.send_denial_response(refusal)
         await refusal(scope, receive, send)
 
+    def _own_name(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        return name in self._names or _is_ip(name)
+
     def _refusal(self, scope: Scope, status: int, reason: str, text: str) -> Response:
         self._metrics.refused.labels(reason).inc()
         log.warning("handshake refused", extra={"peer": peer_of(scope), "reason": reason, "path": scope["path"]})
@@ -105,6 +123,19 @@ def _same_site(headers: Headers) -> bool:
     """False for a request that a browser makes for a page of another host. Robots' clients send no Origin."""
     origin = headers.get("origin")
     return origin is None or urlsplit(origin).netloc == headers.get("host")
+
+
+def _of_browser(scope: Scope, headers: Headers) -> bool:
+    """Whether a browser may be asking: all but the WebSockets of robots, which send no Origin, and scrapers."""
+    return "origin" in headers or (scope["type"] == "http" and scope["path"] != SCRAPED)
+
+
+def _is_ip(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def peer_of(scope: Scope) -> str:

@@ -11,7 +11,7 @@ What is wrong with a handshake is answered with an HTTP status and one line.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from starlette.applications import Starlette
@@ -36,8 +36,13 @@ EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 Protocol = Callable[[WebSocket, Callable[[], Awaitable[Connection]], Limits], Awaitable[None]]
 
 
-def make_app(service: Service, keys: Keys | None, recordings: Recordings | None = None) -> Starlette:
-    """The app of one service; `keys` None lets everyone in; `recordings` are shown by its page."""
+def make_app(
+    service: Service, keys: Keys | None, recordings: Recordings | None = None, names: Sequence[str] = ()
+) -> Starlette:
+    """The app of one service; `keys` None lets everyone in; `recordings` are shown by its page.
+
+    names: by which browsers reach a server without keys, besides its addresses (`access.Guard`).
+    """
     app = Starlette(
         routes=[
             Route("/healthz", _healthz),
@@ -50,7 +55,7 @@ def make_app(service: Service, keys: Keys | None, recordings: Recordings | None 
             WebSocketRoute("/{model}/vla-eval", _vla_eval),
             WebSocketRoute("/{rest:path}", _nothing),
         ],
-        middleware=[Middleware(Guard, keys=keys, metrics=service.metrics)],
+        middleware=[Middleware(Guard, keys=keys, metrics=service.metrics, names=names)],
     )
     app.state.service = service
     return app

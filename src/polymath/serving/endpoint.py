@@ -1,5 +1,6 @@
 """Where the server listens: the socket, and the certificate."""
 
+import contextlib
 import errno
 import os
 import resource
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from polymath.errors import ConfigError
 
+OUT_OF_DATE = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID and …_HAS_EXPIRED of OpenSSL's x509_vfy.h
 SPARE_FILES = 128
 """File descriptors beside those of the connections: weights, logs, libraries."""
 
@@ -20,6 +22,24 @@ class Tls:
 
     certificate: Path
     key: Path
+
+    def check(self) -> None:
+        """Raise ConfigError as `context` does, and for a certificate that has expired or is not valid yet.
+
+        A handshake in memory with a client that trusts this very certificate, whatever its name is.
+        """
+        server, client = self.context(), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        client.check_hostname = False
+        client.verify_flags = ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+        try:
+            client.load_verify_locations(self.certificate)
+            _shake_hands(client, server)
+        except ssl.SSLCertVerificationError as error:
+            if error.verify_code in OUT_OF_DATE:
+                raise ConfigError(
+                    f"--tls-cert {self.certificate}: {error.verify_message}, so no client would connect; renew it, or "
+                    "set the clock of this machine"
+                ) from None
 
     def context(self) -> ssl.SSLContext:
         """TLS 1.2 or newer. Raises ConfigError for files that are missing, do not fit, or want a password."""
@@ -36,6 +56,16 @@ class Tls:
                 "and its own key, both PEM, the key without a password"
             ) from None
         return context
+
+
+def _shake_hands(client: ssl.SSLContext, server: ssl.SSLContext) -> None:
+    """Raises what the client's side raises."""
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    asking = client.wrap_bio(to_client, to_server)
+    answering = server.wrap_bio(to_server, to_client, server_side=True)
+    for side in (asking, answering, asking):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
 
 
 def _no_password() -> str:

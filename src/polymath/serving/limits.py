@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields
 
 from polymath.errors import ConfigError
 
+MOST_MEBIBYTES = 1024
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -43,4 +45,23 @@ class Limits:
         for field in fields(self):
             value = getattr(self, field.name)
             if not math.isfinite(value) or value <= 0 or (field.type is int and value != int(value)):
-                raise ConfigError(f"limits.{field.name}: {value}; choose a finite number above 0")
+                raise ConfigError(f"{_option(field.name)} {value:g}: choose a finite number above 0")
+        if self.connections > self.sockets:
+            raise ConfigError(
+                f"--max-connections {self.connections}: more robots than --max-sockets {self.sockets} connections; "
+                "raise --max-sockets, probes and the page need some too"
+            )
+
+
+def message_bytes(mebibytes: float) -> int:
+    """Bytes of `--max-message`. Raises ConfigError for what is no size of a message."""
+    if not 2**-20 <= mebibytes <= MOST_MEBIBYTES:
+        raise ConfigError(f"--max-message {mebibytes:g}: choose mebibytes above 0, {MOST_MEBIBYTES} at most")
+    return round(mebibytes * 2**20)
+
+
+def _option(name: str) -> str:
+    """What sets a limit on the command line; two are set by the program alone."""
+    if name in ("head", "instruction"):
+        return f"limits.{name}"
+    return f"--{name}" if name in ("sessions", "idle", "ping", "drain") else f"--max-{name}"

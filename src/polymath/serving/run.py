@@ -10,8 +10,10 @@ from typing import Any
 from polymath.errors import ConfigError
 from polymath.evaluation.run_candidate import of_run_policy
 from polymath.policy import Decoding, Policy
+from polymath.policy.cache_rows import MOST_ROWS
 from polymath.policy.decoding import Dtype
 from polymath.policy.session import BATCH
+from polymath.policy.weights import run_of
 from polymath.serving.access import Keys
 from polymath.serving.adapters import adapter_named
 from polymath.serving.contract import Contract
@@ -23,7 +25,6 @@ from polymath.serving.metrics import Metrics
 from polymath.serving.page.recordings import Recordings, fitting
 from polymath.serving.server import Server, Settings
 from polymath.serving.service import Served, Service
-from polymath.training.run import open_run
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Plan:
     def __post_init__(self) -> None:
         if not self.rows or min(self.rows) < 1 or list(self.rows) != sorted(set(self.rows)):
             raise ConfigError(f"--rows {' '.join(map(str, self.rows))}: give one or more sizes, the smallest first")
+        if max(self.rows) > MOST_ROWS:
+            raise ConfigError(f"--rows {max(self.rows)}: a pass holds {MOST_ROWS} requests at most; choose fewer")
         if not 0 <= self.max_latency < 10:
             raise ConfigError(f"--max-latency {self.max_latency * 1e3:g}: choose 0 to 10000 milliseconds")
 
@@ -61,6 +64,8 @@ def parse_runs(texts: tuple[str, ...]) -> dict[str, Path]:
     runs: dict[str, Path] = {}
     for text in texts:
         name, separator, path = text.partition("=")
+        if not (path if separator else text).strip():
+            raise ConfigError(f"RUN {text!r}: names no directory; write it as RUN or NAME=RUN")
         if not separator or Path(text).is_dir():
             name, path = Path(text).resolve().name, text
         if not name or not all(letter.isalnum() or letter in "-_." for letter in name) or name in RESERVED:
@@ -115,17 +120,20 @@ def _prepare(plan: Plan) -> tuple[Settings, socket.socket]:
     """What fails at once, before anything slow: runs, adapter, episodes, keys, certificate, port."""
     allow_files(plan.limits.sockets)
     adapter = adapter_named(plan.robot)
-    runs = {name: open_run(path) for name, path in plan.runs.items()}
-    for run in runs.values():
-        adapter.bound(Contract.of(run))
+    runs = {name: run_of(path) for name, path in plan.runs.items()}
+    contracts = [Contract.of(run) for run in runs.values()]
+    for contract in contracts:
+        adapter.bound(contract)
+    if plan.assume_executed and all(contract.window == 1 for contract in contracts):
+        raise ConfigError("--assume-executed: no run here has a history (layout.window is 1); leave it out")
     recordings = None if plan.episodes is None else Recordings.open(plan.episodes)
     if recordings is not None:
         fitting(recordings, {name: run.embodiment for name, run in runs.items()})
     keys = None if plan.keys is None else Keys.load(plan.keys)
     if plan.tls is not None:
-        plan.tls.context()
+        plan.tls.check()
     keep_programs(plan.compiled)
-    return Settings(keys, plan.tls, recordings), listen(plan.host, plan.port)
+    return Settings(keys, plan.tls, recordings, (plan.host,)), listen(plan.host, plan.port)
 
 
 def _load(plan: Plan, stop: Callable[[], bool]) -> Iterator[Served]:

@@ -32,11 +32,12 @@ Load = Callable[[Callable[[], bool]], Iterable[Served]]
 
 @dataclass(frozen=True)
 class Settings:
-    """`keys` None: everyone who reaches the port may ask."""
+    """`keys` None: everyone who reaches the port may ask. names: of the server, for browsers (`access.Guard`)."""
 
     keys: Keys | None = None
     tls: Tls | None = None
     recordings: Recordings | None = None
+    names: tuple[str, ...] = ()
 
 
 class Server(uvicorn.Server):
@@ -50,7 +51,7 @@ class Server(uvicorn.Server):
         tls = {} if settings.tls is None else {"ssl_context_factory": _context(settings.tls)}
         super().__init__(
             uvicorn.Config(
-                make_app(service, settings.keys, settings.recordings),
+                make_app(service, settings.keys, settings.recordings, settings.names),
                 log_config=None,
                 access_log=False,
                 lifespan="off",

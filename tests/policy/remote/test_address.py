@@ -38,6 +38,7 @@ def test_what_is_no_address(text: str) -> None:
     [
         ("http://lab:8000", r"no protocol of a policy server; write ws://HOST:8000"),
         ("vla-eval://lab", "no protocol of a policy server"),
+        ("ws://lab:1/model/vla-eval", r"write vla-eval\+ws://lab:1/model/vla-eval"),
         ("ws://", "names no host"),
         ("ws:///model", "names no host"),
         ("ws://lab:0", "names no host and port"),

@@ -1,7 +1,7 @@
 """A robot's side of a policy server: Python 3.8 or newer, numpy, websockets, msgpack.
 
 connection = Connection("ws://HOST:PORT", claims={"rate": 20.0, "action": {"motion": "pose delta"}})
-chunks = RealTimeChunking(Background(connection.infer), execute=4, most_committed=8)
+chunks = RealTimeChunking.of(connection.contract, Background(connection.infer), execute=4)
 watchdog = Watchdog.of(connection.contract)
 while True:                                              # once a control tick
     robot.send(watchdog.filter(chunks.step(robot.observe())))

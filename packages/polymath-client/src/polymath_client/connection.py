@@ -1,5 +1,7 @@
 """One WebSocket to a server that speaks openpi's protocol, ours or openpi's own."""
 
+import re
+import ssl
 import threading
 from contextlib import ExitStack
 from typing import Any, Dict, Mapping, NamedTuple, Optional
@@ -9,9 +11,16 @@ from websockets.exceptions import InvalidURI, WebSocketException
 from websockets.sync.client import connect
 
 from polymath_client import contract, wire
+from polymath_client.checks import above_zero, vector
 from polymath_client.errors import ChunkError, ClientError, ConnectionLost, ContractError, ServerError
 
 TURNED_AWAY = (400, 401, 403, 404)  # HTTP statuses that do not change by waiting
+PASSING_TLS = (ssl.SSLEOFError, ssl.SSLZeroReturnError)  # of a server that goes in the middle of a handshake
+KEY = re.compile(r"[!-~]+")  # what stands in an HTTP header
+OTHER_PROTOCOL = "/vla-eval"  # the path at which our server waits for vla-eval's first word
+
+
+WRITE_IT = "write it as ws://HOST:PORT or wss://HOST:PORT/MODEL"
 
 
 class Request(NamedTuple):
@@ -50,22 +59,22 @@ class Connection:
     ) -> None:
         """`options` go to `websockets.sync.client.connect` (ssl_context, …); `timeout`: seconds for an answer.
 
-        Raises ConnectionLost if no server answers there or it is not ready, ServerError if it turns the robot away (a
-        wrong key, an unknown model), ContractError if it serves another robot than is claimed.
+        Raises ClientError for what is no address, key or time, ConnectionLost if no server answers there or it is not
+        ready, ServerError if it turns the robot away (a wrong key, an unknown model), ContractError if it serves
+        another robot than is claimed.
         """
-        headers = {} if api_key is None else {"Authorization": f"Api-Key {api_key}"}
-        self.url, self.timeout = url, timeout
+        self.url, self.timeout = _checked_url(url), above_zero("timeout", timeout, "give seconds above 0")
+        if claims is not None and not isinstance(claims, Mapping):
+            raise ClientError(f"claims: a {type(claims).__name__}; give fields of the contract, as in {{'rate': 20.0}}")
+        headers = {} if api_key is None else {"Authorization": f"Api-Key {_checked_key(api_key)}"}
         self._claims, self._lock, self._open = claims, threading.Lock(), ExitStack()
         options.update(additional_headers=headers, compression=None, max_size=None, open_timeout=timeout)
         try:
             self._socket = self._open.enter_context(connect(url, **options))
-        except InvalidURI as error:
-            raise ClientError(f"{_line(error)}; write it as ws://HOST:PORT or wss://HOST:PORT/MODEL") from None
+        except (InvalidURI, ValueError) as error:  # ValueError: of a port or a host that urllib cannot read
+            raise ClientError(f"url: {url}: {_line(error)}; {WRITE_IT}") from None
         except (OSError, WebSocketException) as error:
-            status = getattr(getattr(error, "response", None), "status_code", None)
-            if status in TURNED_AWAY:
-                raise ServerError(f"{url}: {_line(error)}; check the API key and the name of the model") from None
-            raise ConnectionLost(f"{url}: {_line(error)}; is the server running there?") from None
+            raise _unopened(url, error) from None
         try:
             self.metadata: Dict[str, Any] = self._receive()
             self._check_contract()
@@ -103,16 +112,21 @@ class Connection:
         self.close()
 
     def _infer(self, request: Request) -> Reply:
+        if not isinstance(request.observation, Mapping):
+            raise ClientError(f"observation: a {type(request.observation).__name__}; give a map of the adapter's keys")
         message = dict(request.observation)
+        request = request._replace(
+            executed=_sent("executed", request.executed), committed=_sent("committed", request.committed)
+        )
         if self.contract is not None:
             if self._claims is not None:
                 message["polymath/claims"] = self._claims
             if request.reset:
                 message["polymath/reset"] = True
             elif request.executed is not None:
-                message["polymath/executed"] = np.asarray(request.executed, np.float32)
+                message["polymath/executed"] = request.executed
             if request.committed is not None and len(request.committed):
-                message["polymath/committed"] = np.asarray(request.committed, np.float32)
+                message["polymath/committed"] = request.committed
         data = wire.encode(message)
         try:
             self._socket.send(data)
@@ -168,6 +182,45 @@ def _actions(answer: Mapping[str, Any], request: Request, promises: Optional[Map
     if len(actions) <= committed:
         raise ChunkError(f"actions: {len(actions)} of them, but {committed} were committed; commit fewer")
     return np.array(actions, np.float32)
+
+
+def _sent(name: str, actions: Any) -> Optional[np.ndarray]:
+    """Actions as float32 [K, A], K of 0 included."""
+    if actions is None:
+        return None
+    numbers = vector(name, actions)
+    if numbers.ndim != 2 and numbers.size:
+        raise ClientError(f"{name}: shape {list(numbers.shape)}; give the actions as [K, A]")
+    return numbers
+
+
+def _checked_url(url: Any) -> str:
+    if not isinstance(url, str):
+        raise ClientError(f"url: {url!r}; {WRITE_IT}")
+    if url.partition("?")[0].rstrip("/").endswith(OTHER_PROTOCOL):
+        raise ClientError(f"url: {url}: vla-eval's protocol is spoken at {OTHER_PROTOCOL}; leave that end out")
+    return url
+
+
+def _checked_key(key: Any) -> str:
+    """The key is never printed."""
+    if not isinstance(key, str) or not KEY.fullmatch(key.strip()):
+        raise ClientError("api_key: is one word of printable ASCII characters; read it from a file, without quotes")
+    return key.strip()
+
+
+def _unopened(url: str, error: Exception) -> ClientError:
+    """What a handshake that failed means; what the server says about it is in the message."""
+    if isinstance(error, ssl.SSLError) and not isinstance(error, PASSING_TLS):
+        remedy = "write ws:// where the server speaks no TLS, or name its authority in $SSL_CERT_FILE"
+        return ClientError(f"{url}: TLS fails ({_line(error)}); {remedy}")
+    response = getattr(error, "response", None)
+    status = getattr(response, "status_code", None)
+    words = bytes(getattr(response, "body", None) or b"")[:2000].decode("utf-8", "replace")
+    own_words = f"; the server says: {_line(words)}" if words.strip() else ""
+    if status in TURNED_AWAY:
+        return ServerError(f"{url}: {_line(error)}; check the API key, the name of the model and the robot{own_words}")
+    return ConnectionLost(f"{url}: {_line(error)}; is the server running there?{own_words}")
 
 
 def _line(reason: object) -> str:

@@ -10,11 +10,14 @@ from polymath_client.errors import ContractError
 RATE_TOLERANCE = 0.01  # relative: clocks of 29.97 and 30 Hz are the same
 
 
-def check(claims: Mapping[str, Any], contract: Mapping[str, Any]) -> None:
+def check(claims: Any, contract: Any) -> None:
     """Raise ContractError, both sides printed, unless every claim is as the contract has it; None claims nothing.
 
     claims: any part of a contract's structure, such as {"rate": 20.0, "action": {"motion": "pose delta"}}.
     """
+    for side, fields in (("claims", claims), ("contract", contract)):
+        if not isinstance(fields, Mapping):
+            raise ContractError(f"{side}: a {type(fields).__name__}, not a map of fields, as in {{'rate': 20.0}}")
     differences = list(_differences(claims, contract, ""))
     if differences:
         fields = "; ".join("{}: robot {!r}, checkpoint {!r}".format(*difference) for difference in differences)

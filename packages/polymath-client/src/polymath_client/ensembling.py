@@ -4,6 +4,7 @@ from typing import Any, List, Mapping, Optional, Union
 
 import numpy as np
 
+from polymath_client.checks import number
 from polymath_client.inference import Background, Immediate
 from polymath_client.requests import Chunk, Requests
 
@@ -15,7 +16,9 @@ class TemporalEnsembling:
     """
 
     def __init__(self, inference: Union[Immediate, Background], decay: float = 0.01) -> None:
-        self.requests, self._decay = Requests(inference), decay
+        """Raises ClientError for a decay that is no finite number of 0 or more."""
+        self.requests = Requests(inference)
+        self._decay = number("decay", decay, "give a finite number, 0 for equal weights", 0.0)
         self._chunks: List[Chunk] = []  # oldest first
 
     def step(self, observation: Mapping[str, Any]) -> Optional[np.ndarray]:

@@ -12,27 +12,32 @@ from typing import Optional, Sequence
 
 import numpy as np
 
+from polymath_client.checks import above_zero, dimensions, vector
 from polymath_client.errors import ClientError
 
 
 class _Stamped:
     def __init__(self, rate: float, held: Sequence[int]) -> None:
-        if not (np.isfinite(rate) and rate > 0):
-            raise ClientError(f"rate: {rate}; the policy's control rate is above 0 Hz")
-        self._period, self._held = 1.0 / rate, list(held)
+        self._period = 1.0 / above_zero("rate", rate, "the policy's control rate is above 0 Hz")
+        self._held = list(held)
         self._time: Optional[float] = None
         self._action = np.zeros(0, np.float32)
 
     def add(self, time: float, action: np.ndarray) -> None:
         """The action [A] of the policy's step that begins at `time`, in seconds.
 
-        Raises ClientError for a stamp that is not after the one before, and for numbers that are not finite.
+        Raises ClientError for a stamp that is not after the one before, for numbers that are not finite, and for an
+        action of another width than the one before.
         """
+        action = vector("action", action)
+        if action.ndim != 1 or (self._time is not None and action.shape != self._action.shape):
+            raise ClientError(f"action: shape {list(action.shape)}; give [A], as many numbers each time")
+        dimensions("held", self._held, len(action))
         if not (np.isfinite(time) and np.isfinite(action).all()):
             raise ClientError("interpolation: an action or its time is NaN or infinite; stop the arm instead")
         if self._time is not None and time <= self._time:
             raise ClientError(f"time: {time:g} s is not after {self._time:g} s; use a clock that never goes back")
-        self._time, self._action = time, np.asarray(action, np.float32)
+        self._time, self._action = time, action
 
     def _elapsed(self, time: float) -> float:
         """Policy steps since the newest stamp, 0 to 1."""
@@ -53,6 +58,7 @@ class Targets(_Stamped):
 
     def add(self, time: float, action: np.ndarray) -> None:
         before = None if self._time is None else self.at(time)
+        dimensions("angles", self._angles, np.size(action))
         super().add(time, action)
         self._from = self._action if before is None else before
 

@@ -17,7 +17,8 @@ from typing import Any, Deque, Mapping, Optional, Union
 
 import numpy as np
 
-from polymath_client.errors import ClientError
+from polymath_client.checks import whole
+from polymath_client.errors import ContractError
 from polymath_client.inference import Background, Immediate
 from polymath_client.requests import Chunk, Requests
 
@@ -34,12 +35,29 @@ class RealTimeChunking:
 
     def __init__(self, inference: Union[Immediate, Background], execute: int, most_committed: int) -> None:
         """Raises ClientError for an `execute` of less than one or a `most_committed` of less than none."""
-        if most_committed < 0:
-            raise ClientError(f"most_committed: {most_committed}; it is 0 or more")
-        self.requests, self._execute, self._most = Requests(inference, execute), execute, most_committed
+        self._most = whole("most_committed", most_committed, 0, "it is 0 or more")
+        self.requests, self._execute = Requests(inference, execute), execute
         self._chunk: Optional[Chunk] = None
         self._committed, self.surprises = 0, 0
         self.delays: Deque[int] = deque([most_committed], maxlen=MEMORY)
+
+    @classmethod
+    def of(
+        cls, contract: Mapping[str, Any], inference: Union[Immediate, Background], execute: int
+    ) -> "RealTimeChunking":
+        """With as many committed actions as the checkpoint's contract has it.
+
+        Raises ContractError for a run that was trained without, and from a server that does not say.
+        """
+        most = contract.get("committed") if isinstance(contract, Mapping) else None
+        if most is None:
+            raise ContractError("contract.committed: the server does not say; name most_committed yourself")
+        if most == 0:
+            raise ContractError(
+                "contract.committed: the run was trained without committed actions; train its robot phase with "
+                "--set robot.committed=D, or use ChunkReplay or TemporalEnsembling"
+            )
+        return cls(inference, execute, most)
 
     def step(self, observation: Mapping[str, Any]) -> Optional[np.ndarray]:
         """The action [A] of this control tick; None where there is none and the arm should stop (see `Watchdog`).

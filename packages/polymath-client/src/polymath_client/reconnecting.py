@@ -2,6 +2,7 @@
 
 from typing import Callable, Optional
 
+from polymath_client.checks import number
 from polymath_client.clock import SystemClock
 from polymath_client.connection import Connection, Reply, Request
 from polymath_client.contract import check
@@ -22,8 +23,11 @@ class Reconnecting:
         patience: float = 60.0,
         clock: Optional[SystemClock] = None,
     ) -> None:
-        """Raises ConnectionLost if the server does not come within `patience` seconds."""
-        self._open, self._patience, self._clock = open_connection, patience, clock or SystemClock()
+        """Raises ConnectionLost if the server does not come within `patience` seconds, and ClientError for a time that
+        is none.
+        """
+        self._patience = number("patience", patience, "give seconds, 0 to try once", 0.0)
+        self._open, self._clock = open_connection, clock or SystemClock()
         self.connection = self._opened()
         self._contract = self.connection.contract
 

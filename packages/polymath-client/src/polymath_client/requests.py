@@ -8,6 +8,7 @@ from typing import Any, List, Mapping, NamedTuple, Optional, Union
 
 import numpy as np
 
+from polymath_client.checks import whole
 from polymath_client.connection import Request
 from polymath_client.errors import ClientError, Reconnected
 from polymath_client.inference import Background, Immediate
@@ -37,9 +38,8 @@ class Requests:
     """
 
     def __init__(self, inference: Union[Immediate, Background], execute: int = 1) -> None:
-        if execute < 1:
-            raise ClientError(f"execute: {execute}; carry out at least one action of each chunk")
-        self._inference, self._execute = inference, execute
+        self._inference = inference
+        self._execute = whole("execute", execute, 1, "carry out at least one action of each chunk")
         self.position, self.reconnections = 0, 0
         self._origin = 0
         self._executed: List[np.ndarray] = []

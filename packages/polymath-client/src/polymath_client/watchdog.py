@@ -4,6 +4,7 @@ from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
 
+from polymath_client.checks import above_zero, dimensions, vector, whole
 from polymath_client.clock import SystemClock
 from polymath_client.errors import ClientError, ContractError
 
@@ -26,23 +27,29 @@ class Watchdog:
         patience: float = 0.5,
         clock: Optional[SystemClock] = None,
     ) -> None:
-        """Raises ClientError for another motion or a patience that is not above 0."""
+        """Raises ClientError for another motion, dimensions that are none, or a patience that is not above 0."""
         if motion not in ABSOLUTE + RELATIVE:
             raise ClientError("motion: {!r}; it is one of {}".format(motion, ", ".join(ABSOLUTE + RELATIVE)))
-        if not patience > 0:
-            raise ClientError(f"patience: {patience}; give seconds above 0")
-        self._relative, self._width, self._gripper = motion in RELATIVE, width, list(gripper_dims)
-        self._patience, self._clock = patience, clock or SystemClock()
+        self._width = whole("width", width, 1, "an action has at least one number")
+        dimensions("gripper_dims", gripper_dims, width)
+        self._relative, self._gripper = motion in RELATIVE, list(gripper_dims)
+        self._patience = above_zero("patience", patience, "give seconds above 0")
+        self._clock = clock or SystemClock()
         self._last: Optional[np.ndarray] = None
         self._latest = self._since = self._clock.now()
 
     @classmethod
     def of(cls, contract: Mapping[str, Any], patience: float = 0.5, clock: Optional[SystemClock] = None) -> "Watchdog":
         """By the contract of a checkpoint. Raises ContractError if it does not say how the robot moves."""
-        action = contract["action"]
+        action = contract.get("action") if isinstance(contract, Mapping) else None
+        if not isinstance(action, Mapping):
+            raise ContractError("contract: the server sends none; name motion and width yourself in Watchdog(…)")
         if action.get("motion") is None:
             raise ContractError("contract.action.motion: the checkpoint does not say; name it yourself in Watchdog(…)")
-        return cls(action["motion"], len(action["names"]), action["gripper_dims"], patience, clock)
+        names = action.get("names")
+        if not isinstance(names, (list, tuple)):
+            raise ContractError(f"contract.action.names: {names!r}; is this a contract of a polymath server?")
+        return cls(action["motion"], len(names), action.get("gripper_dims") or (), patience, clock)
 
     @property
     def stopped(self) -> bool:
@@ -54,12 +61,11 @@ class Watchdog:
         """What is sent to the robot in this tick: the action, or what stops the arm if it is None or not finite.
 
         target: where the arm is, in the action's units, for absolute actions before the first one; without it there is
-        nothing to send yet, None. Raises ClientError for an action of another width.
+        nothing to send yet, None, and so there is with one that is not finite. Raises ClientError for an action or a
+        target of another width.
         """
         if action is not None:
-            action = np.asarray(action, np.float32)
-            if action.shape != (self._width,):
-                raise ClientError(f"action: shape {list(action.shape)}, but the robot has [{self._width}]")
+            action = self._checked("action", action)
             if np.isfinite(action).all():
                 self._latest = self._since = max(self._latest, self._clock.now())
                 self._last = action
@@ -73,9 +79,17 @@ class Watchdog:
 
     def _stop(self, target: Optional[np.ndarray]) -> Optional[np.ndarray]:
         if not self._relative:
-            where = target if self._last is None else self._last
-            return None if where is None else np.array(where, np.float32)
+            if self._last is not None:
+                return self._last.copy()
+            where = None if target is None else self._checked("target", target)
+            return None if where is None or not np.isfinite(where).all() else where.copy()
         still = np.zeros(self._width, np.float32)
         if self._last is not None:
             still[self._gripper] = self._last[self._gripper]
         return still
+
+    def _checked(self, name: str, values: Any) -> np.ndarray:
+        numbers = vector(name, values)
+        if numbers.shape != (self._width,):
+            raise ClientError(f"{name}: shape {list(numbers.shape)}, but the robot has [{self._width}]")
+        return numbers

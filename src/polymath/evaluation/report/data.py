@@ -101,6 +101,8 @@ def read_curves(path: Path, run: str) -> Curves:
         lines = Path(path).read_text().split("\n")[:-1]
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; is {Path(path).parent} a run directory of `polymath train`?") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); name a run directory of `polymath train`") from None
     curves: dict[str, dict[str, dict[int, float]]] = {}
     for number, line in enumerate(lines, start=1):
         try:

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 from polymath.errors import ConfigError, did_you_mean
 
 KEY_VARIABLE = "POLYMATH_SERVER_KEY"
+VLA_EVAL_PATH = "/vla-eval"  # of our server
 WAIT = 600.0  # seconds for a server that is gone
 EXAMPLE = "ws://HOST:8000 or vla-eval+ws://HOST:8000"
 _OPTIONS = ("robot", "wait")
@@ -72,6 +73,8 @@ def address(text: str) -> Address:
         raise ConfigError(f"--policy: a password does not belong into the URL; use --key-file FILE or ${KEY_VARIABLE}")
     if parts.fragment or any(character.isspace() for character in plain):
         raise ConfigError(f"--policy {text}: '#' and spaces have no meaning here; write {EXAMPLE}")
+    if protocol == "openpi" and parts.path.rstrip("/").endswith(VLA_EVAL_PATH):
+        raise ConfigError(f"--policy {text}: vla-eval's protocol is spoken at this path; write vla-eval+{text}")
     options = _options(text, parts.query)
     url = urlunsplit((parts.scheme.lower(), parts.netloc, parts.path.rstrip("/"), "", ""))
     return Address(protocol, url, options.get("robot", ""), _wait(text, options.get("wait")))  # type: ignore[arg-type]

@@ -29,6 +29,7 @@ from polymath.types import ActionChunk
 from polymath.wire import WireError
 
 GREETING_TIMEOUT = 60.0
+WHICH_SERVER = "is this a vla-eval server? `polymath serve` is one at the path /vla-eval, or /MODEL/vla-eval"
 
 
 class VlaEval:
@@ -92,7 +93,7 @@ class VlaEval:
         try:
             return decode(frame)
         except WireError as error:
-            raise PolymathError(f"{self.link.url}: {error}; is this a vla-eval server?") from None
+            raise PolymathError(f"{self.link.url}: {error}; {WHICH_SERVER}") from None
 
 
 def _own_version() -> str:

@@ -20,6 +20,7 @@
 
 import functools
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ from polymath.errors import ConfigError, did_you_mean
 from polymath.policy.contract import Contract
 from polymath.serving.adapters.pictures import Images
 from polymath.serving.adapters.rotations import NAMES
+from polymath.serving.adapters.units import in_si
 from polymath.types import Frame, Gripper, Motion, Observation, Role
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 GROUP = "polymath.adapters"
 DEFAULT = "polymath"
 CAMERA = "{camera}"
+NAME = re.compile(r"[\w.-]+", re.ASCII)
 RESERVED = "polymath/"  # keys of a message that are not part of an observation
 Conversion = Literal["units", "motion", "rotation", "gripper", "order", "fit"]
 
@@ -117,6 +120,7 @@ class Adapter:
         wrong = [key for key in keys if not key or key.startswith(RESERVED)]
         if wrong:
             raise ConfigError(f"keys: {wrong[0]!r} cannot be a key of a robot (adapter {self.name!r}); name another")
+        self._check_spelling()
         if sum(not camera.names and any(CAMERA in key for key in camera.keys) for camera in self.cameras) > 1:
             raise ConfigError(f"cameras: two entries of adapter {self.name!r} stand for every camera; give one names")
         if not all(part.keys for part in parts) or not (self.cameras and self.state and self.prompt):
@@ -134,6 +138,22 @@ class Adapter:
             if units is not None and (names is None or len(names) != len(units)):
                 have = "no" if names is None else len(names)
                 raise ConfigError(f"{where}: adapter {self.name!r} has {len(units)} units, but {have} names; give both")
+
+    def _check_spelling(self) -> None:
+        """Raises ConfigError for a name, a key or a unit that means nothing."""
+        if not NAME.fullmatch(self.name):
+            raise ConfigError(f"name: {self.name!r} cannot stand in ?robot=NAME; use letters, digits, '.', '_' and '-'")
+        cameras = [key.replace(CAMERA, "") for part in self.cameras for key in part.keys]
+        others = [key for part in self.state for key in part.keys]
+        for key in (*cameras, *others, *self.prompt):
+            if "{" in key or "}" in key:
+                raise ConfigError(
+                    f"keys: {key!r} in adapter {self.name!r}: braces stand for the cameras alone, as {CAMERA} in a "
+                    "key of [[cameras]]"
+                )
+        for unit in (*(unit for part in self.state for unit in part.units or ()), *(self.action.units or ())):
+            if " " in unit and in_si(unit)[0] == unit:
+                raise ConfigError(f"units: {unit!r} in adapter {self.name!r}; write a unit, or a multiple as in 0.02 m")
 
     def bound(self, contract: Contract) -> "Bound":
         """What passes between clients of this kind and a checkpoint of that contract.
@@ -162,6 +182,8 @@ def load(path: Path) -> Adapter:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "no UTF-8 text"
         raise ConfigError(f"{path}: cannot be read ({reason}); name a TOML file that describes the robot") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: is nested too deeply for an adapter; see docs/adapters.md") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: no valid TOML ({error}); see docs/adapters.md") from None
     try:

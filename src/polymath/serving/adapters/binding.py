@@ -68,24 +68,26 @@ class Bound:
         values = self.action.to_client(np.asarray(chunk, np.float64), self._start(observation))
         return values.astype(np.float32)
 
-    def own_actions(self, executed: Any, observation: Observation) -> Float[np.ndarray, "K A"]:
-        """The inverse of `actions`, for what a client says it carried out from `observation` on: float32 [K, A].
+    def own_actions(
+        self, sent: Any, observation: Observation, key: str = "executed actions"
+    ) -> Float[np.ndarray, "K A"]:
+        """The inverse of `actions`, for what a client says it carries out from `observation` on: float32 [K, A].
 
-        Raises DataError for another width, and for what is not finite.
+        key: what they are called in a message. Raises DataError for another width, and for what is not finite.
         """
         width = len(self.contract.action.names)
-        numbers = _real(executed)
+        numbers = _real(sent)
         actions = np.zeros(0, "O") if numbers is None else numbers
         if actions.dtype.kind not in "fiu" or actions.ndim != 2 or actions.shape[1] != width:
             raise DataError(
-                f"executed actions: {actions.dtype} {list(actions.shape)}; send numbers [K, {width}]: "
+                f"{key}: {actions.dtype} {list(actions.shape)}; send numbers [K, {width}]: "
                 f"{', '.join(self.contract.action.names)}",
                 "width",
             )
         if not _finite(actions).all():
-            raise DataError("executed actions: hold NaN or infinity; send what the robot carried out", "numbers")
+            raise DataError(f"{key}: hold NaN or infinity; send what the robot carries out", "numbers")
         values = self.action.to_checkpoint(actions.astype(np.float64), self._start(observation))
-        return _as_float32(values, "executed actions", self.checkpoint.action.names)
+        return _as_float32(values, key, self.checkpoint.action.names)
 
     def _start(self, observation: Observation) -> Float[np.ndarray, " state_dim"]:
         return si(observation.state, self.checkpoint.state.units)

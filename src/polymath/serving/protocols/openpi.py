@@ -128,8 +128,8 @@ async def _act(connection: Connection, message: dict[str, Any]) -> tuple[Answer,
     bound = connection.adapter
     observation = bound.observation(message)
     before = connection.observed or observation
-    executed = bound.own_actions(own[EXECUTED], before) if EXECUTED in own else None
-    committed = bound.own_actions(own[COMMITTED], observation) if COMMITTED in own else None
+    executed = bound.own_actions(own[EXECUTED], before, EXECUTED) if EXECUTED in own else None
+    committed = bound.own_actions(own[COMMITTED], observation, COMMITTED) if COMMITTED in own else None
     if reset:
         await connection.reset()
     answer = await connection.act(observation, executed, committed)
