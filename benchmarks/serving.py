@@ -3,11 +3,14 @@
     python benchmarks/serving.py [--requests 60] [--rounds 4] [--robots 8] [--json]
 
 overhead    one robot: from the message to the reply, less the pass of the model that the reply names, pair by pair
-robots      several at once against one at a time, in turns: answers a second, and how long the slowest wait
+robots      three and several at once against one at a time, in turns: answers a second, the server's CPU time of an
+            answer, and how long the slowest wait
+passes      CPU time of the bare `policy.answer` for each robot in passes of 1, 2, 4 and 8 rows, in turns
 streaming   an answer after 8 earlier observations, from the cache against the whole window again, in turns
 cold start  from the command to the first robot, with an empty folder of compiled programs and with a full one
 
-Ratios are of neighbours in time, so that what else the machine does falls on both sides.
+Ratios are of neighbours in time, so that what else the machine does falls on both sides. CPU time counts all threads of
+the server and is less disturbed by a busy machine.
 """
 
 import argparse
@@ -25,7 +28,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent / "contenders"))
 
@@ -33,6 +36,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import polymath_policy as contender
+import psutil
 from sizes import POLICIES
 from websockets.sync.client import connect
 
@@ -40,6 +44,8 @@ from polymath import config
 from polymath import specs as weights
 from polymath.data.robots.statistics import Statistics
 from polymath.model import polymath_v
+from polymath.policy import Policy
+from polymath.policy.session import Turn
 from polymath.serving.loading import CACHE_VARIABLE
 from polymath.serving.numpy_msgpack import decode, encode
 from polymath.tokenizer import ControlTokens, corpus, train
@@ -71,10 +77,10 @@ def write_run(path: Path) -> int:
 
 
 @contextmanager
-def serving(run: Path, compiled: Path, rows: tuple[int, ...]) -> Iterator[tuple[str, float]]:
-    """A server process: its address, and the seconds from the command until it was ready."""
+def serving(run: Path, compiled: Path, rows: tuple[int, ...]) -> Iterator[tuple[str, float, psutil.Process]]:
+    """A server: its address, the seconds from the command until it was ready, and its process."""
     command = [Path(sys.executable).with_name("polymath"), "serve", run, "--port", "0", "--compiled", compiled]
-    command += ["--rows", *rows, "--max-tokens", "16", "--log-level", "error", "--max-rate", "100000"]
+    command += ["--rows", *rows, "--log-level", "error", "--max-rate", "100000"]
     environment = {name: value for name, value in os.environ.items() if name != CACHE_VARIABLE}
     begin = time.perf_counter()
     process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True, env=environment)
@@ -82,7 +88,7 @@ def serving(run: Path, compiled: Path, rows: tuple[int, ...]) -> Iterator[tuple[
     try:
         line = process.stdout.readline()
         assert line.startswith("serving at "), line
-        yield line.split()[-1], time.perf_counter() - begin
+        yield line.split()[-1], time.perf_counter() - begin, psutil.Process(process.pid)
     finally:
         process.terminate()
         process.wait()
@@ -108,16 +114,29 @@ def ask(url: str, requests: int) -> list[tuple[float, float]]:
     return times
 
 
-def together(url: str, robots: int, requests: int) -> tuple[float, list[float]]:
-    """Answers a second of so many robots at once, and the milliseconds of each request."""
+def cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+class Together(NamedTuple):
+    """Answers a second of several robots at once, the server's CPU ms of an answer, and the ms of each request."""
+
+    rate: float
+    cpu: float
+    times: list[float]
+
+
+def together(url: str, process: psutil.Process, robots: int, requests: int) -> Together:
     times: list[float] = []
     threads = [threading.Thread(target=lambda: times.extend(t for t, _ in ask(url, requests))) for _ in range(robots)]
-    begin = time.perf_counter()
+    cpu, begin = cpu_seconds(process), time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return robots * requests / (time.perf_counter() - begin), times
+    seconds, answers = time.perf_counter() - begin, robots * requests
+    return Together(answers / seconds, (cpu_seconds(process) - cpu) * 1e3 / answers, times)
 
 
 def percentile(values: list[float], percent: float) -> float:
@@ -125,36 +144,62 @@ def percentile(values: list[float], percent: float) -> float:
 
 
 def served(run: Path, compiled: Path, requests: int, rounds: int, robots: int) -> dict[str, Any]:
-    with serving(run, compiled, (1, robots)) as (url, _):
+    with serving(run, compiled, (1, robots)) as (url, _, process):
         ask(url, 3)
         one = ask(url, requests)
-        ratios, slow = [], []
-        for _ in range(rounds):
-            alone, _ = together(url, 1, 2 * robots)
-            several, times = together(url, robots, max(requests // robots, 4))
-            ratios.append(several / alone)
-            slow += times
+        counts = (1, 3, robots)
+        measured = [
+            {count: together(url, process, count, max(requests // count, 4)) for count in counts} for _ in range(rounds)
+        ]
+    slow = [each for by_count in measured for each in by_count[robots].times]
     overhead = [total - infer for total, infer in one]
     totals = [total for total, _ in one]
     return {
         "overhead_ms": {"p50": percentile(overhead, 50), "p95": percentile(overhead, 95)},
         "one_robot_ms": {"p50": percentile(totals, 50), "p95": percentile(totals, 95)},
         "model_ms": {"p50": percentile([infer for _, infer in one], 50)},
-        "throughput_ratio": statistics.median(ratios),
+        "throughput_ratio": {
+            count: statistics.median(each[count].rate / each[1].rate for each in measured) for count in counts[1:]
+        },
+        "server_cpu_ms": {count: statistics.median(each[count].cpu for each in measured) for count in counts},
         "robots_ms": {"p50": percentile(slow, 50), "p99": percentile(slow, 99)},
         "p99_over_p50": percentile(slow, 99) / percentile(slow, 50),
     }
 
 
 def cold_starts(run: Path, folder: Path, rounds: int, robots: int) -> dict[str, float]:
-    cold, warm = [], []
+    cold: list[tuple[float, float]] = []  # seconds, CPU seconds
+    cached: list[tuple[float, float]] = []
     for number in range(rounds):
-        for seconds in (cold, warm):
-            with serving(run, folder / f"compiled-{number}", (1, robots)) as (_, ready):
-                seconds.append(ready)
-    ratios = [slow / fast for slow, fast in zip(cold, warm, strict=True)]
-    medians = statistics.median(cold), statistics.median(warm), statistics.median(ratios)
-    return dict(zip(("cold_s", "cached_s", "ratio"), medians, strict=True))
+        for starts in (cold, cached):
+            with serving(run, folder / f"compiled-{number}", (1, robots)) as (_, seconds, process):
+                starts.append((seconds, cpu_seconds(process)))
+    figures = {}
+    for column, unit in enumerate(("s", "cpu_s")):
+        pairs = [(slow[column], fast[column]) for slow, fast in zip(cold, cached, strict=True)]
+        figures[f"cold_{unit}"] = statistics.median(slow for slow, _ in pairs)
+        figures[f"cached_{unit}"] = statistics.median(fast for _, fast in pairs)
+        figures[f"ratio_{unit}"] = statistics.median(slow / fast for slow, fast in pairs)
+    return figures
+
+
+def passes(run: Path, rounds: int) -> dict[str, dict[int, float]]:
+    """CPU milliseconds for each robot by the rows of a pass, and one row's over them."""
+    policy, process = Policy.load(run), psutil.Process()
+    turns = [Turn(policy.open(), contender.observation(SIZE, seed)) for seed in range(8)]
+    sizes = (1, 2, 4, 8)
+    times: dict[int, list[float]] = {rows: [] for rows in sizes}
+    for number in range(3 * rounds + 1):
+        for rows in sizes:
+            begin = cpu_seconds(process)
+            for start in range(0, len(turns), rows):
+                policy.answer(turns[start : start + rows], rows)
+            if number:  # the first round compiles
+                times[rows].append((cpu_seconds(process) - begin) * 1e3 / len(turns))
+    ratios = {
+        rows: statistics.median(one / each for one, each in zip(times[1], times[rows], strict=True)) for rows in sizes
+    }
+    return {"cpu_ms": {rows: statistics.median(each) for rows, each in times.items()}, "ratio": ratios}
 
 
 def history(plain: Run, params: polymath_v.Params, rounds: int) -> dict[str, float]:
@@ -200,6 +245,7 @@ def main() -> None:
         figures = served(folder / "run", folder / "compiled-0", options.requests, options.rounds, options.robots)
         run = open_run(folder / "run")
         params = weights.init(polymath_v.specs(run.recipe.model), jax.random.key(0))
+        figures |= {"passes": passes(folder / "run", options.rounds)}
         figures |= {"start": starts, "history": history(run, params, options.rounds)}
     versions = {package: metadata.version(package) for package in ("jax", "uvicorn", "websockets")}
     figures |= {"parameters": parameters, "processor": processor(), "cores": os.cpu_count(), "versions": versions}
