@@ -84,7 +84,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         run = write_runs(folder)["streaming"]
-        with serving(run, folder, "--rows", "1", "8", "--max-tokens", "16", "--ping", "5") as server:
+        with serving(run, folder, "--rows", "1", "8", "--max-tokens", "16", "--ping", "20") as server:
             server.look()
             robots, faults = soak(server, options.minutes, options.robots, options.kill_every)
             for _ in clock(0.5):
