@@ -115,10 +115,7 @@ def captions(
     written = write_pairs(
         out, pairs, seed, workers, image_size, cameras, renderer=renderer, tasks=tasks or tuple(TASKS)
     )
-    if json:
-        print_json({"path": str(out), "pairs": written})
-    else:
-        print(f"{out}: {written:,} image-text pairs")
+    _report_pairs(out, written, json)
 
 
 @app.command(name="calvin-captions")
@@ -149,10 +146,7 @@ def calvin_captions(
     from polymath.benchmarks.calvin.captions import write_pairs
 
     written = write_pairs(data, out, pairs, seed, image_size, chunk_length)
-    if json:
-        print_json({"path": str(out), "pairs": written})
-    else:
-        print(f"{out}: {written:,} image-text pairs")
+    _report_pairs(out, written, json)
 
 
 @app.command(name="libero-captions")
@@ -183,6 +177,10 @@ def libero_captions(
     from polymath.benchmarks.libero.captions import write_pairs
 
     written = write_pairs(data, out, pairs, seed, image_size, chunk_length)
+    _report_pairs(out, written, json)
+
+
+def _report_pairs(out: Path, written: int, json: bool) -> None:
     if json:
         print_json({"path": str(out), "pairs": written})
     else:

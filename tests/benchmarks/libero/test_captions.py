@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -110,3 +111,32 @@ def test_what_cannot_be_done_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="record libero --native"):
         c.write_pairs(tmp_path / "empty", tmp_path / "a", 1, 0, 16)
     assert not (tmp_path / "a").exists()
+
+
+def test_files_that_are_damaged_are_one_line(tmp_path: Path) -> None:
+    native = recording(tmp_path / "native")
+    (file,) = native.rglob("*.hdf5")
+
+    def refused(match: str) -> None:
+        with pytest.raises(DataError, match=match) as caught:
+            c.write_pairs(native, tmp_path / "pairs", 2, 0, 16)
+        assert "\n" not in str(caught.value)
+        assert file.name in str(caught.value)
+
+    whole = file.read_bytes()
+    with h5py.File(file, "r+") as opened:
+        opened["data/demo_0"].attrs["polymath_camera"] = np.full((3, 4), np.nan)
+    refused("polymath_camera .* is not finite")
+    file.write_bytes(whole)
+    with h5py.File(file, "r+") as opened:
+        del opened["data/demo_0"].attrs["polymath_goal"]
+    refused("polymath_goal")
+    with h5py.File(file, "r+") as opened:
+        del opened["data/demo_0/polymath_places"]
+    refused("no polymath_places")
+    with h5py.File(file, "r+") as opened:
+        del opened["data"]
+    refused("has no data")
+    file.write_bytes(whole[: len(whole) // 2])
+    refused("not a whole HDF5 file")
+    assert not (tmp_path / "pairs").exists()

@@ -22,6 +22,7 @@ from jaxtyping import Float, UInt8
 
 from polymath.benchmarks.places import METRES, where
 from polymath.data.files.images import fit
+from polymath.data.formats.hdf5_file import child, numerically, opened, problem_sentence
 from polymath.data.formats.webdataset.writer import WebDatasetWriter
 from polymath.errors import ConfigError, DataError
 from polymath.progress import progress_bar
@@ -143,38 +144,50 @@ def caption(frame: Frame, rng: np.random.Generator) -> str:
 
 def _demonstrations(data: Path) -> list[tuple[Path, str, int]]:
     """(file, demonstration, frames) of every file below `data`. Raises DataError where there is none with places."""
-    try:
-        import h5py
-    except ImportError:
-        raise ConfigError(f"{data}: HDF5 needs h5py; install polymath-v[data]") from None
     rows = []
     for file in sorted(Path(data).rglob("*.hdf5")):
-        with h5py.File(file) as opened:
-            for name in sorted(opened["data"], key=lambda each: int(each.rsplit("_", 1)[1])):
-                if "polymath_places" not in opened["data"][name] or CAMERA not in opened["data"][name]["obs"]:
+        with opened(file) as groups:
+            demonstrations = child(groups, "data", str(file))
+            for name in sorted(demonstrations, key=numerically):
+                demo = demonstrations[name]
+                if "polymath_places" not in demo or CAMERA not in demo["obs"]:
                     raise DataError(
                         f"{file}: {name}: no polymath_places or no {CAMERA}; record it with `polymath record libero "
                         "--native` and that camera"
                     )
-                rows.append((file, name, len(opened["data"][name]["polymath_places"])))
+                rows.append((file, name, len(demo["polymath_places"])))
     if not rows:
-        raise DataError(f"{data}: holds no *_demo.hdf5; give what `polymath record libero --native` wrote")
+        raise DataError(
+            f"{data}: holds no *.hdf5 with demonstrations; give what `polymath record libero --native` wrote"
+        )
     return rows
 
 
 def _frames(file: Path, name: str, rows: np.ndarray) -> list[tuple[UInt8[np.ndarray, "h w 3"], Frame]]:
-    """The pictures, turned by 180 degrees as policies see them, and the facts of some frames of a demonstration."""
-    import h5py
+    """The pictures, turned by 180 degrees as policies see them, and the facts of some frames of a demonstration.
 
-    with h5py.File(file) as opened:
-        demo: Any = opened["data"][name]
-        problem = json.loads(opened["data"].attrs["problem_info"])
+    Raises DataError where an array or attribute is missing or does not fit the others.
+    """
+    with opened(file) as groups:
+        data = child(groups, "data", str(file))
+        demo: Any = data[name]
         moved, destination = json.loads(demo.attrs["polymath_goal"])
         names = tuple(json.loads(demo.attrs["polymath_place_names"]))
-        camera = np.asarray(demo.attrs["polymath_camera"])
-        places, hands = np.asarray(demo["polymath_places"]), np.asarray(demo["obs/ee_pos"])
-        fingers, pictures = np.asarray(demo["obs/gripper_states"]), demo[f"obs/{CAMERA}"]
-        words = problem["language_instruction"]
+        camera = np.asarray(demo.attrs["polymath_camera"], np.float64)
+        places, hands = (np.asarray(demo[key], np.float64) for key in ("polymath_places", "obs/ee_pos"))
+        fingers, pictures = np.asarray(demo["obs/gripper_states"], np.float64), demo[f"obs/{CAMERA}"]
+        steps = len(places)
+        for field, array, shape in (
+            ("polymath_camera", camera, (3, 4)),
+            ("polymath_places", places, (steps, len(names), 3)),
+            ("obs/ee_pos", hands, (steps, 3)),
+            ("obs/gripper_states", fingers, (steps, 2)),
+        ):
+            if array.shape != shape or not np.isfinite(array).all():
+                raise DataError(
+                    f"{file}: {name}: {field} {list(array.shape)} is not finite {list(shape)}; record it again"
+                )
+        words = problem_sentence(data, f"{file}: data")
         return [
             (
                 pictures[row][::-1, ::-1],
