@@ -24,11 +24,11 @@ from polymath import specs as weights
 from polymath.data.robots.statistics import FieldStatistics, Statistics
 from polymath.model import polymath_v
 from polymath.policy import Policy
+from polymath.policy.contract import Contract
 from polymath.policy.session import Turn
 from polymath.presets.demo import TINY
 from polymath.serving.access import Keys
 from polymath.serving.adapters import adapter_named
-from polymath.serving.contract import Contract
 from polymath.serving.endpoint import Tls, listen
 from polymath.serving.limits import Limits
 from polymath.serving.loading import warm_up

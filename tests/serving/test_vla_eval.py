@@ -14,8 +14,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from polymath.policy import Policy
+from polymath.policy.contract import Contract
 from polymath.policy.session import Turn
-from polymath.serving.contract import Contract
 from polymath.serving.protocols.vla_eval_specs import action_spec
 from polymath.serving.server import Server
 from polymath.types import Observation

@@ -1,6 +1,6 @@
 """A trained run behind one port: robots ask over WebSockets, probes and pages over HTTP.
 
-contract.py, adapters/    what a checkpoint promises; how a robot's messages are read
+adapters/                 how a robot's messages are read (what a checkpoint promises: `polymath.policy.contract`)
 service.py                models, connections and their sessions; knows no transport
 batching.py               turns of several robots in one pass of the model
 protocols/                what a client speaks: openpi's messages, vla-eval's messages

@@ -12,7 +12,6 @@ What is wrong with a handshake is answered with an HTTP status and one line.
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -20,20 +19,20 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from websockets.frames import CloseCode
 
 from polymath.errors import ConfigError, PolymathError
 from polymath.serving.access import Guard, Keys, peer_of
-from polymath.serving.limits import Limits
 from polymath.serving.page.recordings import Recordings
 from polymath.serving.page.routes import page_routes
 from polymath.serving.protocols import openpi, vla_eval
-from polymath.serving.protocols.channel import one_line
+from polymath.serving.protocols.channel import Channel, one_line
 from polymath.serving.service import Connection, Service
 from polymath.serving.sessions import Overloaded
 
 log = logging.getLogger("polymath.serving")
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
-Protocol = Callable[[WebSocket, Callable[[], Awaitable[Connection]], Limits], Awaitable[None]]
+Protocol = Callable[[Channel, Connection], Awaitable[None]]
 
 
 def make_app(
@@ -75,18 +74,18 @@ async def _metrics(request: Request) -> Response:
 
 
 async def _openpi(websocket: WebSocket) -> None:
-    await _robot(websocket, openpi.serve)
+    await _robot(websocket, "openpi", openpi.serve)
 
 
 async def _vla_eval(websocket: WebSocket) -> None:
-    await _robot(websocket, vla_eval.serve)
+    await _robot(websocket, "vla-eval", vla_eval.serve)
 
 
 async def _nothing(websocket: WebSocket) -> None:
     await _refuse(websocket, ConfigError(f"{websocket.url.path[:80]}: is no path of this server; ask at / or /MODEL"))
 
 
-async def _robot(websocket: WebSocket, protocol: Protocol) -> None:
+async def _robot(websocket: WebSocket, name: str, serve: Protocol) -> None:
     """The handshake, and then the protocol. What is wrong with the handshake is an HTTP status with one line."""
     service: Service = websocket.app.state.service
     model, adapter = websocket.path_params.get("model"), websocket.query_params.get("robot")
@@ -97,10 +96,21 @@ async def _robot(websocket: WebSocket, protocol: Protocol) -> None:
         await _refuse(websocket, error)
         return
     await websocket.accept()
-    try:
-        await protocol(websocket, partial(service.connect, model, adapter, peer), service.limits)
-    except WebSocketDisconnect as gone:
-        log.info("client gone", extra={"peer": peer, "reason": gone.reason})
+    with Channel(websocket, service.limits) as channel:
+        try:
+            connection = await service.connect(model, adapter, peer)
+        except Overloaded as error:  # since `admit`
+            await channel.close(CloseCode.TRY_AGAIN_LATER, one_line(error))
+            return
+        gauge = service.metrics.connections.labels(name)
+        gauge.inc()
+        try:
+            await serve(channel, connection)
+        except WebSocketDisconnect as gone:
+            log.info("client gone", extra={"peer": peer, "reason": gone.reason})
+        finally:
+            gauge.dec()
+            await connection.close()
 
 
 async def _refuse(websocket: WebSocket, error: PolymathError) -> None:

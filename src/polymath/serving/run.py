@@ -11,12 +11,12 @@ from polymath.errors import ConfigError
 from polymath.evaluation.run_candidate import of_run_policy
 from polymath.policy import Decoding, Policy
 from polymath.policy.cache_rows import MOST_ROWS
+from polymath.policy.contract import Contract
 from polymath.policy.decoding import Dtype
 from polymath.policy.session import BATCH
 from polymath.policy.weights import run_of
 from polymath.serving.access import Keys
 from polymath.serving.adapters import adapter_named
-from polymath.serving.contract import Contract
 from polymath.serving.endpoint import Tls, allow_files, listen, url_of
 from polymath.serving.limits import Limits
 from polymath.serving.loading import keep_programs, warm_up

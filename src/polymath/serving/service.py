@@ -19,10 +19,10 @@ from jaxtyping import Float
 
 from polymath.errors import ConfigError, DataError, PolymathError, did_you_mean
 from polymath.policy import Policy
+from polymath.policy.contract import Contract
 from polymath.policy.session import Turn
 from polymath.serving.adapters import Bound, adapter_named, adapter_names
 from polymath.serving.batching import Batcher
-from polymath.serving.contract import Contract
 from polymath.serving.limits import Limits
 from polymath.serving.metrics import Metrics
 from polymath.serving.sessions import Continuity, Lease, Overloaded, Sessions

@@ -15,16 +15,15 @@ are ours; a client that knows none of them needs none.
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocketDisconnect
 from websockets.frames import CloseCode
 
 from polymath.errors import DataError, PolymathError
-from polymath.serving.limits import Limits
 from polymath.serving.numpy_msgpack import decode, encode
 from polymath.serving.protocols.channel import Channel, one_line
 from polymath.serving.service import Answer, Connection
@@ -38,25 +37,9 @@ TRY_AGAIN = "try again: "
 log = logging.getLogger("polymath.serving")
 
 
-async def serve(websocket: WebSocket, connect: Callable[[], Awaitable[Connection]], limits: Limits) -> None:
-    """Answer an accepted WebSocket until it ends. Raises WebSocketDisconnect when the client went in the middle."""
-    with Channel(websocket, limits) as channel:
-        try:
-            connection = await connect()
-        except Overloaded as error:
-            await channel.close(CloseCode.TRY_AGAIN_LATER, one_line(error))
-            return
-        gauge = connection.service.metrics.connections.labels("openpi")
-        gauge.inc()
-        try:
-            await channel.send(encode(metadata(connection)))
-            await _answers(channel, connection)
-        finally:
-            gauge.dec()
-            await connection.close()
-
-
-async def _answers(channel: Channel, connection: Connection) -> None:
+async def serve(channel: Channel, connection: Connection) -> None:
+    """Answer a client until it ends. Raises WebSocketDisconnect when the client went in the middle."""
+    await channel.send(encode(metadata(connection)))
     timing: dict[str, float] = {}
     while (data := await channel.receive()) is not None:
         begin = time.perf_counter()

@@ -18,18 +18,16 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocketDisconnect
 from websockets.frames import CloseCode
 
-from polymath.errors import DataError, PolymathError
+from polymath.errors import ConfigError, DataError, PolymathError
 from polymath.policy.remote import vla_eval_wire as wire
 from polymath.policy.remote.vla_eval_wire import Message
-from polymath.serving.limits import Limits
 from polymath.serving.protocols.channel import Channel, one_line
 from polymath.serving.protocols.vla_eval_specs import hello, observation_message
 from polymath.serving.service import Connection
@@ -39,25 +37,16 @@ USUAL_EXECUTE = 2
 log = logging.getLogger("polymath.serving")
 
 
-async def serve(websocket: WebSocket, connect: Callable[[], Awaitable[Connection]], limits: Limits) -> None:
-    """Answer an accepted WebSocket until it ends. Raises WebSocketDisconnect when the client went in the middle."""
-    with Channel(websocket, limits) as channel:
-        try:
-            connection = await connect()
-        except Overloaded as error:
-            await channel.close(CloseCode.TRY_AGAIN_LATER, one_line(error))
-            return
-        gauge = connection.service.metrics.connections.labels("vla-eval")
-        gauge.inc()
-        try:
-            episode = Episode(connection, _execute(connection, websocket.query_params.get("execute")))
-            while (data := await channel.receive()) is not None:
-                await _answer(channel, episode, data)
-        except _Unusable as error:
-            await channel.close(CloseCode.POLICY_VIOLATION, one_line(error))
-        finally:
-            gauge.dec()
-            await connection.close()
+async def serve(channel: Channel, connection: Connection) -> None:
+    """Answer a client until it ends. Raises WebSocketDisconnect when the client went in the middle."""
+    try:
+        execute = _execute(connection, channel.websocket.query_params.get("execute"))
+    except ConfigError as error:
+        await channel.close(CloseCode.POLICY_VIOLATION, one_line(error))
+        return
+    episode = Episode(connection, execute)
+    while (data := await channel.receive()) is not None:
+        await _answer(channel, episode, data)
 
 
 class Episode:
@@ -86,19 +75,16 @@ class Episode:
         return self._left.popleft()
 
 
-class _Unusable(PolymathError):
-    """The connection cannot be used: its address asks for what there is not."""
-
-
 def _execute(connection: Connection, text: str | None) -> int:
+    """Actions that are sent of a chunk. Raises ConfigError for `?execute=` that the run has not."""
     contract = connection.contract
     usual = contract.execute or min(USUAL_EXECUTE, contract.chunk)
     if text is None:
         return usual
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= contract.chunk:
-        raise _Unusable(f"execute {text[:20]!r}: choose 1 to {contract.chunk}, the actions of a chunk")
+        raise ConfigError(f"execute {text[:20]!r}: choose 1 to {contract.chunk}, the actions of a chunk")
     if contract.execute not in (None, int(text)):
-        raise _Unusable(f"execute {text}: the run was trained with layout.stride {contract.execute}")
+        raise ConfigError(f"execute {text}: the run was trained with layout.stride {contract.execute}")
     return int(text)
 
 
