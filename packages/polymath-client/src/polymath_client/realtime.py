@@ -13,20 +13,23 @@ answer, whatever the clock says.
 """
 
 from collections import deque
-from typing import Any, Deque, Mapping, Optional, Union
+from typing import Any, Deque, Mapping, Union
 
 import numpy as np
 
 from polymath_client.checks import whole
 from polymath_client.errors import ContractError
 from polymath_client.inference import Background, Immediate
-from polymath_client.requests import Chunk, Requests
+from polymath_client.replay import ChunkReplay
+from polymath_client.requests import Chunk
 
 MEMORY = 10  # delays of which the largest is expected next
 
 
-class RealTimeChunking:
-    """Needs a run that was trained with `robot.committed` of at least `most_committed`.
+class RealTimeChunking(ChunkReplay):
+    """As `ChunkReplay`, with committed actions in each request.
+
+    It needs a run that was trained with `robot.committed` of at least `most_committed`.
 
     execute: actions of a chunk that are carried out before the next is asked for. most_committed: what the training
     gave at most; it is also expected of the first answer. A chunk must be at least twice as long as the delay, or the
@@ -36,8 +39,7 @@ class RealTimeChunking:
     def __init__(self, inference: Union[Immediate, Background], execute: int, most_committed: int) -> None:
         """Raises ClientError for an `execute` of less than one or a `most_committed` of less than none."""
         self._most = whole("most_committed", most_committed, 0, "it is 0 or more")
-        self.requests, self._execute = Requests(inference, execute), execute
-        self._chunk: Optional[Chunk] = None
+        super().__init__(inference, execute)
         self._committed, self.surprises = 0, 0
         self.delays: Deque[int] = deque([most_committed], maxlen=MEMORY)
 
@@ -59,38 +61,18 @@ class RealTimeChunking:
             )
         return cls(inference, execute, most)
 
-    def step(self, observation: Mapping[str, Any]) -> Optional[np.ndarray]:
-        """The action [A] of this control tick; None where there is none and the arm should stop (see `Watchdog`).
+    def _ask(self, observation: Mapping[str, Any]) -> None:
+        committed = self._expected()
+        self._committed = len(committed)
+        self.requests.ask(observation, committed if len(committed) else None)
 
-        Raises ServerError, ConnectionLost and ChunkError of the request before; the next call asks again.
-        """
-        self._take()
-        if not self.requests.under_way and self._used() >= self._execute:
-            committed = self._expected()
-            self._committed = len(committed)
-            self.requests.ask(observation, committed if len(committed) else None)
-            self._take()
-        action = None if self._chunk is None else self._chunk.at(self.requests.position)
-        return None if action is None else self.requests.hand_out(action)
-
-    def reset(self) -> None:
-        """A new episode begins with the next step."""
-        self.requests.reset()
-        self._chunk = None
-
-    def _used(self) -> int:
-        """Actions of the chunk that were handed out; as many as it takes where there is no chunk."""
-        return self._execute if self._chunk is None else self.requests.position - self._chunk.origin
+    def _arrived(self, chunk: Chunk) -> None:
+        self.surprises += self._chunk is not None and chunk.delay > self._committed
+        self.delays.append(chunk.delay)
+        super()._arrived(chunk)
 
     def _expected(self) -> np.ndarray:
         """The actions [d, A] that will be handed out before the answer can arrive, as far as they exist."""
         if self._chunk is None:
             return np.zeros((0, 0), np.float32)
         return self._chunk.rest(self.requests.position)[: min(max(1, *self.delays), self._most)]
-
-    def _take(self) -> None:
-        chunk = self.requests.answer()
-        if chunk is not None:
-            self.surprises += self._chunk is not None and chunk.delay > self._committed
-            self.delays.append(chunk.delay)
-            self._chunk = chunk

@@ -26,9 +26,8 @@ class ChunkReplay:
         Raises ServerError, ConnectionLost and ChunkError of the request before; the next call asks again.
         """
         self._take()
-        used = None if self._chunk is None else self.requests.position - self._chunk.origin
-        if not self.requests.under_way and (used is None or used >= self._execute):
-            self.requests.ask(observation)
+        if not self.requests.under_way and self._used() >= self._execute:
+            self._ask(observation)
             self._take()
         action = None if self._chunk is None else self._chunk.at(self.requests.position)
         return None if action is None else self.requests.hand_out(action)
@@ -38,6 +37,17 @@ class ChunkReplay:
         self.requests.reset()
         self._chunk = None
 
+    def _used(self) -> int:
+        """Actions of the chunk that were handed out; as many as it takes where there is no chunk."""
+        return self._execute if self._chunk is None else self.requests.position - self._chunk.origin
+
+    def _ask(self, observation: Mapping[str, Any]) -> None:
+        self.requests.ask(observation)
+
     def _take(self) -> None:
         chunk = self.requests.answer()
-        self._chunk = self._chunk if chunk is None else chunk
+        if chunk is not None:
+            self._arrived(chunk)
+
+    def _arrived(self, chunk: Chunk) -> None:
+        self._chunk = chunk
