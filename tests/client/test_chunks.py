@@ -119,6 +119,26 @@ def test_after_a_reset_the_answer_under_way_is_thrown_away(kind: str) -> None:
     np.testing.assert_allclose(next(a for a in sent if a is not None), 3.0 * (before + 1))  # of the new request
 
 
+def test_a_failure_of_what_was_asked_before_a_reset_costs_no_answer_after_it() -> None:
+    clock, wanderer, failures = Clock(), Wanderer(), [ServerError("state: NaN")]
+
+    class Fails(Late):
+        def poll(self) -> Reply | None:
+            reply = super().poll()
+            if reply is not None and failures:
+                raise failures.pop()
+            return reply
+
+    chunks = ChunkReplay(Fails(wanderer, clock, TICK), execute=2)
+    assert play(chunks, clock, 1) == [None]
+    chunks.reset()
+    with pytest.raises(ServerError, match="state: NaN"):
+        chunks.step({})
+    sent = play(chunks, clock, 2)
+    assert sent[0] is None
+    np.testing.assert_allclose(sent[1], 6.0)  # of the second request, the first after the reset
+
+
 def test_a_server_that_came_back_is_asked_anew() -> None:
     clock, policy = Clock(), Wanderer()
     gone = iter([False, True, False, False])

@@ -123,6 +123,8 @@ def test_a_robot_that_is_another_is_refused_before_it_moves(claims: dict[str, An
         (np.zeros((2, 2), np.float32), "2 of them, but 2 were committed"),
         (None, "object"),
         ("go left", "<U7"),
+        ([[0.0, 1.0], [2.0]], "object"),
+        (np.full((4, 2), 1e300), "NaN or infinity"),  # beyond float32
     ],
 )
 def test_a_chunk_that_no_robot_should_carry_out(actions: Any, problem: str) -> None:
@@ -130,6 +132,41 @@ def test_a_chunk_that_no_robot_should_carry_out(actions: Any, problem: str) -> N
         for _ in range(2):  # and the connection lives on
             with pytest.raises(ChunkError, match=problem):
                 connection.infer(Request({}, committed=ANSWER[:2]))
+
+
+@pytest.mark.parametrize("contract", ["v1", [1], {"action": None}, {"action": {"names": 2}}])
+def test_a_contract_of_another_kind_is_no_traceback(contract: Any) -> None:
+    with server(echo, contract) as url:
+        if isinstance(contract, dict):
+            with Connection(url) as connection:
+                np.testing.assert_array_equal(connection.infer(Request({})).actions, ANSWER)
+        else:
+            with pytest.raises(ContractError, match=f"sends a {type(contract).__name__} as its contract"):
+                Connection(url)
+
+
+def test_no_actions_say_nothing_about_the_width() -> None:
+    with server(echo, contract=None) as url, Connection(url) as connection:
+        np.testing.assert_array_equal(connection.infer(Request({}, executed=[], committed=[])).actions, ANSWER)  # type: ignore[arg-type]
+
+
+def test_the_users_own_headers_and_options_reach_the_handshake() -> None:
+    heard = []
+
+    def note(socket: ServerConnection, request: Any) -> None:
+        heard.append((request.headers.get("X-Robot"), request.headers.get("Authorization")))
+
+    def greet(socket: ServerConnection) -> None:
+        socket.send(wire.encode({"text": "long" * 100}))
+
+    with serve(greet, "127.0.0.1", 0, process_request=note) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        url = f"ws://127.0.0.1:{running.socket.getsockname()[1]}"
+        Connection(url, api_key="a", additional_headers={"X-Robot": "arm 3"}).close()
+        with pytest.raises(ConnectionLost):
+            Connection(url, max_size=100)
+        running.shutdown()
+    assert heard[0] == ("arm 3", "Api-Key a")
 
 
 def test_a_refusal_is_told_in_the_servers_words() -> None:

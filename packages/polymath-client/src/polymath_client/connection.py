@@ -57,7 +57,7 @@ class Connection:
         timeout: float = 30.0,
         **options: Any,
     ) -> None:
-        """`options` go to `websockets.sync.client.connect` (ssl_context, …); `timeout`: seconds for an answer.
+        """`options` of `websockets.sync.client.connect` (ssl, …) go before ours; `timeout`: seconds for an answer.
 
         Raises ClientError for what is no address, key or time, ConnectionLost if no server answers there or it is not
         ready, ServerError if it turns the robot away (a wrong key, an unknown model), ContractError if it serves
@@ -68,9 +68,10 @@ class Connection:
             raise ClientError(f"claims: a {type(claims).__name__}; give fields of the contract, as in {{'rate': 20.0}}")
         headers = {} if api_key is None else {"Authorization": f"Api-Key {_checked_key(api_key)}"}
         self._claims, self._lock, self._open = claims, threading.Lock(), ExitStack()
-        options.update(additional_headers=headers, compression=None, max_size=None, open_timeout=timeout)
+        headers.update(options.pop("additional_headers", None) or {})
+        options = {"compression": None, "max_size": None, "open_timeout": timeout, **options}
         try:
-            self._socket = self._open.enter_context(connect(url, **options))
+            self._socket = self._open.enter_context(connect(url, additional_headers=headers, **options))
         except (InvalidURI, ValueError) as error:  # ValueError: of a port or a host that urllib cannot read
             raise ClientError(f"url: {url}: {_line(error)}; {WRITE_IT}") from None
         except (OSError, WebSocketException) as error:
@@ -84,9 +85,12 @@ class Connection:
 
     @property
     def contract(self) -> Optional[Mapping[str, Any]]:
-        """What the checkpoint promises; None from a server that does not say."""
+        """What the checkpoint promises; None from a server that does not say. Raises ContractError for no map."""
         ours = self.metadata.get("polymath")
-        return ours.get("contract") if isinstance(ours, Mapping) else None
+        promises = ours.get("contract") if isinstance(ours, Mapping) else None
+        if promises is not None and not isinstance(promises, Mapping):
+            raise ContractError(f"{self.url}: sends a {type(promises).__name__} as its contract, not a map of fields")
+        return promises
 
     def infer(self, request: Request) -> Reply:
         """The answer to one observation.
@@ -158,30 +162,37 @@ class Connection:
         return ConnectionLost(f"{self.url}: {_line(reason)}")
 
     def _check_contract(self) -> None:
+        promises = self.contract
         if self._claims is None:
             return
-        if self.contract is None:
+        if promises is None:
             raise ContractError(f"{self.url}: sends no contract to check the claims against; leave them out")
-        contract.check(self._claims, self.contract)
+        contract.check(self._claims, promises)
 
 
 def _actions(answer: Mapping[str, Any], request: Request, promises: Optional[Mapping[str, Any]]) -> np.ndarray:
     """The chunk, checked. Raises ChunkError."""
-    actions = np.asarray(answer.get("actions"))
+    try:
+        actions = np.asarray(answer.get("actions"))
+    except ValueError:  # lists of different lengths
+        actions = np.empty(0, object)
     if actions.dtype.kind not in "fiu" or actions.ndim != 2 or not actions.size:
         raise ChunkError(f"actions: {actions.dtype} {list(actions.shape)}; an answer is numbers of [W, A]")
-    names = (promises or {}).get("action", {}).get("names")
-    width = len(names) if names else actions.shape[1]
+    action = (promises or {}).get("action")
+    names = action.get("names") if isinstance(action, Mapping) else None
+    width = len(names) if isinstance(names, (list, tuple)) and names else actions.shape[1]
     for other in (request.executed, request.committed):
-        width = width if other is None or names else np.shape(other)[1]
+        width = width if names or other is None or not np.size(other) else np.shape(other)[1]
     if actions.shape[1] != width:
         raise ChunkError(f"actions: {actions.shape[1]} numbers each, but the robot has {width}")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity
+        actions = np.array(actions, np.float32)
     if not np.isfinite(actions).all():
         raise ChunkError("actions: hold NaN or infinity; nothing of this chunk is carried out")
     committed = 0 if request.committed is None else len(request.committed)
     if len(actions) <= committed:
         raise ChunkError(f"actions: {len(actions)} of them, but {committed} were committed; commit fewer")
-    return np.array(actions, np.float32)
+    return actions
 
 
 def _sent(name: str, actions: Any) -> Optional[np.ndarray]:

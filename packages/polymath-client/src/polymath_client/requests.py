@@ -78,7 +78,7 @@ class Requests:
             self._lost()
             return None
         except Exception:
-            self._fresh = True  # what the server knows of the session is unknown
+            self._fresh, self._outdated = True, False  # what the server knows of the session is unknown
             raise
         if reply is None:
             return None
