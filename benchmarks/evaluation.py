@@ -20,8 +20,10 @@ from polymath.benchmarks.registry import benchmark
 from polymath.errors import ConfigError
 from polymath.evaluation.baselines import RandomPolicy
 from polymath.evaluation.benchmark import Plan
-from polymath.evaluation.candidate import Candidate, find_candidate, of_object
-from polymath.evaluation.rollout import EpisodeResult, run_episodes
+from polymath.evaluation.candidate import Candidate
+from polymath.evaluation.episode_result import EpisodeResult
+from polymath.evaluation.find_candidate import find_candidate, of_object
+from polymath.evaluation.rollout import run_episodes
 from polymath.policy.session import EpisodeKey, Policy, Session, Turn, with_sessions
 from polymath.types import ActionChunk
 from polymath.workers.pool import WorkerPool

@@ -14,7 +14,8 @@ from polymath.data.formats.opening import name_with, open_source
 from polymath.data.interface import EpisodeSet
 from polymath.errors import ConfigError
 from polymath.evaluation.benchmark import Benchmark, Plan
-from polymath.evaluation.candidate import find_candidate, with_probe, with_usual_execute
+from polymath.evaluation.candidate import with_probe, with_usual_execute
+from polymath.evaluation.find_candidate import find_candidate
 from polymath.evaluation.harness import run_benchmark
 from polymath.evaluation.report.evaluation import write_evaluation_report
 from polymath.evaluation.results import Entry

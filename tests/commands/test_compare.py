@@ -7,8 +7,8 @@ import pytest
 
 from polymath.cli import main
 from polymath.evaluation.episode_log import EpisodeLog
+from polymath.evaluation.episode_result import EpisodeResult
 from polymath.evaluation.identity import Identity
-from polymath.evaluation.rollout import EpisodeResult
 from polymath.policy.session import EpisodeKey
 
 IDENTITY = Identity("toy", "a", "", "drawn", 64, ("front",), 2, 55)

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from polymath.evaluation.episode_log import Identity
+from polymath.evaluation.episode_result import EpisodeResult
 from polymath.evaluation.report import AttentionPicture, ReportData, Stage
 from polymath.evaluation.report.data import find_videos, read_curves
 from polymath.evaluation.results import summarise
-from polymath.evaluation.rollout import EpisodeKey, EpisodeResult
+from polymath.evaluation.rollout import EpisodeKey
 from polymath.evaluation.video import upscale, write_mp4
 
 TASKS = ("reach-left", "faucet-open")

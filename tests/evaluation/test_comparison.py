@@ -7,7 +7,8 @@ import pytest
 from polymath.errors import ConfigError, DataError, PolymathError
 from polymath.evaluation.comparison import compare, compare_runs
 from polymath.evaluation.episode_log import EpisodeLog, Identity
-from polymath.evaluation.rollout import EpisodeKey, EpisodeResult
+from polymath.evaluation.episode_result import EpisodeResult
+from polymath.evaluation.rollout import EpisodeKey
 
 IDENTITY = Identity("metaworld", "a", "", "mujoco-3.3.0/ray", 64, ("front",), 2, 55)
 

@@ -7,7 +7,8 @@ import pytest
 
 from polymath.errors import ConfigError, DataError
 from polymath.evaluation.episode_log import EpisodeLog, Identity, read_episodes
-from polymath.evaluation.rollout import EpisodeKey, EpisodeResult
+from polymath.evaluation.episode_result import EpisodeResult
+from polymath.evaluation.rollout import EpisodeKey
 
 IDENTITY = Identity("metaworld", "polymath-v", "demo finetune 800", "raycast", 64, ("front", "top"), 2, 60)
 FIRST = EpisodeResult(EpisodeKey("push", "seen", 7), True, 31, 2.5, "push it")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from polymath.evaluation.episode_result import EpisodeResult
 from polymath.evaluation.film import FAILURES, Film, Videos, failure_path
-from polymath.evaluation.rollout import EpisodeResult
 from polymath.evaluation.video import read_tags
 from polymath.policy.session import EpisodeKey
 from polymath_worker.protocol import Observation, State

@@ -12,8 +12,9 @@ from polymath.errors import ConfigError
 from polymath.evaluation.candidate import Candidate
 from polymath.evaluation.comparison import compare_runs
 from polymath.evaluation.episode_log import EpisodeLog, read_episodes
+from polymath.evaluation.episode_result import EpisodeResult
 from polymath.evaluation.identity import Identity, check_comparable, describe_robot, differences
-from polymath.evaluation.rollout import EpisodeKey, EpisodeResult
+from polymath.evaluation.rollout import EpisodeKey
 
 IDENTITY = Identity(
     benchmark="calvin",

@@ -10,11 +10,11 @@ from polymath.errors import ConfigError, DataError, PolymathError
 from polymath.evaluation.benchmark import Published
 from polymath.evaluation.comparison import compare
 from polymath.evaluation.episode_log import EpisodeLog
+from polymath.evaluation.episode_result import EpisodeResult
 from polymath.evaluation.identity import Identity
 from polymath.evaluation.leaderboard import leaderboard
 from polymath.evaluation.log_files import Log, read_logs
 from polymath.evaluation.report.leaderboard import render_leaderboard
-from polymath.evaluation.rollout import EpisodeResult
 from polymath.policy.session import EpisodeKey
 
 IDENTITY = Identity("metaworld", "a", "run/robot/9", "mujoco-3.3.0/ray", 64, ("front",), 2, 55)

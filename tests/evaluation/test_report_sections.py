@@ -9,6 +9,7 @@ import pytest
 from polymath.errors import ConfigError
 from polymath.evaluation.benchmark import Benchmark, Published
 from polymath.evaluation.episode_log import EpisodeLog
+from polymath.evaluation.episode_result import EpisodeResult
 from polymath.evaluation.film import failure_path
 from polymath.evaluation.identity import Identity
 from polymath.evaluation.report import ReportData, render_report
@@ -16,7 +17,6 @@ from polymath.evaluation.report.chains import chains, subtasks
 from polymath.evaluation.report.evaluation import write_evaluation_report
 from polymath.evaluation.report.probes import probes
 from polymath.evaluation.results import summarise, update_results
-from polymath.evaluation.rollout import EpisodeResult
 from polymath.evaluation.video import write_mp4
 from polymath.policy.session import EpisodeKey
 from polymath.types import Embodiment

@@ -7,8 +7,9 @@ import pytest
 
 from polymath.errors import ConfigError
 from polymath.evaluation.episode_log import Identity
+from polymath.evaluation.episode_result import EpisodeResult
 from polymath.evaluation.results import load_results, summarise, update_results
-from polymath.evaluation.rollout import EpisodeKey, EpisodeResult
+from polymath.evaluation.rollout import EpisodeKey
 
 IDENTITY = Identity("metaworld", "polymath-v", "demo 800", "mujoco-3.3.0/ray", 64, ("front",), 2, 55)
 

@@ -9,11 +9,11 @@ import pytest
 import polymath
 from polymath.errors import ConfigError, DataError
 from polymath.evaluation.benchmark import Benchmark, Plan
-from polymath.evaluation.candidate import of_object
 from polymath.evaluation.episode_log import EpisodeLog, read_episodes
+from polymath.evaluation.episode_result import EpisodeResult
+from polymath.evaluation.find_candidate import of_object
 from polymath.evaluation.harness import run_benchmark
 from polymath.evaluation.identity import Identity
-from polymath.evaluation.rollout import EpisodeResult
 from polymath.evaluation.sequential import Opponent, Race, race, read_verdict, remaining, verdict_path
 from polymath.policy.session import EpisodeKey
 from polymath.workers.process import WorkerCommand

@@ -14,8 +14,8 @@ from polymath import specs as weights
 from polymath.data.robots.statistics import FieldStatistics, Statistics
 from polymath.errors import ConfigError, PolymathError
 from polymath.evaluation.benchmark import Benchmark
-from polymath.evaluation.candidate import find_candidate
 from polymath.evaluation.episode_log import read_episodes
+from polymath.evaluation.find_candidate import find_candidate
 from polymath.evaluation.rollout import EpisodeKey, run_episodes
 from polymath.model import polymath_v
 from polymath.policy import Decoding, Policy

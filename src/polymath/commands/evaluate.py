@@ -88,7 +88,8 @@ def evaluate(
     arguments = dict(locals())
     from polymath.benchmarks.registry import benchmark as find_benchmark
     from polymath.evaluation.benchmark import Plan
-    from polymath.evaluation.candidate import find_candidate, with_probe, with_usual_execute
+    from polymath.evaluation.candidate import with_probe, with_usual_execute
+    from polymath.evaluation.find_candidate import find_candidate
     from polymath.evaluation.harness import run_benchmark
     from polymath.evaluation.report.evaluation import write_evaluation_report
     from polymath.evaluation.results import as_json

@@ -18,8 +18,9 @@ from typing import Any
 
 from polymath import config
 from polymath.errors import ConfigError, DataError
+from polymath.evaluation.episode_result import EpisodeResult
 from polymath.evaluation.identity import Identity
-from polymath.evaluation.rollout import EpisodeKey, EpisodeResult
+from polymath.evaluation.rollout import EpisodeKey
 from polymath.files import atomic_write, disk_errors
 
 

@@ -10,17 +10,14 @@ pictures that the policy was shown anyway, so that failures can be looked at wit
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import UInt8
 
+from polymath.evaluation.episode_result import EpisodeResult
 from polymath.evaluation.video import upscale, write_mp4
 from polymath.policy.session import EpisodeKey
 from polymath_worker.protocol import State
-
-if TYPE_CHECKING:
-    from polymath.evaluation.rollout import EpisodeResult
 
 FAILURES = 2
 _LOOKS = 120
@@ -68,7 +65,7 @@ class Videos:
         """Whether the simulator films this episode at every control step."""
         return key.split == self._split and key.seed == self._seed
 
-    def keep(self, result: "EpisodeResult", frames: UInt8[np.ndarray, "T height width 3"]) -> None:
+    def keep(self, result: EpisodeResult, frames: UInt8[np.ndarray, "T height width 3"]) -> None:
         """Write the video of a finished episode, if it is one to keep; a failure takes the place of a later one."""
         key = result.key
         if not len(frames):
@@ -95,7 +92,7 @@ def failure_path(directory: Path, key: EpisodeKey) -> Path:
     return Path(directory) / "failures" / f"{key.task}.{key.split}.{key.seed}.mp4"
 
 
-def _write(path: Path, result: "EpisodeResult", frames: UInt8[np.ndarray, "T height width 3"], fps: float) -> None:
+def _write(path: Path, result: EpisodeResult, frames: UInt8[np.ndarray, "T height width 3"], fps: float) -> None:
     outcome = f"{'success' if result.success else 'no success'} after {result.steps} control steps"
     if result.score != result.success:
         outcome += f", score {result.score:g}"

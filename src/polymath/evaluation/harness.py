@@ -22,10 +22,11 @@ from polymath.errors import ConfigError
 from polymath.evaluation.benchmark import FILE_NAME, Benchmark, Plan
 from polymath.evaluation.candidate import Candidate
 from polymath.evaluation.episode_log import EpisodeLog
+from polymath.evaluation.episode_result import EpisodeResult
 from polymath.evaluation.film import Videos
 from polymath.evaluation.identity import Identity, describe_robot
 from polymath.evaluation.results import Results, summarise, update_results
-from polymath.evaluation.rollout import EpisodeKey, EpisodeResult, run_episodes
+from polymath.evaluation.rollout import EpisodeKey, run_episodes
 from polymath.evaluation.sequential import Opponent, Race, race, remaining, verdict_path
 from polymath.progress import progress_bar
 from polymath.workers.pool import WorkerCommand, WorkerError, WorkerPool

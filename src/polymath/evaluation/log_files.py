@@ -8,8 +8,8 @@ from pathlib import Path
 
 from polymath.errors import ConfigError, DataError
 from polymath.evaluation.episode_log import read_episodes
+from polymath.evaluation.episode_result import EpisodeResult
 from polymath.evaluation.identity import Identity, check_comparable
-from polymath.evaluation.rollout import EpisodeResult
 from polymath.policy.session import EpisodeKey
 
 Episodes = Mapping[EpisodeKey, EpisodeResult]

@@ -20,8 +20,8 @@ import numpy as np
 
 from polymath import config
 from polymath.errors import ConfigError
+from polymath.evaluation.episode_result import EpisodeResult
 from polymath.evaluation.identity import Identity, differences
-from polymath.evaluation.rollout import EpisodeResult
 from polymath.evaluation.statistics import Rate, bootstrap_mean
 from polymath.files import atomic_write, one_at_a_time
 

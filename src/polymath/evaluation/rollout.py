@@ -12,7 +12,6 @@ provided that an answer does not depend on what else is answered with it (see `p
 """
 
 import logging
-import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +21,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from polymath.errors import PolymathError
+from polymath.evaluation.episode_result import EpisodeResult
 from polymath.evaluation.film import Film
 from polymath.policy.session import (
     BATCH,
@@ -42,27 +42,6 @@ from polymath_worker.protocol import State
 MOST_LOSSES = 5
 """Times that one episode is begun again because its session is lost."""
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class EpisodeResult:
-    """How one episode went: control steps taken, and wall seconds from reset to end (others ran beside it).
-
-    `score` is what the benchmark counts, such as subtasks solved; float(success) if it is left out (NaN). `measures`
-    are the benchmark's named numbers beside it.
-    """
-
-    key: EpisodeKey
-    success: bool
-    steps: int
-    seconds: float
-    instruction: str
-    score: float = math.nan
-    measures: dict[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if math.isnan(self.score):
-            object.__setattr__(self, "score", float(self.success))
 
 
 @dataclass

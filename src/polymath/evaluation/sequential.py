@@ -21,9 +21,9 @@ import numpy as np
 from polymath import config
 from polymath.errors import ConfigError
 from polymath.evaluation.episode_log import read_episodes
+from polymath.evaluation.episode_result import EpisodeResult
 from polymath.evaluation.identity import Identity, check_comparable
 from polymath.evaluation.log_files import Episodes
-from polymath.evaluation.rollout import EpisodeResult
 from polymath.evaluation.statistics import confidence_sequence, e_value
 from polymath.policy.session import EpisodeKey
 

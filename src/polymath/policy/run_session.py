@@ -2,7 +2,6 @@
 
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, UInt32
@@ -10,11 +9,8 @@ from jaxtyping import Float, UInt32
 from polymath.policy.cache_rows import Rows
 from polymath.policy.decoding import seed_of
 from polymath.policy.history import History
-from polymath.policy.session import EpisodeKey, Turn
+from polymath.policy.session import EpisodeKey, Policy, Turn
 from polymath.types import ActionChunk, Observation
-
-if TYPE_CHECKING:
-    from polymath.policy.policy import Policy
 
 
 class RunSession:
@@ -23,7 +19,7 @@ class RunSession:
     `turns` answered so far count on over resets, so that no draw of decoded tokens is used twice in an episode.
     """
 
-    def __init__(self, policy: "Policy", episode: EpisodeKey | int) -> None:
+    def __init__(self, policy: Policy, episode: EpisodeKey | int) -> None:
         self.policy, self.closed = policy, False
         self.row, self.turns = 0, 0
         self.history: History | None = None

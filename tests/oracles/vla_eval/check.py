@@ -17,7 +17,7 @@ from pathlib import Path
 from polymath.benchmarks.registry import benchmark
 from polymath.evaluation.benchmark import Plan
 from polymath.evaluation.episode_log import read_episodes
-from polymath.evaluation.rollout import EpisodeResult
+from polymath.evaluation.episode_result import EpisodeResult
 from polymath.evaluation.run_candidate import of_run
 
 HERE = Path(__file__).parent

@@ -7,7 +7,8 @@ from polymath import config
 from polymath.data.formats.opening import open_source
 from polymath.errors import ConfigError, DataError
 from polymath.evaluation.benchmark import Benchmark, Plan
-from polymath.evaluation.candidate import Candidate, check_is_no_run, find_candidate
+from polymath.evaluation.candidate import Candidate
+from polymath.evaluation.find_candidate import check_is_no_run, find_candidate
 from polymath.evaluation.openloop.errors import OpenLoop, summarise
 from polymath.evaluation.openloop.measure import predictions
 from polymath.evaluation.openloop.page import write_page

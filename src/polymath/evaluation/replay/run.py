@@ -17,11 +17,12 @@ from polymath.data.interface import EpisodeSet
 from polymath.errors import ConfigError
 from polymath.evaluation.benchmark import Benchmark, Plan
 from polymath.evaluation.candidate import check_robot
+from polymath.evaluation.episode_result import EpisodeResult
 from polymath.evaluation.harness import start_workers
 from polymath.evaluation.replay.demonstrations import Recorded, replayable
 from polymath.evaluation.replay.matches import CameraMatch, StateMatch, match_cameras, match_states
 from polymath.evaluation.replay.policy import ReplayPolicy, ReplaySession, through
-from polymath.evaluation.rollout import EpisodeResult, run_episodes
+from polymath.evaluation.rollout import run_episodes
 from polymath.evaluation.statistics import Rate
 from polymath.progress import progress_bar
 from polymath.training.run import Run
