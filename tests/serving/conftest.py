@@ -28,7 +28,7 @@ from polymath.policy.contract import Contract
 from polymath.policy.session import Turn
 from polymath.presets.demo import TINY
 from polymath.serving.access import Keys
-from polymath.serving.adapters import adapter_named
+from polymath.serving.adapters import adapter_named, bind
 from polymath.serving.endpoint import Tls, listen
 from polymath.serving.limits import Limits
 from polymath.serving.loading import warm_up
@@ -108,7 +108,7 @@ def policies(runs: dict[str, Path]) -> dict[str, Policy]:
 
 def served(policy: Policy, rows: tuple[int, ...] = (1,), **more: Any) -> Served:
     contract = Contract.of(policy.run)
-    return Served(policy.name, policy, contract, {"polymath": adapter_named("polymath").bound(contract)}, rows, **more)
+    return Served(policy.name, policy, contract, {"polymath": bind(adapter_named("polymath"), contract)}, rows, **more)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from polymath.policy.decoding import Dtype
 from polymath.policy.session import BATCH
 from polymath.policy.weights import run_of
 from polymath.serving.access import Keys
-from polymath.serving.adapters import adapter_named
+from polymath.serving.adapters import adapter_named, bind
 from polymath.serving.endpoint import Tls, allow_files, listen, url_of
 from polymath.serving.limits import Limits
 from polymath.serving.loading import keep_programs, warm_up
@@ -123,7 +123,7 @@ def _prepare(plan: Plan) -> tuple[Settings, socket.socket]:
     runs = {name: run_of(path) for name, path in plan.runs.items()}
     contracts = [Contract.of(run) for run in runs.values()]
     for contract in contracts:
-        adapter.bound(contract)
+        bind(adapter, contract)
     if plan.assume_executed and all(contract.window == 1 for contract in contracts):
         raise ConfigError("--assume-executed: no run here has a history (layout.window is 1); leave it out")
     recordings = None if plan.episodes is None else Recordings.open(plan.episodes)
@@ -145,7 +145,7 @@ def _load(plan: Plan, stop: Callable[[], bool]) -> Iterator[Served]:
         policy = Policy.load(path, name, plan.decoding, dtype=plan.dtype)
         contract = Contract.of(policy.run)
         seconds = warm_up(policy, plan.rows, plan.limits, stop)
-        adapters = {adapter.name: adapter.bound(contract)}
+        adapters = {adapter.name: bind(adapter, contract)}
         weights = weights_of(policy)
         yield Served(name, policy, contract, adapters, plan.rows, plan.assume_executed, weights, seconds)
 

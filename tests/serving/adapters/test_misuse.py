@@ -15,7 +15,7 @@ from tests.serving.adapters.contracts import contract_of
 
 from polymath.data.robots.embodiments import DROID, LIBERO
 from polymath.errors import DataError
-from polymath.serving.adapters import Adapter, adapter_named
+from polymath.serving.adapters import Adapter, adapter_named, bind
 from polymath.serving.adapters.adapter import CameraKey
 
 CONTRACT = contract_of(LIBERO)
@@ -102,7 +102,7 @@ TABLE: dict[str, tuple[dict[str, Any], str, str, str, Callable[[Adapter], Adapte
 def test_a_client_that_says_so_is_refused_with_both_sides(pairing: str) -> None:
     claims, field, theirs, ours, _ = TABLE[pairing]
     with pytest.raises(DataError, match=re.escape(f"{field}: client {theirs}, checkpoint {ours}")) as raised:
-        STRICT.bound(CONTRACT).contract.check(claims)
+        bind(STRICT, CONTRACT).contract.check(claims)
     assert raised.value.kind == field
     assert "\n" not in str(raised.value)
 
@@ -114,7 +114,7 @@ def test_an_adapter_of_such_clients_is_refused_with_both_sides(pairing: str) -> 
     if pairing == "camera order":
         message = "cameras: adapter has 'agentview_rgb' as 'wrist'"
     with pytest.raises(DataError, match=re.escape(message)) as raised:
-        change(STRICT).bound(CONTRACT)
+        bind(change(STRICT), CONTRACT)
     assert "\n" not in str(raised.value)
 
 
@@ -125,7 +125,7 @@ def test_statistics_of_another_run_are_refused() -> None:
 
 
 def test_another_image_layout_is_refused_by_claim_and_by_picture() -> None:
-    bound = STRICT.bound(CONTRACT)
+    bound = bind(STRICT, CONTRACT)
     with pytest.raises(DataError, match=r"image.layout: client 'CHW', checkpoint 'HWC'"):
         bound.contract.check({"image": {"layout": "CHW"}})
     with pytest.raises(DataError, match=r"observation/image: uint8 .* that is CHW, another image layout"):
@@ -137,12 +137,12 @@ def test_padded_pictures_for_a_checkpoint_of_stretched_ones_are_refused() -> Non
         CONTRACT.check({"image": {"fit": "pad 16:9"}})
     padded = replace(adapter_named("droid"), convert=("motion", "units", "gripper"))
     with pytest.raises(DataError, match=r"image.fit: adapter 'pad 16:9', checkpoint 'stretch'"):
-        padded.bound(contract_of(DROID))
+        bind(padded, contract_of(DROID))
 
 
 def test_claims_are_those_of_the_client_behind_its_adapter() -> None:
     """openpi's ALOHA client says CHW, which is what its adapter reads, though the checkpoint sees HWC."""
-    client = adapter_named("droid").bound(contract_of(DROID)).contract
+    client = bind(adapter_named("droid"), contract_of(DROID)).contract
     client.check({"action": {"motion": "joint delta", "gripper": "0 open 1 closed"}, "image": {"fit": "pad 16:9"}})
     with pytest.raises(DataError, match=r"action.motion: client 'joints', checkpoint 'joint delta'"):
         client.check({"action": {"motion": "joints"}})

@@ -22,25 +22,17 @@ import functools
 import math
 import re
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
-from jaxtyping import Float
+from typing import Literal
 
 from polymath import config, plugins
 from polymath.errors import ConfigError, did_you_mean
-from polymath.policy.contract import Contract
 from polymath.serving.adapters.pictures import Images
 from polymath.serving.adapters.rotations import NAMES
 from polymath.serving.adapters.units import in_si
-from polymath.types import Frame, Gripper, Motion, Observation, Role
-
-if TYPE_CHECKING:
-    from polymath.serving.adapters.binding import Bound
+from polymath.types import Frame, Gripper, Motion, Role
 
 GROUP = "polymath.adapters"
 DEFAULT = "polymath"
@@ -154,25 +146,6 @@ class Adapter:
         for unit in (*(unit for part in self.state for unit in part.units or ()), *(self.action.units or ())):
             if " " in unit and in_si(unit)[0] == unit:
                 raise ConfigError(f"units: {unit!r} in adapter {self.name!r}; write a unit, or a multiple as in 0.02 m")
-
-    def bound(self, contract: Contract) -> "Bound":
-        """What passes between clients of this kind and a checkpoint of that contract.
-
-        Raises DataError, both sides printed, where the two disagree in something that `convert` does not name.
-        """
-        from polymath.serving.adapters.binding import bind
-
-        return bind(self, contract)
-
-    def observation(self, message: Mapping[str, Any], contract: Contract) -> Observation:
-        """A client's message as the checkpoint's observation; see `Bound.observation`."""
-        return self.bound(contract).observation(message)
-
-    def actions(
-        self, chunk: Float[np.ndarray, "W A"], contract: Contract, observation: Observation
-    ) -> Float[np.ndarray, "W A2"]:
-        """A chunk in the client's conventions; see `Bound.actions`."""
-        return self.bound(contract).actions(chunk, observation)
 
 
 def load(path: Path) -> Adapter:
