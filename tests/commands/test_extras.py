@@ -5,13 +5,14 @@ import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from polymath import extras
 from polymath.cli import main
 from polymath.data.looking.rerun_recording import write_recording
 from polymath.errors import ConfigError
-from polymath.model.int8 import quantise
+from polymath.model.int8 import quantised
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
@@ -106,7 +107,7 @@ def test_weights_in_8_bits_without_their_extra(monkeypatch: pytest.MonkeyPatch) 
     """`eval --dtype int8` quantises once the policy is loaded; a run is too much for this test."""
     monkeypatch.setitem(sys.modules, "qwix", None)
     with pytest.raises(ConfigError, match=r"^--dtype int8 needs qwix, .*'polymath-v\[int8\]'$"):
-        quantise({}, {})
+        quantised(np.zeros((2, 2), np.float32))
 
 
 def test_a_recording_without_its_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from polymath.data.sequences.sequence import pair
 from polymath.model import int8, lora, polymath_v
 from polymath.model.execution import Execution
 from polymath.presets.demo import TINY
+from polymath.specs import Tree, is_spec, named
 
 MODEL = replace(TINY.model, decoder=replace(TINY.model.decoder, depth=2), vit=replace(TINY.model.vit, depth=1))
 LAYOUT = replace(TINY.layout, length=48)
@@ -25,9 +26,18 @@ def params() -> polymath_v.Params:
     return jax.jit(lambda key: weights.init(polymath_v.specs(MODEL), key))(jax.random.key(0))
 
 
+def in_int8(params: polymath_v.Params, specs: Tree) -> polymath_v.Params:
+    """Every projected matrix in 8 bits, as `polymath.policy.weights` loads them."""
+    leaves = [
+        int8.quantised(weight) if int8.is_projected(name, spec) else weight
+        for (name, spec), (_, weight) in zip(named(specs), named(params), strict=True)
+    ]
+    return jax.tree.unflatten(jax.tree.structure(specs, is_leaf=is_spec), leaves)
+
+
 @pytest.fixture(scope="module")
 def quantised(params: polymath_v.Params) -> polymath_v.Params:
-    return int8.quantise(params, polymath_v.specs(MODEL))
+    return in_int8(params, polymath_v.specs(MODEL))
 
 
 def hidden(params: polymath_v.Params, model: polymath_v.Config = MODEL) -> np.ndarray:
@@ -64,8 +74,8 @@ def test_the_model_answers_nearly_the_same(params: polymath_v.Params, quantised:
 def test_below_adapters_only_the_base_is_rounded(params: polymath_v.Params) -> None:
     model = replace(MODEL, adapters=lora.Config(r"decoder\.blocks\.(query|down|key_value)", rank=2))
     specs = polymath_v.specs(model)
-    adapted = int8.quantise(lora.attach(params, specs, jax.random.key(1)), specs)
+    adapted = in_int8(lora.attach(params, specs, jax.random.key(1)), specs)
     assert isinstance(adapted.decoder.blocks.query.base, int8.Quantised)
     assert adapted.decoder.blocks.query.lora_down.dtype == jnp.float32
-    plain = int8.quantise(params, polymath_v.specs(MODEL))
+    plain = in_int8(params, polymath_v.specs(MODEL))
     np.testing.assert_allclose(hidden(adapted, model), hidden(plain), atol=1e-4)  # fresh adapters change nothing

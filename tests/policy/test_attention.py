@@ -10,6 +10,7 @@ from polymath.policy import Policy
 from polymath.policy.attention import Attention
 
 from .conftest import observation
+from .stored_runs import stored
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +28,10 @@ def test_it_is_the_models_attention_over_the_fitted_pictures(policy, run, params
     assert np.allclose(look.weights.sum(axis=-1), 1, atol=1e-5)
 
 
-def test_a_policy_in_8_bits_is_looked_at_too(policy):
+def test_a_policy_in_8_bits_is_looked_at_too(policy, run, params, tmp_path):
     pytest.importorskip("qwix")
-    full, small = (Attention(each)(observation(0)).weights for each in (policy, policy.in_int8()))
+    in_int8 = Policy.load(stored(tmp_path / "p", run, run.recipe, params), dtype="int8")
+    full, small = (Attention(each)(observation(0)).weights for each in (policy, in_int8))
     assert np.abs(full - small).max() < 0.05
 
 

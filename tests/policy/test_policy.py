@@ -1,5 +1,7 @@
 """A policy with its weights in 8 bits beside itself."""
 
+from pathlib import Path
+
 import numpy as np
 
 from polymath.model import polymath_v
@@ -8,11 +10,12 @@ from polymath.policy import Policy
 from polymath.training.run import Run
 
 from .conftest import observation
+from .stored_runs import stored
 
 
-def test_in_8_bits_the_answers_are_nearly_the_same(run: Run, params: polymath_v.Params) -> None:
-    policy = Policy(run, params, "arm")
-    small = policy.in_int8()
+def test_in_8_bits_the_answers_are_nearly_the_same(run: Run, params: polymath_v.Params, tmp_path: Path) -> None:
+    path = stored(tmp_path / "arm", run, run.recipe, params)
+    policy, small = Policy.load(path), Policy.load(path, dtype="int8")
     assert small.name == "arm-int8"
     assert isinstance(small.params.decoder.blocks.query, Quantised)
     seen = [observation(0), observation(1)]

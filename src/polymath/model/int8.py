@@ -11,13 +11,12 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-from jax.tree_util import KeyPath
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Real
 
 from polymath.extras import require
 from polymath.model.lora import UNPROJECTED
-from polymath.specs import Leaf, Spec, Tree, is_spec, name_of
+from polymath.specs import Leaf, Spec
 
 
 @jax.tree_util.register_dataclass
@@ -59,13 +58,3 @@ def quantised(weight: Float[Array, "*rows D"]) -> Quantised:
 
     rows = jax.jit(lambda w: qwix.quantize(w, jnp.int8, channelwise_axes=range(w.ndim - 1)))(weight)
     return Quantised(rows.qvalue, rows.scale)
-
-
-def quantise(params: Tree, specs: Tree) -> Tree:
-    """The parameters with every projected matrix in int8. Raises ConfigError where qwix is not installed."""
-    require("int8", "--dtype int8")
-
-    def eight_bits(path: KeyPath, spec: Spec, weight: Leaf) -> Leaf:
-        return quantised(weight) if is_projected(name_of(path), spec) else weight
-
-    return jax.tree_util.tree_map_with_path(eight_bits, specs, params, is_leaf=is_spec)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from polymath.data.sequences.transforms import Ablation, RobotTransform
 from polymath.errors import ConfigError, DataError
-from polymath.model import int8, polymath_v
+from polymath.model import polymath_v
 from polymath.policy import weights
 from polymath.policy.decoding import HEAD, Decoding, Dtype, seed_of
 from polymath.policy.history import following
@@ -85,11 +85,6 @@ class Policy:
     def other_dtype(self) -> str:
         """How the weights are held, where that changes the answers; else empty."""
         return "" if self.dtype == weights.usual(self.run.recipe.execution) else self.dtype
-
-    def in_int8(self) -> "Policy":
-        """The same policy with its matrices in 8 bits, named so. Raises ConfigError where qwix is not installed."""
-        params = int8.quantise(self.params, polymath_v.specs(self.run.recipe.model))
-        return type(self)(self.run, params, f"{self.name}-int8", self.decoding, self.batch, "int8")
 
     def in_batches_of(self, batch: int) -> "Policy":
         """The same policy, weights and programs included, with another number of rows in a pass of `answer`."""

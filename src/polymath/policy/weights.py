@@ -111,14 +111,14 @@ def on_mesh(partitioner: Partitioner) -> Places:
     return lambda name, spec: partitioner.sharding(partitioner.place(name, spec))
 
 
-def decode_partitioner(mesh: meshes.Config, devices: Any = None) -> Partitioner:
+def decode_partitioner(mesh: meshes.Config) -> Partitioner:
     """The mesh with the rules of decoding. Raises ConfigError for one that divides anything but the model."""
     if mesh.replica * mesh.data > 1:
         raise ConfigError(
             f"mesh {list(mesh.shape)}: a policy is divided over mesh.model alone; set mesh.replica and mesh.data to 1, "
             "and load one policy for each group of devices"
         )
-    return partitioner_of(replace(mesh, rules="decode"), devices)
+    return partitioner_of(replace(mesh, rules="decode"))
 
 
 def abstract(

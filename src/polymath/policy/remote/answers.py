@@ -9,11 +9,11 @@ from polymath.errors import PolymathError
 from polymath.types import ActionChunk
 
 
-def chunk_of(url: str, answer: Any, at_least: int = 1, width: int | None = None) -> ActionChunk:
+def chunk_of(url: str, answer: Any, at_least: int = 1) -> ActionChunk:
     """float32 [W, A] of the array `answer`, of which one action by itself is a chunk of one.
 
-    at_least: actions that the server has promised; width: A, if it is known. Raises PolymathError, naming the server,
-    for an answer that is no such chunk or not finite.
+    at_least: actions that the server has promised. Raises PolymathError, naming the server, for an answer that is no
+    such chunk or not finite.
     """
     actions = _numbers(url, answer)
     if actions.ndim not in (1, 2) or 0 in actions.shape:
@@ -21,11 +21,6 @@ def chunk_of(url: str, answer: Any, at_least: int = 1, width: int | None = None)
     actions = np.atleast_2d(actions)
     if len(actions) < at_least:
         raise PolymathError(f"{url}: answered with {len(actions)} actions, but promised {at_least} (action_horizon)")
-    if width is not None and actions.shape[1] != width:
-        raise PolymathError(
-            f"{url}: answered with {actions.shape[1]} numbers a control step, but promised {width}; is the adapter of "
-            "?robot=NAME the right one?"
-        )
     if not np.isfinite(actions).all():
         raise PolymathError(f"{url}: answered with NaN or infinite actions; does it serve a run that diverged?")
     return ActionChunk(np.ascontiguousarray(actions))

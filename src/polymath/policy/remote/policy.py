@@ -88,11 +88,6 @@ class RemotePolicy:
                 return name
         return self.address.host
 
-    @property
-    def is_ours(self) -> bool:
-        """Is it a server of this project, which sends a contract?"""
-        return self.contract is not None
-
     def open(self, episode: EpisodeKey | None = None) -> "RemoteSession":
         """A session over a connection of its own.
 
