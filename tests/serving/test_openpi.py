@@ -126,6 +126,8 @@ def test_a_session_that_was_forgotten_says_so(policies: dict[str, Policy]) -> No
             first.infer(message(observation(2), **{"polymath/executed": executed, "polymath/committed": committed}))
         reply = first.infer(message(observation(2), **{"polymath/executed": executed}))
         assert reply["polymath"]["session"] == "evicted"
+        evicted = {"model": "streaming"}
+        assert server.service.metrics.registry.get_sample_value("polymath_evicted_total", evicted) == 2
         np.testing.assert_array_equal(reply["actions"], policy.open().act(observation(2)).actions)
         second.infer(message(observation(3), **{"polymath/reset": True}))
         reply = first.infer(message(observation(4), **{"polymath/reset": True}))
@@ -234,6 +236,13 @@ def test_a_client_that_asks_too_fast_is_told(policies: dict[str, Policy]) -> Non
         with pytest.raises(RuntimeError, match="rate: more than 2 requests a second"):
             for _ in range(5):
                 client.infer(GOOD)
+
+
+def test_less_than_one_request_a_second_is_a_rate_too(policies: dict[str, Policy]) -> None:
+    with running([served(policies["plain"])], Limits(rate=0.01, send=1.0)) as server, Client(server.url) as client:
+        client.infer(GOOD)
+        with pytest.raises(RuntimeError, match=r"rate: more than 0\.01 requests a second"):
+            client.infer(GOOD)
 
 
 def test_no_answer_in_time_is_an_error_and_the_session_begins_anew(policies: dict[str, Policy]) -> None:

@@ -155,7 +155,8 @@ def test_keys_of_every_form_and_no_other(policies: dict[str, Policy]) -> None:
 
 
 def test_a_page_of_another_site_is_kept_out(plain: Server) -> None:
-    assert refused(plain.url, Origin="http://evil.example")[0] == 403
+    for origin in ("http://evil.example", "http://[", "null"):
+        assert refused(plain.url, Origin=origin)[0] == 403
     own = plain.url.replace("ws", "http", 1)
     with connect(plain.url, additional_headers={"Origin": own}):
         pass

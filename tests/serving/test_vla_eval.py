@@ -118,7 +118,7 @@ def test_execute_is_chosen_in_the_address(plain: Server, policies: dict[str, Pol
     with harness(plain, "/vla-eval?execute=1") as client:
         np.testing.assert_array_equal(client.act(payload(observation(0))), first[0])
         np.testing.assert_array_equal(client.act(payload(observation(1))), second[0])
-    for text in ("0", "99", "two", "%C2%B2"):
+    for text in ("0", "99", "two", "%C2%B2", "00000000299", "1" + "0" * 5000):
         with (
             harness(plain, f"/vla-eval?execute={text}") as client,
             pytest.raises(ConnectionClosed, match="choose 1 to"),

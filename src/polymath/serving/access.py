@@ -122,7 +122,10 @@ class Guard:
 def _same_site(headers: Headers) -> bool:
     """False for a request that a browser makes for a page of another host. Robots' clients send no Origin."""
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host")
+    try:
+        return origin is None or urlsplit(origin).netloc == headers.get("host")
+    except ValueError:  # no URL, such as http://[
+        return False
 
 
 def _of_browser(scope: Scope, headers: Headers) -> bool:

@@ -135,7 +135,8 @@ class Service:
         if served.name in self.models:
             raise ConfigError(f"model {served.name!r}: is served already; give one of them another name, as NAME=RUN")
         self.models[served.name] = served
-        self.sessions[served.name] = Sessions(served.policy, self.limits.sessions, self.limits.idle, self.clock)
+        limits, evicted = self.limits, self.metrics.evicted.labels(served.name).inc
+        self.sessions[served.name] = Sessions(served.policy, limits.sessions, limits.idle, self.clock, evicted)
 
     def begin(self) -> None:
         """Answer from now on."""

@@ -43,10 +43,13 @@ class Lease:
 class Sessions:
     """The sessions of one model."""
 
-    def __init__(self, policy: Policy, most: int, idle: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, policy: Policy, most: int, idle: float, clock: Callable[[], float], evicted: Callable[[], object]
+    ) -> None:
+        """`evicted` is called for each session that is forgotten by rule."""
         self._policy, self._most, self._idle, self._clock = policy, most, idle, clock
         self._open: OrderedDict[int, Lease] = OrderedDict()  # the one unused for longest first
-        self.evicted = 0
+        self._evicted = evicted
 
     def __len__(self) -> int:
         return len(self._open)
@@ -78,7 +81,7 @@ class Sessions:
         """Forget one session; its connection begins anew."""
         if not lease.evicted:
             lease.evicted = True
-            self.evicted += 1
+            self._evicted()
             self.close(lease)
 
     def evict_idle(self) -> None:

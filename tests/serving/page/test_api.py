@@ -132,6 +132,8 @@ def test_a_robot_is_shown_only_while_a_page_looks(site: Server) -> None:
         ("/api/episodes/0/steps/0/cameras/2", None, 400, "camera 2: choose 0 to 1"),
         ("/api/episodes/0/steps/0/attention/0?latent=999", None, 400, "latent '999': choose 0 to"),
         ("/api/episodes/0/steps/0/attention/0?latent=%00", None, 400, "choose 0 to"),
+        ("/api/episodes/0/steps/0/attention/0?latent=00000099", None, 400, "latent '00000099': choose 0 to"),
+        (f"/api/episodes/0/steps/0/attention/0?latent={'0' * 5000}", None, 400, "choose 0 to"),
         ("/api/sessions/7", None, 404, "session 7: is not connected"),
         ("/api/episodes/0/predictions", b"{", 400, "is no JSON"),
         ("/api/episodes/0/predictions", b"[" * 60_000, 400, "is no JSON"),

@@ -39,7 +39,8 @@ class Gaze:
             look = self._looks[key] = attention(observation)
         _check_camera(camera, len(look.images))
         weights = look.weights[camera]
-        if latent != MEAN and not (latent.isascii() and latent.isdecimal() and int(latent[:6]) < len(weights)):
+        number = latent.isascii() and latent.isdecimal() and len(latent) <= 6
+        if latent != MEAN and not (number and int(latent) < len(weights)):
             raise DataError(f"latent {latent[:20]!r}: choose 0 to {len(weights) - 1}, or {MEAN}")
         chosen = weights.mean(axis=0) if latent == MEAN else weights[int(latent)]
         return encode_jpeg(attention_overlay(_enlarged(look.images[camera]), chosen), QUALITY)

@@ -33,7 +33,8 @@ class Channel:
     def __init__(self, websocket: WebSocket, limits: Limits) -> None:
         self.websocket, self._limits = websocket, limits
         self._service: Service = websocket.app.state.service
-        self._tokens, self._filled = limits.rate, time.monotonic()
+        self._burst = max(limits.rate, 1.0)
+        self._tokens, self._filled = self._burst, time.monotonic()
         self._refused = 0
 
     def __enter__(self) -> "Channel":
@@ -80,9 +81,9 @@ class Channel:
             log.warning("request refused", extra={"peer": peer, "reason": reason, "refused": self._refused})
 
     def count(self) -> None:
-        """Count one request. Raises TooFast beyond `limits.rate` a second; as many may come at once."""
+        """Count one request. Raises TooFast beyond `limits.rate` a second; as many, or one, may come at once."""
         now = time.monotonic()
-        self._tokens = min(self._tokens + (now - self._filled) * self._limits.rate, self._limits.rate)
+        self._tokens = min(self._tokens + (now - self._filled) * self._limits.rate, self._burst)
         self._filled = now
         if self._tokens < 1:
             raise TooFast(f"rate: more than {self._limits.rate:g} requests a second (--max-rate); ask less often")

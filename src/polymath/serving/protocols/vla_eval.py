@@ -81,7 +81,7 @@ def _execute(connection: Connection, text: str | None) -> int:
     usual = contract.execute or min(USUAL_EXECUTE, contract.chunk)
     if text is None:
         return usual
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= contract.chunk:
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= contract.chunk:
         raise ConfigError(f"execute {text[:20]!r}: choose 1 to {contract.chunk}, the actions of a chunk")
     if contract.execute not in (None, int(text)):
         raise ConfigError(f"execute {text}: the run was trained with layout.stride {contract.execute}")
@@ -101,7 +101,7 @@ async def _answer(channel: Channel, episode: Episode, data: bytes | str) -> None
     except PolymathError as error:
         outcome = "overloaded" if isinstance(error, Overloaded) else "refused"
         requests.labels("vla-eval", outcome).inc()
-        log.warning("request refused", extra={"peer": connection.peer, "reason": one_line(error)})
+        channel.log_refusal(connection.peer, one_line(error))
         reply = _error(kind, one_line(error), seq)
     except WebSocketDisconnect:
         raise
