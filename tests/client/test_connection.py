@@ -104,6 +104,8 @@ def test_what_is_sent() -> None:
         ({"cameras": {"names": ("wrist",)}}, r"cameras.names: robot \['wrist'\]"),
         ({"speed": 1}, "claims.speed: a contract has no such field"),
         ({"cameras": "front"}, "cameras: robot 'front'"),
+        ({"rate": 10**400}, "rate: robot 1000"),  # no float is as large
+        ({"rate": True}, "rate: robot True"),
     ],
 )
 def test_a_robot_that_is_another_is_refused_before_it_moves(claims: dict[str, Any], problem: str) -> None:

@@ -1,6 +1,5 @@
 """What a robot says about itself against what a checkpoint promises, field by field."""
 
-import math
 from typing import Any, Iterator, Mapping, Tuple
 
 import numpy as np
@@ -41,9 +40,11 @@ def _differences(claims: Mapping[str, Any], contract: Mapping[str, Any], prefix:
 
 
 def _same(name: str, claim: Any, promise: Any) -> bool:
+    if type(claim) is bool:
+        return False
     if name == "rate" and isinstance(claim, (int, float)) and isinstance(promise, (int, float)):
-        return math.isclose(claim, promise, rel_tol=RATE_TOLERANCE)
-    return type(claim) is not bool and claim == promise
+        return promise * (1 - RATE_TOLERANCE) <= claim <= promise * (1 + RATE_TOLERANCE)
+    return claim == promise
 
 
 def _plain(value: Any) -> Any:
