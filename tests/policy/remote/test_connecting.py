@@ -157,6 +157,14 @@ def test_keys_of_a_file(tmp_path: Path) -> None:
     file.write_text(json.dumps({**keys, "images": {"side": "x"}}))
     with serving(handler) as url, pytest.raises(DataError, match="wants camera 'side' as 'x', but the robot shows top"):
         RemotePolicy(address(f"{url}?robot={file}")).open().act(seen())
+    for change, hidden in (
+        ({"images": {"top": "a"}}, "'a' and 'a'"),
+        ({"images": {"top": "task.above"}}, "'task' and 'task.above'"),
+        ({"images": {}, "prompt": "images"}, "'images' and 'images.CAMERA'"),
+    ):
+        file.write_text(json.dumps({**keys, **change}))
+        with serving(handler) as url, pytest.raises(ConfigError, match=rf"keys.json: keys {hidden}: one hides the other"):
+            RemotePolicy(address(f"{url}?robot={file}"))
     file.write_text('{"layuot": "CHW"}')
     with (
         serving(handler) as url,

@@ -9,6 +9,7 @@ A dot in a key opens a map: "images.front" is `{"images": {"front": …}}`. A ra
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -101,7 +102,17 @@ def keys_of(robot: str, known: Mapping[str, Keys]) -> Keys:
         raise ConfigError(f"?robot={robot}: not a JSON file of keys ({error})") from None
     if not isinstance(values, dict):
         raise ConfigError(f"?robot={robot}: a {type(values).__name__}, not an object with images, state and prompt")
-    return config.from_dict(Keys, values, str(path))
+    keys = config.from_dict(Keys, values, str(path))
+    _check_distinct(keys, path)
+    return keys
+
+
+def _check_distinct(keys: Keys, path: Path) -> None:
+    """Raise ConfigError for a key that stands for two inputs, or for an input and a map of others."""
+    images = list(keys.images.values()) or ["images.CAMERA"]
+    for first, second in pairwise(sorted([*images, *keys.state, keys.prompt], key=lambda key: key.split("."))):
+        if f"{second}.".startswith(f"{first}."):
+            raise ConfigError(f"{path}: keys {first!r} and {second!r}: one hides the other; give each input its own")
 
 
 def _put(message: dict[str, Any], key: str, value: Any) -> None:
