@@ -201,7 +201,7 @@ def _missing(distribution: str, extra: str) -> Iterator[str]:
 
 def _browser() -> Finding:
     paths = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
-    remedy = "only the test of the report needs it: apt-get install chromium"
+    remedy = "only the tests of pages need it: apt-get install chromium"
     return Finding("browser", "chromium", bool(paths), paths[0] if paths else "absent", remedy)
 
 

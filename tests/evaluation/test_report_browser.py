@@ -2,30 +2,16 @@
 
 import json
 import re
-import shutil
 import subprocess
 
 import pytest
+from tests.chromium import COMMAND, needs_chromium
 
 from polymath.evaluation.report import write_report
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine; apt-get install chromium")
+pytestmark = needs_chromium
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-extensions",
-    "--no-first-run",
-    "--hide-scrollbars",
-    "--enable-logging=stderr",
-    "--autoplay-policy=no-user-gesture-required",
-)
+FLAGS = ("--enable-logging=stderr", "--autoplay-policy=no-user-gesture-required")
 
 # Added to a copy of the page: waits for the videos, then writes what the browser made of the page into its title.
 PROBE = """<script>
@@ -56,7 +42,7 @@ def page(report_data, tmp_path):
 
 
 def chromium(page, *flags):
-    command = [CHROMIUM, *FLAGS, f"--user-data-dir={page.parent / 'profile'}", *flags, page.as_uri()]
+    command = [*COMMAND, *FLAGS, f"--user-data-dir={page.parent / 'profile'}", *flags, page.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done

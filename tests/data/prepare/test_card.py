@@ -2,12 +2,12 @@
 
 import json
 import re
-import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from tests.chromium import COMMAND, needs_chromium
 
 from polymath.data.prepare.card import histogram
 from polymath.data.prepare.pipeline import prepare
@@ -15,8 +15,6 @@ from polymath.data.prepare.pipeline import prepare
 from .conftest import LAYOUT
 from .test_pipeline import SETTINGS
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
 # Added to a copy of the page: what the browser made of it goes into its title.
 PROBE = """<script>addEventListener("load", () => { document.title = JSON.stringify({
   images: [...document.images].map(i => i.naturalWidth), page: document.documentElement.scrollWidth, window: innerWidth,
@@ -36,7 +34,7 @@ def test_bars_are_of_whole_numbers() -> None:
     assert many["bars"][-1]["title"] == "966 to 999: 34", "24 bars of 42 cover 1,008 numbers"
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine; apt-get install chromium")
+@needs_chromium
 @pytest.mark.parametrize("width", [1100, 390])
 def test_the_page_draws_and_asks_for_nothing(
     width: int, sources: list[str], tokenizer_file: Path, tmp_path: Path
@@ -44,7 +42,7 @@ def test_the_page_draws_and_asks_for_nothing(
     prepare(sources, tokenizer_file, LAYOUT, tmp_path / "out", SETTINGS)
     page = tmp_path / "card.html"
     page.write_text((tmp_path / "out" / "card.html").read_text() + PROBE)
-    command = [str(CHROMIUM), *FLAGS, f"--window-size={width},2000", f"--user-data-dir={tmp_path / 'profile'}"]
+    command = [*COMMAND, f"--window-size={width},2000", f"--user-data-dir={tmp_path / 'profile'}"]
     done = subprocess.run(
         [*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=120, check=True
     )

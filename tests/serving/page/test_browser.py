@@ -6,7 +6,6 @@ import http.client
 import itertools
 import json
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.chromium import COMMAND, needs_chromium
 from websockets.sync.client import connect
 
 from polymath.policy import Policy
@@ -26,31 +26,22 @@ from polymath.serving.server import Server
 from ..conftest import ROBOT, Client, message, observation, running, served
 from .conftest import HOSTILE, STEPS
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine; apt-get install chromium")
+pytestmark = needs_chromium
 KEY = "a-key-of-32-characters-0123456789"
 PATIENCE = 120.0  # seconds, on a busy machine
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-extensions",
-    "--no-first-run",
-    "--hide-scrollbars",
-    "--remote-debugging-port=0",
-    "--window-size=1200,1700",
-)
 
 
 class Browser:
     """One tab, driven by https://chromedevtools.github.io/devtools-protocol/."""
 
     def __init__(self, profile: Path) -> None:
-        command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
+        command = [
+            *COMMAND,
+            "--remote-debugging-port=0",
+            "--window-size=1200,1700",
+            f"--user-data-dir={profile}",
+            "about:blank",
+        ]
         self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         self.numbers, self.events = itertools.count(1), []
         port = self._port(profile / "DevToolsActivePort")
