@@ -163,7 +163,7 @@ def test_keys_of_a_file(tmp_path: Path) -> None:
         ({"images": {}, "prompt": "images"}, "'images' and 'images.CAMERA'"),
     ):
         file.write_text(json.dumps({**keys, **change}))
-        with serving(handler) as url, pytest.raises(ConfigError, match=rf"keys.json: keys {hidden}: one hides the other"):
+        with serving(handler) as url, pytest.raises(ConfigError, match=rf"keys.json: keys {hidden}: one hides"):
             RemotePolicy(address(f"{url}?robot={file}"))
     file.write_text('{"layuot": "CHW"}')
     with (
