@@ -11,10 +11,19 @@ from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Float
 
 from polymath.errors import ConfigError
-from polymath.policy.session import Acting, EpisodeKey, Policy, Session, Turn, check_sessions, name_of, with_sessions
+from polymath.policy.session import (
+    Acting,
+    EpisodeKey,
+    Policy,
+    PolicySession,
+    Session,
+    Turn,
+    check_sessions,
+    name_of,
+    with_sessions,
+)
 from polymath.types import ActionChunk, Observation
 
 Probe = Literal["blind", "deaf"]
@@ -62,20 +71,11 @@ class Probed:
         )
 
 
-class ProbedSession:
+class ProbedSession(PolicySession):
     """The session of the policy behind the probe."""
 
     def __init__(self, policy: Probed, inner: Session) -> None:
         self.policy, self.inner, self.closed = policy, inner, False
-
-    def act(
-        self,
-        observation: Observation,
-        executed: Float[np.ndarray, "K A"] | None = None,
-        committed: Float[np.ndarray, "D A"] | None = None,
-    ) -> ActionChunk:
-        """The answer to what the probe leaves of the observation."""
-        return self.policy.answer([Turn(self, observation, executed, committed)])[0]
 
     def reset(self) -> None:
         """Forget the history."""

@@ -4,16 +4,15 @@ import weakref
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float, UInt32
+from jaxtyping import UInt32
 
 from polymath.policy.cache_rows import Rows
 from polymath.policy.decoding import seed_of
 from polymath.policy.history import History
-from polymath.policy.session import EpisodeKey, Policy, Turn
-from polymath.types import ActionChunk, Observation
+from polymath.policy.session import EpisodeKey, Policy, PolicySession
 
 
-class RunSession:
+class RunSession(PolicySession):
     """One episode; `row` of the policy's memory is its own until it is closed or forgotten.
 
     `turns` answered so far count on over resets, so that no draw of decoded tokens is used twice in an episode.
@@ -35,15 +34,6 @@ class RunSession:
     def seed(self) -> UInt32[np.ndarray, "2"]:
         """What decides the draws of the next turn."""
         return seed_of(self._episode, self.turns)
-
-    def act(
-        self,
-        observation: Observation,
-        executed: Float[np.ndarray, "K A"] | None = None,
-        committed: Float[np.ndarray, "D A"] | None = None,
-    ) -> ActionChunk:
-        """The answer to one observation. Raises DataError and ConfigError as `Policy.answer` does."""
-        return self.policy.answer([Turn(self, observation, executed, committed)])[0]
 
     def reset(self) -> None:
         """Forget the history: the next observation is the first of a new part of the episode."""

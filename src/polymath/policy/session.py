@@ -149,11 +149,10 @@ class Stateless:
         return chunks
 
 
-class StatelessSession:
-    """An episode of which nothing is remembered."""
+class PolicySession(Session):
+    """A session whose policy answers its turns, one by one in `act`; a class of its own says what it remembers."""
 
-    def __init__(self, policy: Policy) -> None:
-        self.policy, self.closed = policy, False
+    policy: Policy
 
     def act(
         self,
@@ -161,8 +160,15 @@ class StatelessSession:
         executed: Float[np.ndarray, "K A"] | None = None,
         committed: Float[np.ndarray, "D A"] | None = None,
     ) -> ActionChunk:
-        """Raises DataError if the session is closed, ConfigError for committed actions."""
+        """Raises what `policy.answer` raises."""
         return self.policy.answer([Turn(self, observation, executed, committed)])[0]
+
+
+class StatelessSession(PolicySession):
+    """An episode of which nothing is remembered."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy, self.closed = policy, False
 
     def reset(self) -> None:
         """Nothing is remembered, so there is nothing to forget."""

@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from polymath.data.sequences.transforms import RobotTransform, pad_chunk
 from polymath.errors import DataError, PolymathError
 from polymath.evaluation.replay.demonstrations import Recorded
-from polymath.policy.session import EpisodeKey, Turn, check_uncommitted
+from polymath.policy.session import EpisodeKey, PolicySession, Turn, check_uncommitted
 from polymath.types import ActionChunk, Embodiment, Observation
 
 Convert = Callable[[Float[np.ndarray, "n A"]], Float[np.ndarray, "n A"]]
@@ -36,7 +36,7 @@ def through(transform: RobotTransform, tokens: bool) -> Convert:
 
 
 @dataclass
-class ReplaySession:
+class ReplaySession(PolicySession):
     """One demonstration played again; what was observed meanwhile stands in `observed`, by recorded control step."""
 
     policy: "ReplayPolicy"
@@ -45,14 +45,6 @@ class ReplaySession:
     sent: int = 0
     observed: dict[int, Float[np.ndarray, " state_dim"]] = field(default_factory=dict)
     pictures: dict[str, UInt8[np.ndarray, "height width 3"]] = field(default_factory=dict)
-
-    def act(
-        self,
-        observation: Observation,
-        executed: Float[np.ndarray, "K A"] | None = None,
-        committed: Float[np.ndarray, "D A"] | None = None,
-    ) -> ActionChunk:
-        return self.policy.answer([Turn(self, observation, executed, committed)])[0]
 
     def reset(self) -> None:
         """Raises PolymathError: a demonstration is one subtask."""

@@ -10,9 +10,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-from jaxtyping import Float
-
 from polymath import wire
 from polymath.errors import ConfigError, PolymathError
 from polymath.policy.contract import Contract
@@ -22,7 +19,7 @@ from polymath.policy.remote.link import Link
 from polymath.policy.remote.openpi import Openpi
 from polymath.policy.remote.trouble import Busy, Gone, patiently
 from polymath.policy.remote.vla_eval import VlaEval
-from polymath.policy.session import EpisodeKey, SessionsLost, Turn, check_sessions
+from polymath.policy.session import EpisodeKey, PolicySession, SessionsLost, Turn, check_sessions
 from polymath.types import ActionChunk
 
 _log = logging.getLogger(__name__)
@@ -158,21 +155,12 @@ class RemotePolicy:
             )
 
 
-class RemoteSession:
+class RemoteSession(PolicySession):
     """One episode over one connection."""
 
     def __init__(self, policy: RemotePolicy, connection: Protocolled) -> None:
         self.policy, self.connection, self.closed = policy, connection, False
         connection.begin()
-
-    def act(
-        self,
-        observation: Any,
-        executed: Float[np.ndarray, "K A"] | None = None,
-        committed: Float[np.ndarray, "D A"] | None = None,
-    ) -> ActionChunk:
-        """The answer to one observation. Raises what `RemotePolicy.answer` raises."""
-        return self.policy.answer([Turn(self, observation, executed, committed)])[0]
 
     def reset(self) -> None:
         """A new subtask: the next observation is the first that counts. A loss shows at the next turn."""
