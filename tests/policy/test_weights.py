@@ -17,6 +17,7 @@ from tests.training.test_meshes import QUICK_COMPILATION
 
 from polymath import specs as weights
 from polymath.errors import CheckpointError, ConfigError
+from polymath.evaluation.run_candidate import of_run
 from polymath.model import int8, polymath_v
 from polymath.model.execution import Execution
 from polymath.policy import Policy
@@ -95,6 +96,15 @@ def test_a_checkpoint_of_another_model_is_refused(trained: Path) -> None:
     device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     with pytest.raises(CheckpointError, match=r"does not fit the recipe: decoder\.blocks"):
         list(stored_weights(trained / "checkpoints" / "robot", deeper, lambda name, spec: device))
+
+
+def test_a_directory_that_is_named_by_dots_has_a_name(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name stands in tables and file names."""
+    (trained / "inside").mkdir(exist_ok=True)
+    for place, path in ((trained, "."), (trained / "inside", ".."), (trained.parent, "run/")):
+        monkeypatch.chdir(place)
+        assert Policy.load(Path(path)).name == "run"
+        assert of_run(Path(path)).name == "run"
 
 
 def test_small_arrays_are_read_together_and_large_ones_alone() -> None:

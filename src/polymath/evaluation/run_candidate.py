@@ -11,6 +11,7 @@ from polymath.evaluation.candidate import Candidate
 from polymath.policy import Policy
 from polymath.policy.decoding import HEAD, Decoding, Dtype
 from polymath.policy.exported import is_exported
+from polymath.policy.policy import directory_name
 from polymath.policy.session import BATCH
 from polymath.training.beginning import files
 from polymath.training.checkpoints import latest_step, weights_digest
@@ -23,7 +24,7 @@ def of_run(path: Path, name: str | None = None, dtype: Dtype | None = None, deco
     Raises ConfigError or CheckpointError if it is incomplete.
     """
     suffix = "" if decoding.kind == "head" else f"-{decoding.label}"
-    policy = Policy.load(path, name or f"{Path(path).name}{suffix}", decoding, dtype=dtype)
+    policy = Policy.load(path, name or f"{directory_name(path)}{suffix}", decoding, dtype=dtype)
     return of_run_policy(policy, f"{policy.name}-{policy.other_dtype}" if policy.other_dtype else None)
 
 

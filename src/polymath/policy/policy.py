@@ -74,7 +74,7 @@ class Policy:
             raise ConfigError(f"decoding {decoding!r}: give a Decoding, as in Decoding('tokens')")
         run, params = weights.load(path, dtype, mesh)
         suffix = "" if dtype in (None, weights.usual(run.recipe.execution)) else f"-{dtype}"
-        return cls(run, params, name or f"{Path(path).name}{suffix}", decoding, batch, dtype)
+        return cls(run, params, name or f"{directory_name(path)}{suffix}", decoding, batch, dtype)
 
     @property
     def window(self) -> int:
@@ -183,6 +183,12 @@ class Policy:
                 f"executed: {actions.dtype} {list(actions.shape)}; give finite numbers, [K, {width}]: the K actions "
                 "carried out since the last observation"
             )
+
+
+def directory_name(path: Path) -> str:
+    """What a run is called: its directory as it was typed, or what "." and ".." stand for."""
+    name = Path(path).name
+    return name if name not in ("", "..") else Path(path).resolve().name
 
 
 def _checked(batch: int) -> int:
