@@ -61,12 +61,17 @@ class PolymathEnv(EnvConfig):
         self.features_map = {name: name for name in self.features} | {"agent_pos": OBS_STATE}
 
     @property
+    def _names(self) -> tuple[str, ...]:
+        """Of tasks and groups, as in `task`."""
+        return tuple(name.strip() for name in (self.task or "").split(",") if name.strip())
+
+    @property
     def plan(self) -> Plan:
         """The benchmark's plan of these choices, complete."""
         if not self.benchmark:
             raise ConfigError("--env.benchmark: is missing; name one, as in `polymath eval NAME`")
         plan = Plan(
-            tasks=tuple(name.strip() for name in (self.task or "").split(",") if name.strip()),
+            tasks=self._names,
             splits=(self.split or next(iter(benchmark_named(self.benchmark).splits)),),
             episodes=1,
             renderer=self.renderer,
@@ -101,13 +106,12 @@ class PolymathEnv(EnvConfig):
         The names are those of `task`, so that eval_info.json has a group for each: a group of tasks, or a task.
         """
         plan, groups = self.plan, benchmark_named(self.benchmark).groups
-        names = [name.strip() for name in (self.task or "").split(",") if name.strip()] or plan.tasks
         return {
             name: {
                 index: _vector(partial(BenchmarkEnv, task=task, **self.gym_kwargs), n_envs, use_async_envs)
                 for index, task in enumerate(groups.get(name, (name,)))
             }
-            for name in names
+            for name in self._names or plan.tasks
         }
 
 
