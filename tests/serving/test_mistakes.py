@@ -120,6 +120,6 @@ def test_actions_that_do_not_fit_are_refused_under_their_own_key(plain: Server, 
         client.infer(GOOD)
 
 
-def test_a_plan_without_history_and_one_with_it(tmp_path: Path) -> None:
+def test_more_robots_than_the_usual_number_of_sockets(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--max-connections 64"):
         Plan({"a": tmp_path}, limits=Limits(sockets=8))
