@@ -369,6 +369,7 @@ def test_a_users_own_file(tmp_path: Path) -> None:
         ('keys = ["cam"]', 'keys = "cam"', "expected a list, got 'cam'"),
         ('names = ["front"]', 'role = "front"', "role: 'front' fits no alternative"),
         ('names = ["gripper", "dx", "dy", "dz"]', 'units = ["1", "m", "m", "m"]', "has 4 units, but no names"),
+        ('colour = "BGR"', f'fit = "pad {"9" * 5000}:1"', "write stretch, or pad"),
         ('colour = "BGR"', 'fit = "pad 16x9"', "my_robot.toml.images.fit: 'pad 16x9'; write stretch, or pad"),
         ('colour = "BGR"', "turned = 90", "images.turned: 90 is none of 0, 180"),
     ],

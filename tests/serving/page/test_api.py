@@ -14,6 +14,7 @@ from polymath.policy import Policy
 from polymath.policy.attention import Attention
 from polymath.policy.session import Turn
 from polymath.serving.access import Keys
+from polymath.serving.limits import Limits
 from polymath.serving.server import Server
 
 from ..conftest import ROBOT, STRIDE, WINDOW, Client, message, observation, running, served
@@ -175,6 +176,18 @@ def test_episodes_of_another_robot_print_both_sides(policies: dict[str, Policy],
         error = fetch_json(server, "/api/episodes/0", expect=409)["error"]
     assert "'other-arm'" in error
     assert "'test-arm'" in error
+
+
+def test_robots_that_have_been_idle_for_too_long_do_not_keep_the_page_out(policies, recordings) -> None:
+    limits = Limits(sessions=1, idle=0.5, send=1.0)
+    with running([served(policies["plain"])], limits, recordings=recordings) as server, Client(server.url) as robot:
+        robot.infer(message(observation(0)))
+        assert (
+            "every session is a robot's"
+            in fetch_json(server, "/api/episodes/0/predictions", {"step": 0}, expect=503)["error"]
+        )
+        time.sleep(0.6)
+        assert fetch_json(server, "/api/episodes/0/predictions", {"step": 0})["step"] == 0
 
 
 def test_everything_is_behind_the_key(policies: dict[str, Policy], recordings) -> None:

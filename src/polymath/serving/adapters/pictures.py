@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from polymath.errors import ConfigError, DataError
 from polymath.policy.contract import Colour, Layout, Values
 
-PAD = re.compile(r"pad (\d+):(\d+)")
+PAD = re.compile(r"pad (\d{1,6}):(\d{1,6})")
 BLACK = 16  # of 255: what JPEG leaves of a black bar
 ASPECT_TOLERANCE = 0.02
 

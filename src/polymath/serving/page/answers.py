@@ -48,7 +48,9 @@ class Asking:
         self._waiting += 1
         try:
             async with self._turn:
-                if len(self._service.sessions[served.name]) >= self._service.limits.sessions:
+                sessions = self._service.sessions[served.name]
+                sessions.evict_idle()
+                if len(sessions) >= self._service.limits.sessions:
                     raise Overloaded("every session is a robot's; the page can ask again when one has gone")
                 connection = await self._service.connect(served.name, None, PEER)
                 try:
