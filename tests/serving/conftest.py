@@ -106,6 +106,17 @@ def policies(runs: dict[str, Path]) -> dict[str, Policy]:
     return {name: Policy.load(path) for name, path in runs.items()}
 
 
+@pytest.fixture
+def half_sure(tmp_path: Path) -> Path:
+    """An adapter that converts pictures, and states a frame of which a run may say nothing."""
+    path = tmp_path / "half_sure.toml"
+    path.write_text(
+        'name = "half-sure"\nunsaid = "pass"\n[action]\nframe = "base"\n[images]\ncolour = "BGR"\n'
+        '[[cameras]]\nkeys = ["observation/images/{camera}"]\n[[state]]\nkeys = ["observation/state"]\n'
+    )
+    return path
+
+
 def served(policy: Policy, rows: tuple[int, ...] = (1,), **more: Any) -> Served:
     contract = Contract.of(policy.run)
     return Served(policy.name, policy, contract, {"polymath": bind(adapter_named("polymath"), contract)}, rows, **more)

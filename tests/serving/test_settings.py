@@ -1,21 +1,23 @@
 """What is wrong with the settings of a server is one line, before anything slow."""
 
 import os
+import shutil
 import socket
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from polymath import cli
+from polymath import cli, config
 from polymath.errors import ConfigError
 from polymath.serving.access import Keys
 from polymath.serving.endpoint import Tls, listen, url_of
 from polymath.serving.limits import Limits
 from polymath.serving.run import Plan, check, parse_runs
 
-from .conftest import certificate
+from .conftest import ROBOT, certificate
 
 LONG = "0123456789abcdef"
 
@@ -97,6 +99,7 @@ def test_names_of_runs(tmp_path: Path) -> None:
         (("a/b=x",), "name 'a/b'"),
         (("metrics=x",), "name 'metrics'"),
         (("=x",), "name ''"),
+        (("..=x",), "name '..'"),
     ):
         with pytest.raises(ConfigError, match=problem):
             parse_runs(texts)
@@ -134,3 +137,16 @@ def test_a_dry_run_says_what_would_be_served(runs: dict[str, Path]) -> None:
         ("a", 1, "polymath"),
         ("b", 4, "polymath"),
     ]
+    assert report["adapters"] == [{"model": name, "conversions": [], "unverified": []} for name in named]
+
+
+def test_a_dry_run_says_what_is_converted_and_what_nobody_verified(
+    runs: dict[str, Path], half_sure: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = shutil.copytree(runs["plain"], tmp_path / "run")
+    config.save(replace(ROBOT, conventions=None), run / "embodiment.json")
+    options = ["--robot", str(half_sure), "--port", "0", "--rows", "1", "--max-tokens", "4", "--dry-run"]
+    assert cli.main(["serve", f"tiny={run}", *options]) == 0
+    printed = capsys.readouterr().out
+    assert "tiny: converted: image BGR -> RGB\n" in printed
+    assert "tiny: not verified, the run does not say it: action.frame\n" in printed

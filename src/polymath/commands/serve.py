@@ -143,6 +143,10 @@ def serve(
     else:
         header = list(report["models"][0])
         print_table(header, [list(model.values()) for model in report["models"]])
+        for adapter in report["adapters"]:
+            for key, text in (("conversions", "converted"), ("unverified", "not verified, the run does not say it")):
+                if adapter[key]:
+                    print(f"{adapter['model']}: {text}: {'; '.join(adapter[key])}")
         print(f"\n{report['url']} is free, {'with' if report['keys'] else 'without'} keys; everything fits")
     return 0
 

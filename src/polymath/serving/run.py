@@ -68,7 +68,12 @@ def parse_runs(texts: tuple[str, ...]) -> dict[str, Path]:
             raise ConfigError(f"RUN {text!r}: names no directory; write it as RUN or NAME=RUN")
         if not separator or Path(text).is_dir():
             name, path = Path(text).resolve().name, text
-        if not name or not all(letter.isalnum() or letter in "-_." for letter in name) or name in RESERVED:
+        if (
+            not name
+            or set(name) == {"."}
+            or not all(letter.isalnum() or letter in "-_." for letter in name)
+            or name in RESERVED
+        ):
             raise ConfigError(f"{text}: name {name!r} cannot stand in the server's address; write it as NAME=RUN")
         if name in runs:
             raise ConfigError(f"{text}: two runs are called {name!r}; write one of them as NAME=RUN")
@@ -96,6 +101,11 @@ def check(plan: Plan) -> dict[str, Any]:
             {"name": model.name, "adapter": next(iter(model.adapters)), "rows": list(model.rows)}
             | {"robot": model.contract.robot, "window": model.contract.window, "chunk": model.contract.chunk}
             for model in models
+        ],
+        "adapters": [
+            {"model": model.name, "conversions": list(bound.conversions), "unverified": list(bound.unverified)}
+            for model in models
+            for bound in model.adapters.values()
         ],
     }
 

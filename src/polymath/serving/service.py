@@ -91,6 +91,7 @@ class Served:
             if chosen not in known:
                 raise ConfigError(f"robot {chosen[:80]!r}: no such adapter; {did_you_mean(chosen, known)}")
             self.adapters[chosen] = bind(adapter_named(chosen), self.contract)
+            self.adapters[chosen].announce(self.name)
         return chosen, self.adapters[chosen]
 
 
@@ -134,6 +135,8 @@ class Service:
         """Serve one more model. Raises ConfigError for a name that is taken."""
         if served.name in self.models:
             raise ConfigError(f"model {served.name!r}: is served already; give one of them another name, as NAME=RUN")
+        for bound in served.adapters.values():
+            bound.announce(served.name)
         self.models[served.name] = served
         limits, evicted = self.limits, self.metrics.evicted.labels(served.name).inc
         self.sessions[served.name] = Sessions(served.policy, limits.sessions, limits.idle, self.clock, evicted)

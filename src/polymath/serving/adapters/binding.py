@@ -1,5 +1,6 @@
 """An adapter and a contract brought together: messages to observations, chunks to what the client executes."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +16,7 @@ from polymath.serving.adapters.steps import Way, si
 from polymath.types import Observation
 
 DEPTH = 8
+log = logging.getLogger("polymath.serving")
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Bound:
 
     cameras: the keys of each of the checkpoint's; ignored: keys of the adapter for which the checkpoint has no use.
     conversions: in words, all that is changed on the way. unverified: fields that the adapter states and the checkpoint
-    does not; worth a warning.
+    does not.
     """
 
     adapter: Adapter
@@ -42,6 +44,13 @@ class Bound:
             *(f"state {step.name} {step.target} -> {step.source}" for step in reversed(self.state.steps)),
             *(f"action {step.name} {step.source} -> {step.target}" for step in self.action.steps),
         )
+
+    def announce(self, model: str) -> None:
+        """Say in the server's log what is converted, and warn of what could not be verified."""
+        names = {"model": model, "adapter": self.adapter.name}
+        log.info("adapter", extra={**names, "conversions": list(self.conversions)})
+        if self.unverified:
+            log.warning("adapter not verified", extra={**names, "fields": list(self.unverified)})
 
     @property
     def expected(self) -> tuple[str, ...]:
