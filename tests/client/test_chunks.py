@@ -119,6 +119,21 @@ def test_after_a_reset_the_answer_under_way_is_thrown_away(kind: str) -> None:
     np.testing.assert_allclose(next(a for a in sent if a is not None), 3.0 * (before + 1))  # of the new request
 
 
+def test_a_robots_program_may_change_its_action_in_place() -> None:
+    asked = []
+
+    def infer(request):  # type: ignore[no-untyped-def]
+        asked.append(request)
+        return Wanderer()(request)
+
+    chunks = ChunkReplay(Immediate(infer), execute=1)
+    first = chunks.step({})
+    assert first is not None
+    first *= 1000.0  # to millimetres
+    chunks.step({})
+    np.testing.assert_array_equal(asked[1].executed, [[3.0, 3.0]])
+
+
 def test_a_failure_of_what_was_asked_before_a_reset_costs_no_answer_after_it() -> None:
     clock, wanderer, failures = Clock(), Wanderer(), [ServerError("state: NaN")]
 

@@ -35,6 +35,12 @@ def test_absolute_motion_stops_at_the_last_target() -> None:
     assert dog.filter(None) is None
 
 
+def test_the_last_target_is_the_watchdogs_own() -> None:
+    dog, action = Watchdog("joints", 3, clock=Clock()), A.copy()
+    dog.filter(action)[:] = 0
+    np.testing.assert_array_equal(dog.filter(None), A)
+
+
 def test_a_number_that_is_not_finite_never_reaches_the_arm() -> None:
     dog = Watchdog("pose delta", 3, clock=Clock())
     np.testing.assert_array_equal(dog.filter(np.array([np.nan, 0, 0])), [0, 0, 0])
@@ -102,3 +108,6 @@ def test_targets_go_straight_to_the_next_one() -> None:
             targets.add(time, action)
     with pytest.raises(ClientError, match="time: nan"):
         targets.at(np.nan)
+    for use in (lambda: targets.at(None), lambda: Targets(10.0).add("now", A)):  # type: ignore[arg-type]
+        with pytest.raises(ClientError, match=r"time: .* is no moment"):
+            use()

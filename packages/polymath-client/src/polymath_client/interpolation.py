@@ -12,8 +12,10 @@ from typing import Optional, Sequence
 
 import numpy as np
 
-from polymath_client.checks import above_zero, dimensions, vector
+from polymath_client.checks import above_zero, dimensions, number, vector
 from polymath_client.errors import ClientError
+
+NO_MOMENT = "it is no moment; read a clock"
 
 
 class _Stamped:
@@ -33,8 +35,9 @@ class _Stamped:
         if action.ndim != 1 or (self._time is not None and action.shape != self._action.shape):
             raise ClientError(f"action: shape {list(action.shape)}; give [A], as many numbers each time")
         dimensions("held", self._held, len(action))
-        if not (np.isfinite(time) and np.isfinite(action).all()):
-            raise ClientError("interpolation: an action or its time is NaN or infinite; stop the arm instead")
+        time = number("time", time, NO_MOMENT)
+        if not np.isfinite(action).all():
+            raise ClientError("interpolation: an action is NaN or infinite; stop the arm instead")
         if self._time is not None and time <= self._time:
             raise ClientError(f"time: {time:g} s is not after {self._time:g} s; use a clock that never goes back")
         self._time, self._action = time, action
@@ -43,8 +46,7 @@ class _Stamped:
         """Policy steps since the newest stamp, 0 to 1."""
         if self._time is None:
             raise ClientError("interpolation: has no action yet; add one")
-        if not np.isfinite(time):
-            raise ClientError(f"time: {time} is no moment; read a clock")
+        time = number("time", time, NO_MOMENT)
         return min(max((time - self._time) / self._period, 0.0), 1.0)
 
 

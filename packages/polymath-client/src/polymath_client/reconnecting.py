@@ -6,7 +6,7 @@ from polymath_client.checks import number
 from polymath_client.clock import SystemClock
 from polymath_client.connection import Connection, Reply, Request
 from polymath_client.contract import check
-from polymath_client.errors import ConnectionLost, Reconnected
+from polymath_client.errors import ConnectionLost, ContractError, Reconnected
 
 SHORTEST, LONGEST = 0.1, 5.0  # seconds between attempts; each wait is twice the one before
 
@@ -40,9 +40,14 @@ class Reconnecting:
             return self.connection.infer(request)
         except ConnectionLost as error:
             self.connection.close()
-            self.connection = self._opened()
+            connection = self._opened()
             if self._contract is not None:
-                check(self._contract, self.connection.contract or {})
+                try:
+                    check(self._contract, connection.contract or {})
+                except ContractError:
+                    connection.close()
+                    raise
+            self.connection = connection
             raise Reconnected(f"{error}; connected again") from None
 
     def close(self) -> None:

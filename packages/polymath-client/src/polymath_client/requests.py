@@ -92,7 +92,7 @@ class Requests:
     def hand_out(self, action: np.ndarray) -> np.ndarray:
         """Count an action as executed."""
         self.position += 1
-        self._executed.append(action)
+        self._executed.append(action.copy())  # the robot's program may convert its own in place
         return action
 
     def _lost(self) -> None:

@@ -68,7 +68,7 @@ class Watchdog:
             action = self._checked("action", action)
             if np.isfinite(action).all():
                 self._latest = self._since = max(self._latest, self._clock.now())
-                self._last = action
+                self._last = action.copy()
                 return action
         return self._stop(target)
 
