@@ -115,6 +115,8 @@ def _decode(hint: Any, value: Any, where: str) -> Any:
             raise ConfigError(f"{where}: expected {len(arguments)} values, got {len(value)}")
         return tuple(_decode(a, v, f"{where}[{i}]") for i, (a, v) in enumerate(zip(arguments, value, strict=True)))
     if origin is dict:
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where}: expected a map, got {value!r}")
         return {key: _decode(arguments[1], v, f"{where}[{key!r}]") for key, v in value.items()}
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

@@ -168,6 +168,11 @@ def test_meta_world_s_own_simulator() -> None:
     [
         ({"task": 5}, "task 5: name a task"),
         ({"cameras": "top"}, r"cameras 'top': is a text; give a tuple"),
+        ({"cameras": 5}, "cameras 5: give a tuple of names"),
+        ({"cameras": (5,)}, r"cameras \(5,\): give a tuple of names"),
+        ({"split": 5}, "split 5: give a text"),
+        ({"renderer": None}, "renderer None: give a text"),
+        ({"python": 5}, "python 5: give a text"),
         ({"options": 5}, "options 5: give a mapping"),
         ({"image_size": 100_000}, "image_size 100000: choose at most 4096"),
     ],

@@ -52,12 +52,7 @@ class BenchmarkEnv(gymnasium.Env):
         render_mode: str | None = "rgb_array",
     ) -> None:
         self.benchmark = benchmark_named(benchmark) if isinstance(benchmark, str) else benchmark
-        if not isinstance(task, str):
-            raise ConfigError(f"task {task!r}: name a task of the benchmark as text")
-        if isinstance(cameras, str):
-            raise ConfigError(f"cameras {cameras!r}: is a text; give a tuple of names, as in ({cameras!r},)")
-        if not isinstance(options, Mapping | None):
-            raise ConfigError(f"options {options!r}: give a mapping of names to texts")
+        _check_kinds(task, {"split": split, "renderer": renderer, "python": python}, cameras, options)
         if type(image_size) is int and image_size > LARGEST_PICTURE:
             raise ConfigError(f"image_size {image_size}: choose at most {LARGEST_PICTURE} pixels")
         wishes = Plan(
@@ -187,6 +182,21 @@ class BenchmarkEnv(gymnasium.Env):
             "split": self.split,
             "seed": self._seed,
         }
+
+
+def _check_kinds(task: Any, texts: Mapping[str, Any], cameras: Any, options: Any) -> None:
+    """Raise ConfigError for arguments of another kind; what they name is checked by the benchmark."""
+    if not isinstance(task, str):
+        raise ConfigError(f"task {task!r}: name a task of the benchmark as text")
+    for name, value in texts.items():
+        if not isinstance(value, str):
+            raise ConfigError(f"{name} {value!r}: give a text, or leave it out")
+    if isinstance(cameras, str):
+        raise ConfigError(f"cameras {cameras!r}: is a text; give a tuple of names, as in ({cameras!r},)")
+    if not isinstance(cameras, Sequence) or not all(isinstance(camera, str) for camera in cameras):
+        raise ConfigError(f"cameras {cameras!r}: give a tuple of names")
+    if not isinstance(options, Mapping | None):
+        raise ConfigError(f"options {options!r}: give a mapping of names to texts")
 
 
 def _spaces(benchmark: Benchmark, plan: Plan) -> tuple[spaces.Dict, spaces.Box]:

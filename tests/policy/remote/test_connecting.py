@@ -3,8 +3,10 @@
 import json
 import socket as sockets
 import time
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from tests.policy.remote.fake_servers import METADATA, answering, asking_for, op
 from polymath import wire
 from polymath.errors import ConfigError, DataError, PolymathError
 from polymath.policy.remote.address import address, server_key
+from polymath.policy.remote.keys import Keys
 from polymath.policy.remote.policy import RemotePolicy
 
 
@@ -165,9 +168,28 @@ def test_keys_of_a_file(tmp_path: Path) -> None:
         file.write_text(json.dumps({**keys, **change}))
         with serving(handler) as url, pytest.raises(ConfigError, match=rf"keys.json: keys {hidden}: one hides"):
             RemotePolicy(address(f"{url}?robot={file}"))
+    for change, problem in (
+        ({"prompt": ""}, "is empty"),
+        ({"state": {"a..b": None}}, "is empty"),
+        ({"image_size": -1}, "image_size -1; give pixels"),
+        ({"images": None}, "images: expected a map, got None"),
+    ):
+        file.write_text(json.dumps({**keys, **change}))
+        with serving(handler) as url, pytest.raises(ConfigError, match=rf"keys.json.*{problem}"):
+            RemotePolicy(address(f"{url}?robot={file}"))
     file.write_text('{"layuot": "CHW"}')
     with (
         serving(handler) as url,
         pytest.raises(ConfigError, match="layuot: no such field in Keys"),
     ):
         RemotePolicy(address(f"{url}?robot={file}"))
+
+
+@pytest.mark.parametrize("layout", ["HWC", "CHW"])
+def test_observations_of_another_shape_are_named(layout: Literal["HWC", "CHW"]) -> None:
+    fits = seen()
+    with pytest.raises(DataError, match=r"images.top: shape \[4, 4\]"):
+        Keys(layout=layout).message(replace(fits, images={"top": np.zeros((4, 4), np.uint8)}))
+    for state, shape in ((None, r"\[\]"), (np.zeros((1, 2)), r"\[1, 2\]")):
+        with pytest.raises(DataError, match=f"state: shape {shape}"):
+            Keys(layout=layout).message(replace(fits, state=state))

@@ -48,8 +48,12 @@ class Keys:
                     f"{', '.join(observation.images)}; name other keys with ?robot=NAME or FILE.json"
                 )
             image = np.asarray(observation.images[camera])
+            if image.ndim != 3:
+                raise DataError(f"images.{camera}: shape {list(image.shape)}; a picture is [height, width, 3]")
             _put(result, key, np.ascontiguousarray(image if self.layout == "HWC" else image.transpose(2, 0, 1)))
         state = np.asarray(observation.state, np.float32)
+        if state.ndim != 1:
+            raise DataError(f"state: shape {list(state.shape)}; a state is [state_dim]")
         for key, dims in self.state.items():
             if dims is not None and not 0 <= dims[0] < dims[1] <= len(state):
                 raise DataError(
@@ -103,14 +107,19 @@ def keys_of(robot: str, known: Mapping[str, Keys]) -> Keys:
     if not isinstance(values, dict):
         raise ConfigError(f"?robot={robot}: a {type(values).__name__}, not an object with images, state and prompt")
     keys = config.from_dict(Keys, values, str(path))
-    _check_distinct(keys, path)
+    _check(keys, path)
     return keys
 
 
-def _check_distinct(keys: Keys, path: Path) -> None:
-    """Raise ConfigError for a key that stands for two inputs, or for an input and a map of others."""
+def _check(keys: Keys, path: Path) -> None:
+    """Raise ConfigError for keys that are empty or hide one another, and for a picture size that is none."""
     images = list(keys.images.values()) or ["images.CAMERA"]
-    for first, second in pairwise(sorted([*images, *keys.state, keys.prompt], key=lambda key: key.split("."))):
+    names = sorted([*images, *keys.state, keys.prompt], key=lambda key: key.split("."))
+    if not all(part for name in names for part in name.split(".")):
+        raise ConfigError(f"{path}: a key, or a part of one between dots, is empty; name it as the server does")
+    if keys.image_size < 0:
+        raise ConfigError(f"{path}: image_size {keys.image_size}; give pixels, or 0 for the benchmark's own")
+    for first, second in pairwise(names):
         if f"{second}.".startswith(f"{first}."):
             raise ConfigError(f"{path}: keys {first!r} and {second!r}: one hides the other; give each input its own")
 
