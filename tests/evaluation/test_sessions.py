@@ -229,6 +229,10 @@ def test_choices_that_do_not_fit(benchmark: Benchmark, tmp_path: Path, choices: 
         polymath.evaluate(benchmark, Still(), tmp_path, **choices)
     with pytest.raises(ConfigError, match="--decode tokens: policy random is no run directory"):
         find_candidate("random", benchmark, decoding=Decoding("tokens"))
+    with pytest.raises(ConfigError, match="dtype: the policy is loaded already; choose it where"):
+        find_candidate(Still(), benchmark, dtype="int8")
+    with pytest.raises(ConfigError, match="key_file: the policy is loaded already"):
+        find_candidate(Still(), benchmark, key_file=tmp_path / "key")
 
 
 def test_a_policy_without_a_name(benchmark: Benchmark, tmp_path: Path) -> None:

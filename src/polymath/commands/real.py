@@ -42,6 +42,7 @@ def real(
     import json as text
 
     from polymath import config
+    from polymath.evaluation.find_candidate import check_needs_no_key
     from polymath.evaluation.remote_candidate import of_address
     from polymath.evaluation.run_candidate import of_run
     from polymath.evaluation.trials.log import TrialLog
@@ -54,6 +55,8 @@ def real(
     from polymath.policy.session import with_sessions
     from polymath.workers.pool import WorkerCommand, WorkerPool
 
+    if not any(is_address(policy) for policy in policies):
+        check_needs_no_key(", ".join(policies), key_file)
     candidates = [
         of_address(policy, None, key_file) if is_address(policy) else of_run(Path(policy)) for policy in policies
     ]

@@ -46,8 +46,11 @@ def find_candidate(
     runs alone is chosen for another policy.
     """
     if not isinstance(policy, str | Path):
-        if decoding is not None:
-            raise ConfigError("decode: the policy is loaded already; choose it where the policy is made (load_policy)")
+        for option, value in (("decode", decoding), ("dtype", dtype), ("key_file", key_file)):
+            if value is not None:
+                raise ConfigError(
+                    f"{option}: the policy is loaded already; choose it where the policy is made (load_policy)"
+                )
         return of_object(policy, name)
     text = str(policy)
     if isinstance(policy, str) and is_address(text):
@@ -55,8 +58,7 @@ def find_candidate(
         from polymath.evaluation.remote_candidate import of_address
 
         return of_address(text, name, key_file)
-    if key_file is not None:
-        raise ConfigError(f"--key-file: policy {text} is not served, so it asks for no key; leave it out")
+    check_needs_no_key(text, key_file)
     if isinstance(policy, str) and text in {**BUILT_IN, **plugins.entries(GROUP)}:
         check_is_no_run(text, dtype, decoding)
         factory = plugins.find(GROUP, text, Callable, BUILT_IN)  # type: ignore[arg-type]
@@ -76,6 +78,12 @@ def check_is_no_run(text: str, dtype: Dtype | None, decoding: Decoding | None) -
         raise ConfigError(f"--dtype {dtype}: policy {text} is no run directory, so it has no weights to hold otherwise")
     if decoding is not None:
         raise ConfigError(f"--decode {decoding.label}: policy {text} is no run directory; it answers in its own way")
+
+
+def check_needs_no_key(text: str, key_file: Path | None) -> None:
+    """Raise ConfigError for the key of a policy that is not served."""
+    if key_file is not None:
+        raise ConfigError(f"--key-file: policy {text} is not served, so it asks for no key; leave it out")
 
 
 def of_object(policy: Any, name: str | None = None) -> Candidate:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from polymath.data.robots.embodiments import WIDOWX_RAW
 from polymath.errors import ConfigError, DataError, PolymathError
 from polymath.evaluation.openloop import errors, measure
+from polymath.evaluation.openloop.evaluate import evaluate
 from polymath.evaluation.openloop.page import write_page
 from polymath.policy.session import SessionsLost, Turn
 from polymath.types import ActionChunk, Observation
@@ -203,3 +204,8 @@ def test_results_are_json(tmp_path: Path) -> None:
     from polymath import config
 
     json.dumps(config.to_dict(measured(Knowing(0.01))), allow_nan=False)
+
+
+def test_the_key_of_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"--key-file: policy {tmp_path} is not served"):
+        evaluate(tmp_path, "hdf5:nowhere", tmp_path / "out", key_file=tmp_path / "key")

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from polymath import cli
 from polymath.errors import ConfigError, DataError, PolymathError
 from polymath.evaluation.trials.log import TrialLog
 from polymath.evaluation.trials.plan import TrialPlan
@@ -234,3 +235,9 @@ def test_a_line_that_makes_no_sense_is_named(tmp_path: Path, row: object, words:
 def test_plans_without_trials_are_refused(change: dict, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         replace(PLAN, **change)
+
+
+def test_a_key_that_no_policy_asks_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--policies", "run-a", "run-b", "--tasks", "lift", "--robot", "robot", "--out", str(tmp_path)]
+    assert cli.main(["eval", "real", *words, "--key-file", "key"]) != 0
+    assert "--key-file: policy run-a, run-b is not served" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from polymath.data.formats.opening import open_source
 from polymath.errors import ConfigError, DataError
 from polymath.evaluation.benchmark import Benchmark, Plan
 from polymath.evaluation.candidate import Candidate
-from polymath.evaluation.find_candidate import check_is_no_run, find_candidate
+from polymath.evaluation.find_candidate import check_is_no_run, check_needs_no_key, find_candidate
 from polymath.evaluation.openloop.errors import OpenLoop, summarise
 from polymath.evaluation.openloop.measure import predictions
 from polymath.evaluation.openloop.page import write_page
@@ -22,7 +22,7 @@ from polymath.workers.process import WorkerCommand
 
 
 def evaluate(
-    policy: str,
+    policy: str | Path,
     data: str,
     out: Path,
     name: str | None = None,
@@ -40,10 +40,12 @@ def evaluate(
     that holds no episodes.
     """
     candidate: Candidate | None = None
+    policy = str(policy)
     if is_address(policy):
         check_is_no_run(policy, dtype, decoding)
         candidate = of_address(policy, name, key_file)
     elif Path(policy).is_dir():
+        check_needs_no_key(policy, key_file)
         candidate = of_run(Path(policy), name, dtype, decoding or Decoding())
     held_out = open_source(data, candidate.image_size or None if candidate else None)
     robot = getattr(held_out, "embodiment", None)
