@@ -47,6 +47,27 @@ def test_tiled_cross_entropy_equals_the_plain_one_in_value_and_gradient(tile: in
         np.testing.assert_allclose(a, b, atol=1e-5, rtol=1e-5)
 
 
+def test_tiles_without_weight_are_passed_over_and_change_nothing() -> None:
+    """A row of pointing has no token loss: its logits are never computed."""
+    params, rng = decoder_params(), np.random.default_rng(1)
+    hidden = jnp.asarray(rng.normal(size=(4, 8, TINY.model.decoder.width)), jnp.float32)
+    targets = jnp.asarray(rng.integers(0, TINY.model.decoder.vocabulary, (4, 8)))
+    w = jnp.zeros((4, 8)).at[2, 3:].set(0.5)
+
+    def of_rows(*rows: int) -> Any:
+        at = jnp.asarray(rows)
+        return jax.value_and_grad(lambda m, h: tiled_cross_entropy(m, h[at], targets[at], w[at], 8)[0], argnums=(0, 1))
+
+    every, one = (of_rows(*rows)(params.embedding, hidden) for rows in ((0, 1, 2, 3), (2,)))
+    jax.tree.map(np.testing.assert_array_equal, every, one)
+
+    nothing_finite = jnp.where(w > 0, 0.0, jnp.inf)[..., None] + hidden  # would give NaN if it were looked at
+    value, _ = tiled_cross_entropy(params.embedding, nothing_finite, targets, w, 8)
+    assert np.isnan(value)  # row 2 has three tokens without weight beside its others
+    value, _ = tiled_cross_entropy(params.embedding, nothing_finite.at[2].set(hidden[2]), targets, w, 8)
+    np.testing.assert_array_equal(value, one[0])
+
+
 def compiled_bytes(vocabulary: int, tokens: int, tile: int, width: int = 64) -> int:
     """Temporaries of the loss and both of its gradients, by XLA's own analysis of the program for a CPU."""
     matrix, hidden = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((vocabulary, width), (1, tokens, width)))

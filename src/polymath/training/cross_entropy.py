@@ -2,9 +2,11 @@
 
 The logits of all tokens, [B*S, V], never exist (16.8 GB a chip in float32 at 256,000 entries): a tile's logits give
 its share of the loss and at once its share of both gradients, so nothing is computed twice. The gradient of the
-vocabulary's matrix is added up over the tiles and reduced over the devices once, at the end.
+vocabulary's matrix is added up over the tiles and reduced over the devices once, at the end. A tile without weight,
+such as a row of pointing or of actions alone, costs nothing.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -75,6 +77,10 @@ def _sums(shard: Any, tiles: Tile, place: VocabularySlice, z_loss: float) -> tup
         ring_tile, scores = _scores(matrix, tile, place)
         return jax.tree.map(jnp.add, total, _tile_loss(ring_tile, scores, place)), None
 
+    def pass_over(total: TokenLoss, tile: Tile) -> tuple[TokenLoss, None]:
+        return total, None
+
+    add = _where_it_counts(place, add, pass_over)
     total, _ = jax.lax.scan(add, _no_loss(), tiles)
     return total.cross_entropy + z_loss * total.z_loss, total
 
@@ -91,6 +97,10 @@ def _sums_forward(shard: Any, tiles: Tile, place: VocabularySlice, z_loss: float
         d_matrix += jnp.dot(d_logits.T, ring_tile.hidden, preferred_element_type=jnp.float32)
         return (total, d_matrix), reduce_scatter_tokens(d_hidden, place).astype(matrix.dtype)
 
+    def pass_over(carry: tuple[TokenLoss, Any], tile: Tile) -> tuple[tuple[TokenLoss, Any], Any]:
+        return carry, jnp.zeros(tile.hidden.shape, matrix.dtype)
+
+    add = _where_it_counts(place, add, pass_over)
     start = (_no_loss(), jnp.zeros(matrix.shape, jnp.float32))
     (total, d_matrix), d_hidden = jax.lax.scan(add, start, tiles)
     value = total.cross_entropy + z_loss * total.z_loss
@@ -107,6 +117,16 @@ def _sums_backward(
 
 
 _sums.defvjp(_sums_forward, _sums_backward)
+
+
+def _where_it_counts(place: VocabularySlice, add: Callable[..., Any], pass_over: Callable[..., Any]) -> Any:
+    """`add` for a tile in which some token has weight, else `pass_over`.
+
+    The devices of a ring share their tiles and exchange them inside of `add`, so they never pass over one.
+    """
+    if place.ring is not None:
+        return add
+    return lambda carry, tile: jax.lax.cond(jnp.any(tile.weights != 0), add, pass_over, carry, tile)
 
 
 class Scores(NamedTuple):
