@@ -17,7 +17,7 @@ LINE = Embodiment("line", 5, ("top",), ("x", "noise"), ("dx", "dy"), (), 10.0)
 HERE = str(Path(__file__).parent)
 
 
-def line(*fault: str, tasks: tuple[str, ...] = ("easy", "hard", "never")) -> Benchmark:
+def line(*fault: str, tasks: tuple[str, ...] = ("easy", "hard", "never"), standard: tuple[str, ...] = ()) -> Benchmark:
     return Benchmark(
         name="line",
         embodiment=LINE,
@@ -28,6 +28,7 @@ def line(*fault: str, tasks: tuple[str, ...] = ("easy", "hard", "never")) -> Ben
         image_size=8,
         groups={"both": tasks[:2]} if tasks else {},
         demonstrable=tasks,
+        standard_tasks=standard,
     )
 
 
@@ -57,6 +58,18 @@ def test_failures_are_counted_and_drawn_again(tmp_path: Path) -> None:
     episodes = LeRobotEpisodes(tmp_path / "out")
     assert len(episodes) == recording.episodes == 5
     assert [len(episodes.states(i)) for i in range(5)] == [3 + seed % 4 for seed in (5, 1, 7, 3, 9)]
+
+
+@pytest.mark.parametrize(
+    ("standard", "tasks"),
+    [((), {"easy", "hard"}), (("easy", "undemonstrated"), {"easy"}), (("undemonstrated",), {"easy", "hard"})],
+)
+def test_a_plan_that_names_no_task_takes_the_standard_ones_that_can_be_shown(
+    tmp_path: Path, standard: tuple[str, ...], tasks: set[str]
+) -> None:
+    benchmark = line(tasks=("easy", "hard"), standard=standard)
+    recording = recorded(tmp_path / "out", benchmark=benchmark, tasks=(), episodes=1)
+    assert set(recording.failures) == tasks
 
 
 def test_every_second_episode_is_disturbed_and_seeds_are_apart() -> None:

@@ -91,10 +91,11 @@ def record(
 ) -> Recording:
     """Record `plan.episodes` successful episodes of each task and split into the new directory `out`.
 
-    `noise` is the standard deviation of the disturbance, in units of the action. Of the plan are used tasks (those that
-    the expert can do, if empty), splits, episodes, seed, renderer, image_size, cameras, options, workers and python.
-    Raises ConfigError for what the benchmark does not have, DataError where the expert keeps failing, WorkerError for a
-    simulator that fails, PolymathError if `out` exists or the disk is full; then nothing is written.
+    `noise` is the standard deviation of the disturbance, in units of the action. Of the plan are used tasks (if empty,
+    the standard ones that the expert can do, or else all that it can do), splits, episodes, seed, renderer, image_size,
+    cameras, options, workers and python. Raises ConfigError for what the benchmark does not have, DataError where the
+    expert keeps failing, WorkerError for a simulator that fails, PolymathError if `out` exists or the disk is full; on
+    an error nothing is written.
     """
     plan = _complete(benchmark, plan, noise)
     jobs = jobs_of(plan, noise)
@@ -195,7 +196,9 @@ def _complete(benchmark: Benchmark, plan: Plan, noise: float) -> Plan:
         raise ConfigError(f"benchmark {benchmark.name}: has no scripted expert, so nothing can be recorded")
     if not np.isfinite(noise) or noise < 0:
         raise ConfigError(f"action noise {noise!r}: choose a number of at least 0")
-    usual = benchmark.complete(replace(plan, tasks=plan.tasks or benchmark.demonstrable, episodes=0, seed=0))
+    usual_tasks = [task for task in benchmark.standard_tasks if task in benchmark.demonstrable]
+    tasks = plan.tasks or tuple(usual_tasks) or benchmark.demonstrable
+    usual = benchmark.complete(replace(plan, tasks=tasks, episodes=0, seed=0))
     for task in usual.tasks:
         if task not in benchmark.demonstrable:
             hint = did_you_mean(task, benchmark.demonstrable)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import OmitArgPrefixes
 
@@ -101,17 +101,42 @@ def libero(settings: Settings, native: Path | None = None, pictures: str = "turn
     _record("libero", settings, {"pictures": pictures}, own_layout)
 
 
-def bridge(settings: Settings) -> None:
+def bridge(
+    settings: Settings,
+    captions: Path | None = None,
+    scenes: int = 0,
+    chunk_length: int = 8,
+    pictures: Literal["official", "half"] = "official",
+    eggplant: Literal["official", "stand-in"] = "official",
+) -> None:
     """Demonstrations of the WidowX tasks of SIMPLER by scripted experts.
 
-    These are own demonstrations, not BridgeData V2. No start state is one of the official evaluation's.
+    These are own demonstrations, not BridgeData V2. No start state is one of the official evaluation's. The eggplant,
+    whose mesh is often missing, is recorded if --tasks names it.
 
     Example: polymath record bridge --episodes 2 --out episodes
 
     Args:
         settings: What to record.
+        captions: Also write every frame with a caption and a pointing question about its objects, as WebDataset shards,
+            into this new directory.
+        scenes: With captions: after every demonstration, pictures of so many more drawn layouts.
+        chunk_length: layout.chunk_length of the recipe that is to train on the captions.
+        pictures: The official 640 x 480 pixels before they are squeezed, or half of them a side in a quarter of the
+            time.
+        eggplant: official, or its painted collision mesh in place of a missing mesh.
     """
-    _record("bridge", settings)
+    from polymath.benchmarks.bridge.captions import CAMERA, CaptionWriter
+
+    if captions is not None and captions.absolute() == settings.out.absolute():
+        raise ConfigError(f"--captions {captions}: is --out as well; captions need a directory of their own")
+    if captions is not None and settings.cameras and CAMERA not in settings.cameras:
+        raise ConfigError(f"--captions {captions}: are about pictures of {CAMERA}; name it among --cameras")
+    if scenes < 0 or (scenes and captions is None):
+        raise ConfigError(f"--scenes {scenes}: are for captions; choose at least 0, and a directory for --captions")
+    own_layout = None if captions is None else partial(CaptionWriter, captions, settings.seed, chunk_length)
+    options = {"pictures": pictures, "eggplant": eggplant, "scenes": str(scenes)}
+    _record("bridge", settings, options, own_layout)
 
 
 def _record(

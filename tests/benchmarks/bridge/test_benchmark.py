@@ -47,13 +47,21 @@ def test_the_command_says_all_that_the_worker_needs() -> None:
     command = BENCHMARK.worker(BENCHMARK.complete(replace(PLAN, slots=2, image_size=64)))
     assert command.argv[:3] == [sys.executable, "-m", "bridge_worker"]
     options = " ".join(command.arguments)
-    assert options == "--image-size 64 --slots 2 --eggplant official --cameras image_0"
+    assert options == ("--image-size 64 --slots 2 --eggplant official --pictures official --scenes 0 --cameras image_0")
     assert command.path == (str(SIMULATOR),)
 
 
-def test_another_choice_of_the_eggplant_names_the_choices() -> None:
-    plan = BENCHMARK.complete(replace(PLAN, options={"eggplant": "real"}))
-    with pytest.raises(ConfigError, match="eggplant=real: choose from official, stand-in"):
+@pytest.mark.parametrize(
+    ("name", "value", "choices"),
+    [
+        ("eggplant", "real", "choose from official, stand-in"),
+        ("pictures", "small", "choose from official, half"),
+        ("scenes", "-1", "choose a whole number of at least 0"),
+    ],
+)
+def test_another_value_of_an_option_names_the_choices(name: str, value: str, choices: str) -> None:
+    plan = BENCHMARK.complete(replace(PLAN, options={name: value}))
+    with pytest.raises(ConfigError, match=f"{name}={value}: {choices}"):
         BENCHMARK.worker(plan)
 
 

@@ -19,8 +19,16 @@ def test_a_layout_is_a_function_of_its_seed_and_keeps_the_objects_apart(seed: in
     assert np.abs(np.stack([source, target]) - layouts.CENTRE).max() <= layouts.HALF_EDGE
 
 
-def test_layouts_differ_between_seeds() -> None:
-    assert len({layouts.drawn(STACK, seed).tobytes() for seed in range(200)}) == 200
+def test_layouts_differ_between_seeds_and_tasks() -> None:
+    assert len({layouts.drawn(task, seed).tobytes() for task in TASKS for seed in range(200)}) == 200 * len(TASKS)
+
+
+def test_half_of_the_sources_are_turned_nearly_by_quarters_as_the_official_ones_are() -> None:
+    yaws = np.array([layouts.drawn(STACK, seed)[4] for seed in range(400)])
+    from_quarter = np.abs((yaws + np.pi / 4) % (np.pi / 2) - np.pi / 4)
+    near = (from_quarter <= layouts.NEAR_QUARTER).mean()
+    anywhere = layouts.NEAR_QUARTER / (np.pi / 4)  # of those that are drawn from the whole circle
+    assert near == pytest.approx(0.5 + 0.5 * anywhere, abs=0.08)
 
 
 def test_the_eggplant_lies_in_the_sink_around_its_official_places() -> None:

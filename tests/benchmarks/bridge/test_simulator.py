@@ -17,7 +17,8 @@ PLACE = Place(0, 0)
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[WorkerPool]:
-    plan = BENCHMARK.complete(Plan(image_size=64, cameras=("image_0", "image_1"), workers=1, slots=1))
+    options = {"scenes": "2"}
+    plan = BENCHMARK.complete(Plan(image_size=64, cameras=("image_0", "image_1"), options=options, workers=1, slots=1))
     try:
         command = BENCHMARK.worker(plan)
     except ConfigError as error:
@@ -81,6 +82,17 @@ def test_the_expert_stacks_the_cube_and_its_demonstration_can_be_replayed(pool: 
     length = len(demonstration.actions)
     assert demonstration.states.shape == (length, 7)
     assert demonstration.images["image_0"].shape == (length, 64, 64, 3)
+    places, camera = demonstration.extras["places"], demonstration.extras["camera"]
+    assert places.shape == (length, 2, 5)
+    np.testing.assert_allclose(places[-1, 0, :2], places[-1, 1, :2], atol=0.02)  # one block on the other,
+    assert places[-1, 0, 2] - places[-1, 1, 2] == pytest.approx(0.03, abs=0.005)  # of 3 cm
+    u, v, w = camera @ np.append(places[0, 1, :3], 1.0)
+    column, row = (int((u / w + 1) * 32), int((v / w + 1) * 32))
+    red, green, blue = demonstration.images["image_0"][0][row, column].astype(int)
+    assert min(red, green) > blue + 30  # the picture is yellow where the yellow block is
+    assert demonstration.extras["scene_pictures"].shape == (2, 64, 64, 3)
+    assert demonstration.extras["scene_places"].shape == (2, 2, 5)
+    assert demonstration.extras["scene_states"].shape == (2, 7)
     pool.reset(PLACE, "widowx_stack_cube", "visual_matching", 0, initial=demonstration.initial)
     [(_, first)] = pool.receive()
     np.testing.assert_array_equal(first.observation.state, demonstration.states[0])

@@ -19,8 +19,10 @@ def simulators(options: argparse.Namespace, lavapipe: bool) -> Tuple[List[Simula
     scene.use_stand_ins()
     driver = "lavapipe" if lavapipe else "vulkan"
     stand_in = options.eggplant == "stand-in"
+    half_size = options.pictures == "half"
     slots: List[Simulator] = [
-        Bridge(options.image_size, tuple(options.cameras), stand_in) for _ in range(options.slots)
+        Bridge(options.image_size, tuple(options.cameras), stand_in, half_size, options.scenes)
+        for _ in range(options.slots)
     ]
     return slots, Hello(
         version=VERSION,
@@ -32,7 +34,7 @@ def simulators(options: argparse.Namespace, lavapipe: bool) -> Tuple[List[Simula
         max_steps=max(task.horizon for task in TASKS.values()),
         control_hz=CONTROL_HZ,
         slots=options.slots,
-        identity=scene.identity(stand_in),
+        identity=scene.identity(stand_in, half_size),
     )
 
 
@@ -42,6 +44,8 @@ def main() -> None:
     parser.add_argument("--cameras", nargs="+", required=True)
     parser.add_argument("--slots", type=int, default=1)
     parser.add_argument("--eggplant", choices=["official", "stand-in"], default="official")
+    parser.add_argument("--scenes", type=int, default=0)
+    parser.add_argument("--pictures", choices=["official", "half"], default="official")
     options = parser.parse_args()
     lavapipe = use_lavapipe("bridge_worker")
     run_worker(lambda: simulators(options, lavapipe))

@@ -27,6 +27,10 @@ PATIENCE = 12
 """Actions after which a waypoint is given up for the next one."""
 
 
+STAY = 6
+"""Actions at the end that keep the gripper where it is, over what it has put down: an evaluation goes on after it."""
+
+
 class Grip(NamedTuple):
     """How a task's object is taken: heights in metres of the gripper over the object's centre when it closes and over
     the target's when it opens; `symmetry`: turns [rad] of the object that look the same to the fingers.
@@ -68,6 +72,15 @@ class Expert:
     def finished(self) -> bool:
         return not self._waypoints
 
+    def places(self) -> np.ndarray:
+        """float64 [2, 5], source and target: the centre [m] in the base frame; cosine and sine of its yaw times the
+        turns that look the same.
+        """
+        environment, turns = self._environment, 2 * np.pi / self._grip.symmetry
+        source = self._in_base(environment.episode_source_obj.pose, environment.source_obj_pose)
+        target = self._in_base(environment.episode_target_obj.pose, environment.target_obj_pose)
+        return np.array([[*centre, np.cos(turns * yaw), np.sin(turns * yaw)] for centre, yaw in (source, target)])
+
     def action(self) -> np.ndarray:
         """The next one, float32 [7] in BridgeData's convention."""
         goal = self._waypoints[0]
@@ -108,7 +121,7 @@ class Expert:
             Waypoint(release + CLEAR * up, yaw, CLOSED),
             Waypoint(release, yaw, CLOSED, pause=1),
             Waypoint(release, yaw, OPEN, pause=2),
-            Waypoint(release + CLEAR * up, yaw, OPEN, pause=3),
+            Waypoint(release + CLEAR * up, yaw, OPEN, pause=STAY),
         ]
 
     def _in_base(self, pose: Any, centre: Any) -> Tuple[np.ndarray, float]:

@@ -7,13 +7,18 @@ from typing import List, Tuple
 
 import numpy as np
 
-from .tasks import EGGPLANT
+from .tasks import EGGPLANT, TASKS
 
 CENTRE, HALF_EDGE = np.array([-0.16, 0.0]), 0.11
 """Metres; the official start states lie within 0.1 m of the same centre."""
 
 APART = 0.1
 """Metres between the objects' centres, at least."""
+
+NEAR_QUARTER = 0.2
+"""Radians, at most, between the yaw of the source and a quarter turn, in half of the layouts: the official start states
+have quarter turns alone.
+"""
 
 SINK_SOURCE, SINK_TARGET = np.array([-0.105, 0.206]), np.array([-0.125, 0.025])
 SINK_HALF_EDGE = np.array([0.012, 0.018])
@@ -22,7 +27,7 @@ SINK_HALF_EDGE = np.array([0.012, 0.018])
 
 def drawn(task: str, seed: int) -> np.ndarray:
     """The layout of a seed: a pure function of task and seed."""
-    random = np.random.RandomState([seed, 0])
+    random = np.random.RandomState([seed, list(TASKS).index(task)])
     if task == EGGPLANT:
         source = SINK_SOURCE + random.uniform(-1, 1, 2) * SINK_HALF_EDGE
         return np.array([*source, *SINK_TARGET, random.uniform(-np.pi / 4, np.pi / 4), 0.0])
@@ -30,6 +35,8 @@ def drawn(task: str, seed: int) -> np.ndarray:
         source, target = CENTRE + random.uniform(-HALF_EDGE, HALF_EDGE, (2, 2))
         if np.linalg.norm(source - target) >= APART:
             yaw = random.uniform(-np.pi, np.pi)
+            if random.randint(2):
+                yaw = np.pi / 2 * random.randint(4) + random.uniform(-NEAR_QUARTER, NEAR_QUARTER)
             return np.array([*source, *target, yaw, 0.0])
 
 

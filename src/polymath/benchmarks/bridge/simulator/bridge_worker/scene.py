@@ -20,6 +20,7 @@ import sapien.core as sapien
 from mani_skill2_real2sim import ASSET_DIR, PACKAGE_DIR
 from mani_skill2_real2sim.envs.custom_scenes.base_env import CustomOtherObjectsInSceneEnv, CustomSceneEnv
 
+from . import camera
 from .tasks import TASKS
 
 MAIN_SEED = 2022
@@ -33,12 +34,27 @@ CENTRE = (-0.2, 0.0)
 PURPLE = (0.12, 0.02, 0.12, 1.0)
 
 
-def make(task: str) -> Any:
-    """The task's environment as SIMPLER's visual matching sets it up, without gymnasium's wrappers."""
+def make(task: str, half_size: bool) -> Any:
+    """The task's environment as SIMPLER's visual matching sets it up, without gymnasium's wrappers.
+
+    half_size: the camera draws 320 x 240 pixels of the same view, from the next reconfiguring reset on.
+    """
     wrapped: Any = gymnasium.make(TASKS[task].environment, obs_mode="rgbd", prepackaged_config=True)
     environment = wrapped.unwrapped
     environment._obs_mode = "none"
+    if half_size:
+        view = environment._camera_cfgs[CAMERA]
+        view.width, view.height, view.intrinsic = camera.halved(view.width, view.height, view.intrinsic)
+        del environment._camera_cfgs["base_camera"]  # which no picture is taken from
     return environment
+
+
+def camera_matrix(environment: Any) -> np.ndarray:
+    """float64 [3, 4]: a point x, y, z, 1 [m] in the robot's base frame -> the picture, see `camera.projection`."""
+    view = environment._cameras[CAMERA]
+    parameters = view.get_params()
+    from_base = parameters["extrinsic_cv"] @ environment.agent.robot.pose.to_transformation_matrix()
+    return camera.projection(view.camera.width, view.camera.height, parameters["intrinsic_cv"], from_base)
 
 
 @contextmanager
@@ -76,7 +92,7 @@ def has_eggplant() -> bool:
     return os.path.isfile(eggplant_mesh())
 
 
-def identity(eggplant_stand_in: bool) -> Dict[str, str]:
+def identity(eggplant_stand_in: bool, half_size: bool) -> Dict[str, str]:
     """What two comparable results must share: versions, conventions and what was replaced."""
     tables = sorted({task.table for task in TASKS.values()})
     missing = [table for table in tables if not os.path.isfile(_table_mesh(table))]
@@ -87,7 +103,8 @@ def identity(eggplant_stand_in: bool) -> Dict[str, str]:
         "sapien": version("sapien"),
         "ManiSkill2_real2sim": _commit(str(PACKAGE_DIR)),
         "actions": "xyz [m], rpy [rad] in the base frame, deltas on the last target; gripper -1 closed 1 open",
-        "pictures": "640x480 squeezed to 256x256 (Lanczos), then to the size asked (bilinear)",
+        "pictures": ("320x240" if half_size else "640x480")
+        + " squeezed to 256x256 (Lanczos), then to the size asked (bilinear)",
         "stand-ins": "; ".join(stand_ins) or "none",
     }
 

@@ -9,6 +9,7 @@ from polymath_worker import Demonstration, Observation, Outcome
 
 from . import conversions, layouts, scene
 from .expert import Expert
+from .scenes import Scenes
 from .tasks import EGGPLANT, START_STATES, TASKS
 
 EMBODIMENT = "widowx-bridge"
@@ -21,10 +22,14 @@ class Bridge:
     """Runs any of the tasks; an environment is kept for each task that was played.
 
     cameras: image_0 is the camera of SIMPLER's tasks. image_1 is black, as BridgeData has a view that is missing.
+    half_size: see `scene.make`; scenes: how many drawn ones, see `scenes`, are shown after each demonstration.
     """
 
-    def __init__(self, image_size: int, cameras: Tuple[str, ...], eggplant_stand_in: bool) -> None:
-        self._image_size, self._cameras, self._eggplant_stand_in = image_size, cameras, eggplant_stand_in
+    def __init__(
+        self, image_size: int, cameras: Tuple[str, ...], eggplant_stand_in: bool, half_size: bool, scenes: int = 0
+    ) -> None:
+        self._image_size, self._cameras = image_size, cameras
+        self._eggplant_stand_in, self._half_size, self._scenes = eggplant_stand_in, half_size, scenes
         self._environments: Dict[str, Any] = {}
         self._task, self._steps, self._solved_once = "", 0, False
 
@@ -93,26 +98,43 @@ class Bridge:
             raise ValueError(f"split {split!r}: there is {SPLIT}")
         initial = layouts.drawn(task, seed)
         observation = self.reset_to(task, initial)
-        expert, random = Expert(self._environment(task), task), np.random.RandomState([seed, 1])
+        environment = self._environment(task)
+        expert, random = Expert(environment, task), np.random.RandomState([seed, 1])
+        scenes = Scenes(environment, task)
         images: Dict[str, List[np.ndarray]] = {camera: [] for camera in self._cameras}
-        states, actions = [], []
+        states, actions, places = [], [], []
         outcome = None
         while not expert.finished and not (outcome and outcome.done):
             for camera, picture in observation.images.items():
                 images[camera].append(picture)
+            places.append(expert.places())
             action = expert.action()
             states.append(observation.state)
             actions.append(action)
             outcome = self.step(expert.disturbed(action, noise, random))
             observation = self.observe()
+        success = outcome is not None and outcome.success
+        extras = {"places": np.stack(places), "camera": scene.camera_matrix(environment)}
+        if self._scenes and success:
+            extras.update(self._shown(scenes, expert, seed))
         return Demonstration(
-            success=outcome is not None and outcome.success,
+            success=success,
             instruction=observation.instruction,
             images={camera: np.stack(pictures) for camera, pictures in images.items()},
             states=np.stack(states),
             actions=np.stack(actions),
+            extras=extras,
             initial=initial,
         )
+
+    def _shown(self, scenes: Scenes, expert: Expert, seed: int) -> Dict[str, np.ndarray]:
+        """Pictures, states and places of drawn scenes, one after the other."""
+        views = [(self.observe(), expert.places()) for _ in scenes.shown(self._scenes, seed)]
+        return {
+            "scene_pictures": np.stack([view.images["image_0"] for view, _ in views]),
+            "scene_states": np.stack([view.state for view, _ in views]),
+            "scene_places": np.stack([places for _, places in views]),
+        }
 
     def _begin(self, task: str, options: Dict[str, Any]) -> None:
         scene.begin(self._environment(task), options)
@@ -127,7 +149,7 @@ class Bridge:
                 "the task with --option eggplant=stand-in, which is not SIMPLER's task"
             )
         if task not in self._environments:
-            self._environments[task] = scene.make(task)
+            self._environments[task] = scene.make(task, self._half_size)
         return self._environments[task]
 
 
