@@ -75,7 +75,7 @@ TEST_ENVIRONMENT := $(TPU_STAMP)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-pythons worker-pythons libero lowest wheel-check lint format docs lock oracles vit-g calvin-chains calvin-tests calvin-policy prepare-kills prepare-ray resume-hosts lerobot-check lerobot-eval-check openpi-client-check vla-eval-check fixtures rivals maxtext tokenizer benchmarks clean rtc client-pythons
+.PHONY: help install demo test test-pythons worker-pythons libero lowest wheel-check lint format docs lock oracles vit-g calvin-chains calvin-tests calvin-policy bridge-policy prepare-kills prepare-ray resume-hosts lerobot-check lerobot-eval-check openpi-client-check vla-eval-check fixtures rivals maxtext tokenizer benchmarks clean rtc client-pythons
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -219,6 +219,15 @@ calvin-policy: install  ## demonstrations, training, a blind baseline and 100 of
 	for policy in run blind; do $(BIN)/polymath eval calvin --policy runs/calvin/$$policy --episodes 100 --execute 8 --out runs/calvin/evaluation || exit 1; done
 	$(BIN)/polymath eval calvin --policy runs/calvin/run --probe deaf --episodes 100 --execute 8 --out runs/calvin/evaluation
 	$(BIN)/polymath compare runs/calvin/evaluation/episodes/run.jsonl runs/calvin/evaluation/episodes/blind.jsonl
+
+bridge-policy: install  ## demonstrations, training and SIMPLER's 3 x 24 start states, into runs/bridge (an hour on one core)
+	mkdir -p runs/bridge
+	test -d runs/bridge/demos || $(BIN)/polymath record bridge --episodes 80 --seed 1 --image-size 96 --pictures half --captions runs/bridge/captions --scenes 32 --out runs/bridge/demos
+	test -f runs/bridge/tokenizer.json || $(BIN)/polymath tokenizer train runs/bridge/captions runs/bridge/demos --shipped --vocab-size 2048 --control-tokens 512 --out runs/bridge/tokenizer.json
+	$(BIN)/polymath eval bridge --replay runs/bridge/demos --episodes 2
+	$(BIN)/polymath train bridge --phases alignment --data runs/bridge/demos runs/bridge/captions --tokenizer runs/bridge/tokenizer.json --out runs/bridge/alignment
+	$(BIN)/polymath train bridge --phases robot --start runs/bridge/alignment --data runs/bridge/demos --tokenizer runs/bridge/tokenizer.json --out runs/bridge/run
+	$(BIN)/polymath eval bridge --policy runs/bridge/run --execute 4 --probe blind deaf --out runs/bridge/evaluation
 
 # The run begins with the demo's alignment: `make demo` first, or DEMO=DIRECTORY of another one.
 DEMO ?= runs/demo
