@@ -68,6 +68,23 @@ def test_a_warm_up_measures_each_size_of_pass(policies: dict[str, Policy]) -> No
     assert all(0 < each < 60 for each in seconds.values())
 
 
+@pytest.mark.parametrize("name", ["plain", "streaming"])
+def test_a_known_size_is_compiled_without_a_pass(
+    name: str, policies: dict[str, Policy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One pass lays out the memory; no other is run."""
+    policy, passes = policies[name], []
+    answer = policy.answer
+    monkeypatch.setattr(policy, "answer", lambda turns, rows: passes.append(rows) or answer(turns, rows))
+    assert warm_up(policy, (1, 3), Limits(tokens=4, sessions=2), lambda: False, {1: 0.5, 3: 0.25}) == {1: 0.5, 3: 0.25}
+    assert passes == [1]
+    with counted_compilations() as compiled:
+        session = policy.open()
+        answer([Turn(session, observation(0, "a"))], 3)
+        session.close()
+    assert compiled == []
+
+
 def test_a_warm_up_that_is_stopped_ends(policies: dict[str, Policy]) -> None:
     assert warm_up(policies["plain"], (1,), Limits(), lambda: True) == {}
 

@@ -1,6 +1,7 @@
 """`polymath serve`."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -90,54 +91,57 @@ def serve(
         dry_run: Check runs, weights, adapter, keys, certificate and port, compile everything, and end.
         json: With --dry-run, print one JSON object instead of the table.
     """
-    from polymath.extras import require
+    from polymath.serving.collector import paused_collector
 
-    require("serve", "polymath serve")
-    from polymath.policy.decoding import Decoding
-    from polymath.serving.endpoint import Tls
-    from polymath.serving.limits import Limits, message_bytes
-    from polymath.serving.run import Plan, check, parse_runs
-    from polymath.serving.run import serve as serve_plan
+    with paused_collector() as go_on:
+        from polymath.extras import require
 
-    if (tls_cert is None) != (tls_key is None):
-        raise ConfigError("--tls-cert and --tls-key: give both, or none for plain ws://")
-    if not run:
-        raise ConfigError("RUN: name at least one run directory")
-    if json and not dry_run:
-        raise ConfigError("--json: belongs to --dry-run; a server writes JSON lines to stderr by itself")
-    plan = Plan(
-        runs=parse_runs(run),
-        host=host,
-        port=port,
-        robot=robot,
-        decoding=Decoding(decode, temperature),
-        dtype=dtype,
-        rows=rows,
-        max_latency=max_latency / 1e3,
-        assume_executed=assume_executed,
-        keys=keys,
-        tls=None if tls_cert is None or tls_key is None else Tls(tls_cert, tls_key),
-        limits=Limits(
-            message=message_bytes(max_message),
-            sockets=max_sockets,
-            connections=max_connections,
-            sessions=sessions,
-            tokens=max_tokens,
-            rate=max_rate,
-            answer=max_answer,
-            send=max_send,
-            idle=idle,
-            ping=ping,
-            drain=drain,
-        ),
-        compiled=compiled,
-        episodes=episodes,
-        log_level=log_level,
-    )
-    if not dry_run:
-        serve_plan(plan, _say_ready)
-        return 0
-    report = check(plan)
+        require("serve", "polymath serve")
+        from polymath.policy.decoding import Decoding
+        from polymath.serving.endpoint import Tls
+        from polymath.serving.limits import Limits, message_bytes
+        from polymath.serving.run import Plan, check, parse_runs
+        from polymath.serving.run import serve as serve_plan
+
+        if (tls_cert is None) != (tls_key is None):
+            raise ConfigError("--tls-cert and --tls-key: give both, or none for plain ws://")
+        if not run:
+            raise ConfigError("RUN: name at least one run directory")
+        if json and not dry_run:
+            raise ConfigError("--json: belongs to --dry-run; a server writes JSON lines to stderr by itself")
+        plan = Plan(
+            runs=parse_runs(run),
+            host=host,
+            port=port,
+            robot=robot,
+            decoding=Decoding(decode, temperature),
+            dtype=dtype,
+            rows=rows,
+            max_latency=max_latency / 1e3,
+            assume_executed=assume_executed,
+            keys=keys,
+            tls=None if tls_cert is None or tls_key is None else Tls(tls_cert, tls_key),
+            limits=Limits(
+                message=message_bytes(max_message),
+                sockets=max_sockets,
+                connections=max_connections,
+                sessions=sessions,
+                tokens=max_tokens,
+                rate=max_rate,
+                answer=max_answer,
+                send=max_send,
+                idle=idle,
+                ping=ping,
+                drain=drain,
+            ),
+            compiled=compiled,
+            episodes=episodes,
+            log_level=log_level,
+        )
+        if not dry_run:
+            serve_plan(plan, lambda url: _say_ready(url, go_on))
+            return 0
+        report = check(plan)
     if json:
         print_json(report)
     else:
@@ -151,6 +155,7 @@ def serve(
     return 0
 
 
-def _say_ready(url: str) -> None:
+def _say_ready(url: str, go_on: Callable[[], None]) -> None:
+    go_on()
     print(f"serving at {url}")
     sys.stdout.flush()

@@ -1,8 +1,8 @@
 """Answers without a history: each prompt through one forward pass, prompts of similar lengths side by side."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -36,6 +36,20 @@ class OnePass:
     ) -> list[Float[np.ndarray, "W A"]]:
         """A normalised chunk per prompt; `size` says how many rows the pass of so many prompts has (see `groups`)."""
         chunks: dict[int, np.ndarray] = {}
+        for members, arguments in self._passes(prompts, seeds, size):
+            outputs = self._forward(params, *arguments)
+            chunks |= dict(zip(members, self._readout.normalised(outputs), strict=False))
+        return [chunks[i] for i in range(len(prompts))]
+
+    def compile(self, params: polymath_v.Params, prompts: Sequence[Document], size: Callable[[int], int]) -> None:
+        """Compile the passes that `chunks` needs for these prompts, without running them."""
+        for _, arguments in self._passes(prompts, [np.zeros(2, np.uint32)] * len(prompts), size):
+            self._forward.lower(params, *arguments).compile()
+
+    def _passes(
+        self, prompts: Sequence[Document], seeds: Seeds, size: Callable[[int], int]
+    ) -> Iterator[tuple[list[int], tuple[Any, ...]]]:
+        """Indices of the prompts of each pass, and what its program is given after the weights."""
         lengths = [bucket(len(prompt.tokens), self._layout.length) for prompt in prompts]
         for prompt in prompts:
             if self._readout.room:
@@ -43,9 +57,7 @@ class OnePass:
         for length, members, rows in groups(lengths, size):
             filled = members + members[-1:] * (rows - len(members))
             batch = collate([[prompts[i]] for i in filled], replace(self._layout, length=length))
-            outputs = self._forward(params, batch, np.stack([seeds[i] for i in filled]), self._readout.forced(batch))
-            chunks |= dict(zip(members, self._readout.normalised(outputs), strict=False))
-        return [chunks[i] for i in range(len(prompts))]
+            yield members, (batch, np.stack([seeds[i] for i in filled]), self._readout.forced(batch))
 
     def _program(
         self,

@@ -15,7 +15,7 @@ from polymath.errors import ConfigError, DataError
 from polymath.model import polymath_v
 from polymath.policy import weights
 from polymath.policy.decoding import HEAD, Decoding, Dtype, seed_of
-from polymath.policy.history import following
+from polymath.policy.history import Next, following
 from polymath.policy.one_pass import OnePass, powers_of_two
 from polymath.policy.readout import Readout
 from polymath.policy.run_session import RunSession
@@ -145,6 +145,23 @@ class Policy:
         for session in sessions:
             session.turns += 1
         return [self.transform.chunk(chunk, turn.committed) for chunk, turn in zip(chunks, turns, strict=True)]
+
+    def compile(self, turns: Sequence[Turn], rows: int | None = None) -> None:
+        """Compile the programs that `answer` needs for the turns of an episode, given in their order, without running
+        them: what the turns' sessions remember is neither read nor changed.
+
+        `rows` of each pass: `batch` unless given. Of a run with a history `answer` is to be called once before.
+        Raises DataError as `answer` does.
+        """
+        rows = _checked(self.batch if rows is None else rows)
+        if not self._streams:
+            prompts = [self.transform.prompt([turn.observation], committed=turn.committed) for turn in turns]
+            return self._one_pass.compile(self.params, prompts, lambda _: rows)
+        episode: list[Next] = []
+        for turn in turns:
+            history, room = episode[-1].after if episode else None, self._readout.room
+            episode.append(following(self.transform, history, turn.observation, turn.executed, room, turn.committed))
+        return self._streams.compile(self.params, episode, lambda _: rows)
 
     def _with_history(
         self, turns: Sequence[Turn], sessions: list[RunSession], count: int

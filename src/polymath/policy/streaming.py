@@ -8,9 +8,10 @@ those whose window was full. Each pass has the same number of rows, the last tur
 that an answer does not depend on the others: rounding depends on the shapes of a pass.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -51,32 +52,60 @@ class Streams:
     ) -> list[Float[np.ndarray, "W A"]]:
         """The normalised chunk of each turn, and its tokens appended to its row of the memory."""
         self._grow()
-        latents: list[Array] = [jnp.zeros(0)] * len(turns)
+        chunks: dict[int, np.ndarray] = {}
+        for members, arguments in self._steps(turns, rows, self._looks(params, turns, size), seeds, size):
+            outputs, self._memory = self._step(params, self._memory, *arguments)
+            chunks |= dict(zip(members, self._readout.normalised(outputs), strict=False))
+        return [chunks[i] for i in range(len(turns))]
+
+    def compile(self, params: polymath_v.Params, turns: Sequence[Next], size: Callable[[int], int]) -> None:
+        """Compile the passes that `chunks` needs for turns of these kinds; of them only one look at pictures is run.
+
+        The programs are those of the memory as it lies now, so the first call of `chunks` comes before.
+        """
+        self._grow()
+        kinds = list({self._kind(turn): turn for turn in turns}.values())
+        latents = self._looks(params, kinds[:1], size) * len(kinds)
+        rows, seeds = [cache_rows.MOST_ROWS] * len(kinds), [np.zeros(2, np.uint32)] * len(kinds)
+        for _, arguments in self._steps(kinds, rows, latents, seeds, size):
+            self._step.lower(params, self._memory, *arguments).compile()
+
+    def _looks(self, params: polymath_v.Params, turns: Sequence[Next], size: Callable[[int], int]) -> list[Array]:
+        """The latents of each turn's newest pictures."""
+        latents: list[Array] = []
         for _, members, count in groups([None] * len(turns), size):
             filled = members + members[-1:] * (count - len(members))
             looks = self._look(params, np.stack([turns[i].after.steps[-1].images for i in filled]))
-            for i, look in zip(members, looks, strict=False):
-                latents[i] = look
-        chunks: dict[int, np.ndarray] = {}
+            latents += [look for _, look in zip(members, looks, strict=False)]
+        return latents
+
+    def _steps(
+        self,
+        turns: Sequence[Next],
+        rows: Sequence[int],
+        latents: Sequence[Array],
+        seeds: Seeds,
+        size: Callable[[int], int],
+    ) -> Iterator[tuple[list[int], tuple[Any, ...]]]:
+        """Indices of the turns of each pass, and what its program is given after the weights and the memory."""
         for (length, steps), members, count in groups([self._kind(turn) for turn in turns], size):
             filled = members + members[-1:] * (count - len(members))
             layout = replace(self._layout, length=length, max_images=steps * self._cameras, max_control_steps=steps)
             own = np.full(count, cache_rows.MOST_ROWS, np.int32)  # the filling is written nowhere
             own[: len(members)] = [rows[i] for i in members]
             batch = self._batch([turns[i] for i in filled], layout)
-            outputs, self._memory = self._step(
-                params,
-                self._memory,
-                own,
-                np.array([turns[i].start for i in filled], np.int32),
-                batch,
-                jnp.stack([latents[i] for i in filled]),
-                np.array([self._slot(turns[i]) for i in filled], np.int32),
-                np.stack([seeds[i] for i in filled]),
-                self._readout.forced(batch),
+            yield (
+                members,
+                (
+                    own,
+                    np.array([turns[i].start for i in filled], np.int32),
+                    batch,
+                    jnp.stack([latents[i] for i in filled]),
+                    np.array([self._slot(turns[i]) for i in filled], np.int32),
+                    np.stack([seeds[i] for i in filled]),
+                    self._readout.forced(batch),
+                ),
             )
-            chunks |= dict(zip(members, self._readout.normalised(outputs), strict=False))
-        return [chunks[i] for i in range(len(turns))]
 
     def _kind(self, turn: Next) -> tuple[int, int]:
         """Tokens of the pass that appends it, and observations among them."""

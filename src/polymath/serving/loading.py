@@ -1,11 +1,11 @@
 """From run directories to models that answer at once: weights, contract, adapters, and every program compiled."""
 
 import logging
-import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import jax
 import numpy as np
@@ -23,12 +23,16 @@ log = logging.getLogger("polymath.serving")
 CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 
 
-def keep_programs(folder: Path | None) -> Path:
-    """Compiled programs go to `folder` and come from it, so that the next start is fast; HOME/compiled unless named.
+def programs_folder(folder: Path | None) -> Path:
+    """Where compiled programs are kept: $JAX_COMPILATION_CACHE_DIR, HOME/compiled, or `folder` before both."""
+    return folder or Path(os.environ.get(CACHE_VARIABLE) or home() / "compiled")
 
-    $JAX_COMPILATION_CACHE_DIR comes first where it is set. Raises ConfigError where the folder cannot be made.
+
+def keep_programs(place: Path) -> None:
+    """Compiled programs go to this folder and come from it, so that the next start is fast.
+
+    Raises ConfigError where it cannot be made.
     """
-    place = folder or Path(os.environ.get(CACHE_VARIABLE) or home() / "compiled")
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -36,16 +40,22 @@ def keep_programs(folder: Path | None) -> Path:
     jax.config.update("jax_compilation_cache_dir", str(place))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    return place
 
 
-def warm_up(policy: Policy, rows: Sequence[int], limits: Limits, stop: Callable[[], bool]) -> dict[int, float]:
-    """Compile everything that a request can need, by answering black pictures.
+def warm_up(
+    policy: Policy,
+    rows: Sequence[int],
+    limits: Limits,
+    stop: Callable[[], bool],
+    known: Mapping[int, float] = MappingProxyType({}),
+) -> dict[int, float]:
+    """Compile everything that a request can need.
 
     Each length of prompt up to `limits.tokens` tokens of instruction, for each number of rows; of a run with a history
     also its appended turns and the turn after a full window. The memory of `limits.sessions` sessions is made at once.
-    Returns the seconds of the quickest pass by its number of rows, which says what sizes are worth. Ends early where
-    `stop()`. Raises ConfigError for more sessions than a policy can remember.
+    Returns the seconds of the quickest pass by its number of rows, which says what sizes are worth: as `known`, else
+    measured with black pictures. Ends early where `stop()`. Raises ConfigError for more sessions than a policy can
+    remember.
     """
     if policy.window > 1 and limits.sessions > MOST_ROWS:
         raise ConfigError(
@@ -55,28 +65,40 @@ def warm_up(policy: Policy, rows: Sequence[int], limits: Limits, stop: Callable[
     sessions = [policy.open() for _ in range(limits.sessions if policy.window > 1 else 1)]
     quickest: dict[int, float] = {}
     try:
-        for count in rows:
-            for text in [texts[0], *texts]:  # the first pass compiles, and leaves the memory where later ones find it
-                begin = time.perf_counter()
-                for turn in _episode(policy, sessions[0], text):
-                    if stop():
-                        return quickest
-                    started = time.perf_counter()
-                    policy.answer([turn], count)
-                    quickest[count] = min(quickest.get(count, math.inf), time.perf_counter() - started)
-                took = time.perf_counter() - begin
-                log.info("compiled", extra={"model": policy.name, "rows": count, "seconds": round(took, 3)})
+        for number, count in enumerate(rows):
+            begin = time.perf_counter()
+            for text in texts:
+                if stop():
+                    return quickest
+                turns = list(_episode(policy, sessions[0], text))
+                if number == 0 and text is texts[0]:
+                    policy.answer(turns[:1], count)  # leaves the memory where all later passes find it
+                policy.compile(turns, count)
+            quickest[count] = known[count] if count in known else _quickest_pass(policy, sessions[0], texts[0], count)
+            took = time.perf_counter() - begin
+            log.info("compiled", extra={"model": policy.name, "rows": count, "seconds": round(took, 3)})
     finally:
         for session in sessions:
             session.close()
     return quickest
 
 
+def _quickest_pass(policy: Policy, session: Session, instruction: str, count: int) -> float:
+    """Seconds of the quicker one of the first two passes: of a run with a history the first one begins it."""
+    session.reset()
+    turns = list(_episode(policy, session, instruction))
+    seconds = []
+    for turn in (turns * 2)[:2]:
+        begin = time.perf_counter()
+        policy.answer([turn], count)
+        seconds.append(time.perf_counter() - begin)
+    return min(seconds)
+
+
 def _episode(policy: Policy, session: Session, instruction: str) -> Iterator[Turn]:
     """The turns until a full window has begun anew; one of a run without a history."""
     layout, robot = policy.run.recipe.layout, policy.run.embodiment
     executed = np.zeros((layout.stride, robot.action_dim), np.float32)
-    session.reset()
     for step in range(1 if policy.window == 1 else policy.window + 1):
         yield Turn(session, black(policy, instruction), executed if step else None)
 

@@ -19,12 +19,13 @@ from polymath.serving.access import Keys
 from polymath.serving.adapters import adapter_named, bind
 from polymath.serving.endpoint import Tls, allow_files, listen, url_of
 from polymath.serving.limits import Limits
-from polymath.serving.loading import keep_programs, warm_up
+from polymath.serving.loading import keep_programs, programs_folder, warm_up
 from polymath.serving.logs import json_logs
 from polymath.serving.metrics import Metrics
 from polymath.serving.page.recordings import Recordings, fitting
 from polymath.serving.server import Server, Settings
 from polymath.serving.service import Served, Service
+from polymath.serving.speeds import known_speeds, remember_speeds
 
 
 @dataclass(frozen=True)
@@ -142,19 +143,20 @@ def _prepare(plan: Plan) -> tuple[Settings, socket.socket]:
     keys = None if plan.keys is None else Keys.load(plan.keys)
     if plan.tls is not None:
         plan.tls.check()
-    keep_programs(plan.compiled)
+    keep_programs(programs_folder(plan.compiled))
     return Settings(keys, plan.tls, recordings, (plan.host,)), listen(plan.host, plan.port)
 
 
 def _load(plan: Plan, stop: Callable[[], bool]) -> Iterator[Served]:
     """Each model with its weights and its compiled programs."""
-    adapter = adapter_named(plan.robot)
+    adapter, folder = adapter_named(plan.robot), programs_folder(plan.compiled)
     for name, path in plan.runs.items():
         if stop():
             return
         policy = Policy.load(path, name, plan.decoding, dtype=plan.dtype)
         contract = Contract.of(policy.run)
-        seconds = warm_up(policy, plan.rows, plan.limits, stop)
+        seconds = warm_up(policy, plan.rows, plan.limits, stop, known_speeds(folder, policy))
+        remember_speeds(folder, policy, seconds)
         adapters = {adapter.name: bind(adapter, contract)}
         weights = weights_of(policy)
         yield Served(name, policy, contract, adapters, plan.rows, plan.assume_executed, weights, seconds)
