@@ -118,6 +118,9 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"name": "a", "layrs": 1}')
     with pytest.raises(ConfigError, match=r"config\.json\.layrs: no such field"):
         config.load(Preset, tmp_path / "config.json")
+    (tmp_path / "config.json").write_text("[" * 100_000)
+    with pytest.raises(ConfigError, match=r"config\.json: not valid JSON .*recursion"):
+        config.load(Preset, tmp_path / "config.json")
     (tmp_path / "config.json").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match=r"config\.json: not valid JSON"):
         config.load(Preset, tmp_path / "config.json")

@@ -54,7 +54,7 @@ def load(cls: type[T], path: Path) -> T:
     except OSError as error:
         reason = f"cannot be read ({error.strerror or error})"
         raise ConfigError(f"{path}: {reason}; name a run directory written by `polymath train`") from None
-    except ValueError as error:  # no JSON, or no text at all
+    except (ValueError, RecursionError) as error:  # no JSON, or no text at all
         raise ConfigError(f"{path}: not valid JSON ({error}); restore the file from the run that wrote it") from None
     return from_dict(cls, values, where=str(path))
 
@@ -86,7 +86,7 @@ def apply_overrides(config: T, assignments: typing.Sequence[str]) -> T:
 def _parse(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         return text
 
 

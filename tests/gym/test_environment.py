@@ -182,6 +182,12 @@ def test_arguments_of_another_kind_are_named(options: dict, message: str) -> Non
         BenchmarkEnv(point(), **({"task": "a"} | options))
 
 
+@pytest.mark.parametrize("benchmark", [5, None, BenchmarkEnv])
+def test_a_benchmark_of_another_kind_is_named(benchmark: object) -> None:
+    with pytest.raises(ConfigError, match=r"^benchmark .*: name a benchmark as text, or give a Benchmark$"):
+        BenchmarkEnv(benchmark, "a")
+
+
 def test_seeds_and_actions_of_another_kind_are_named(env) -> None:
     for seed in (-1, 1.5, "a", True, 2000):
         with pytest.raises(ConfigError, match=rf"seed {seed!r}: benchmark point has the held-out episodes 0 to 1999"):

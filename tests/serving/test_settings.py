@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jax
 import pytest
 
 from polymath import cli, config
 from polymath.errors import ConfigError
+from polymath.policy import Policy
 from polymath.serving.access import Keys
 from polymath.serving.endpoint import Tls, listen, url_of
 from polymath.serving.limits import Limits
@@ -130,7 +132,7 @@ def test_a_mistake_in_the_command_line_is_one_line(
     assert said.count("\n") == 1
 
 
-def test_a_dry_run_says_what_would_be_served(runs: dict[str, Path]) -> None:
+def test_a_dry_run_says_what_would_be_served(runs: dict[str, Path], policies: dict[str, Policy]) -> None:
     named = {"a": runs["plain"], "b": runs["streaming"]}
     report = check(Plan(named, port=0, rows=(1,), limits=Limits(tokens=4, sessions=1)))
     assert [(each["name"], each["window"], each["adapter"]) for each in report["models"]] == [
@@ -138,6 +140,18 @@ def test_a_dry_run_says_what_would_be_served(runs: dict[str, Path]) -> None:
         ("b", 4, "polymath"),
     ]
     assert report["adapters"] == [{"model": name, "conversions": [], "unverified": []} for name in named]
+    parameters = sum(weight.size for weight in jax.tree.leaves(policies["plain"].params))
+    assert report["models"][0]["weights_bytes"] == 4 * parameters  # float32
+
+
+def test_an_adapter_that_disagrees_is_named_by_its_file(
+    runs: dict[str, Path], half_sure: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    half_sure.write_text(half_sure.read_text().replace('frame = "base"', 'frame = "tool"'))
+    assert cli.main(["serve", str(runs["plain"]), "--robot", str(half_sure), "--port", "0", "--dry-run"]) == 2
+    printed = capsys.readouterr().err
+    assert f"{half_sure}: adapter 'half-sure' and checkpoint disagree in one field: action.frame" in printed
+    assert printed.count("\n") == 1
 
 
 def test_a_dry_run_says_what_is_converted_and_what_nobody_verified(

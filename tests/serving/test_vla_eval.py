@@ -1,6 +1,7 @@
 """vla-eval's protocol on a running server, spoken as vla-eval 0.8.0's `connection.py` does, with its PNG pictures."""
 
 import io
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,6 +111,18 @@ def test_a_run_with_a_history_is_told_what_was_carried_out(policies: dict[str, P
         client.send("episode_start", {})
         actions = [client.act(payload(observation(step))) for step in range(6 * STRIDE)]
     np.testing.assert_array_equal(actions, expected)
+
+
+def test_errors_of_a_client_are_logged_with_a_limit(plain: Server, caplog: pytest.LogCaptureFixture) -> None:
+    """Ten of them and then one in a hundred, the beginning of each text on one line."""
+    with caplog.at_level(logging.WARNING, "polymath.serving"), harness(plain) as client:
+        for number in range(205):
+            client.send("error", {"error": f"the gripper is\nstuck {number} " + "x" * 5000})
+        client.ask("hello", {})
+    reports = [each for each in caplog.records if each.getMessage() == "client reports an error"]
+    assert [each.reported for each in reports] == [*range(1, 11), 100, 200]
+    assert reports[1].reason.startswith("the gripper is stuck 1 xxx")
+    assert max(len(each.reason) for each in reports) <= 1000
 
 
 def test_execute_is_chosen_in_the_address(plain: Server, policies: dict[str, Policy]) -> None:

@@ -67,7 +67,7 @@ def serve(
         dtype: Hold the weights in float32, bf16 or int8; left out, in what gives the answers of the trained weights in
             the least memory.
         rows: Sizes of a pass. A pass takes the size that answers most of the waiting requests a second, as measured
-            while it starts; rounding depends on it. One size gives the same bits at any load.
+            while it starts for the first time; rounding depends on it. One size gives the same bits at any load.
         max_latency: Milliseconds that a request waits for others to share its pass, while no other pass runs.
         assume_executed: A client that does not say which actions it carried out has carried out the first
             layout.stride ones. Only for runs with a history.

@@ -98,7 +98,7 @@ def _result(path: Path, number: int, line: str) -> EpisodeResult:
 def _json(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         return json.loads(line)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}, line {number}: not JSON ({error}); remove the line to run it again") from None
 
 

@@ -88,7 +88,7 @@ def load_results(path: Path) -> Results:
         return {}
     try:
         splits = json.loads(Path(path).read_text())
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not JSON ({error}); remove it and run `polymath eval` again") from None
     return {
         split: {name: config.from_dict(Entry, entry, f"{path}: {split}.{name}") for name, entry in policies.items()}

@@ -51,6 +51,8 @@ class BenchmarkEnv(gymnasium.Env):
         python: str = "",
         render_mode: str | None = "rgb_array",
     ) -> None:
+        if not isinstance(benchmark, str | Benchmark):
+            raise ConfigError(f"benchmark {benchmark!r}: name a benchmark as text, or give a Benchmark")
         self.benchmark = benchmark_named(benchmark) if isinstance(benchmark, str) else benchmark
         _check_kinds(task, {"split": split, "renderer": renderer, "python": python}, cameras, options)
         if type(image_size) is int and image_size > LARGEST_PICTURE:

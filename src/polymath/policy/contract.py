@@ -11,22 +11,18 @@ both sides. `None` in a contract: the run does not say.
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
-
-import numpy as np
+from typing import Any, Literal
 
 from polymath import config
 from polymath.data.robots.statistics import Statistics
-from polymath.errors import ConfigError, DataError, did_you_mean
+from polymath.errors import ConfigError, DataError
+from polymath.policy.differences import Difference, differences, disagreement, plain, shown
 from polymath.training.run import Run
 from polymath.types import Conventions, Embodiment, Frame, Gripper, Motion, Role
 
 VERSION = 1  # of the structure of `as_dict`
-RATE_TOLERANCE = 0.01  # relative: clocks of 29.97 and 30 Hz are the same
-UNSAID = "does not say"  # of a side of a difference
-SHOWN = 160  # characters of one side in a message
 
 Layout = Literal["HWC", "CHW"]
 Colour = Literal["RGB", "BGR"]
@@ -82,14 +78,6 @@ class Action:
     space: str = ""
 
 
-class Difference(NamedTuple):
-    """A field in which a client and a checkpoint disagree, with both sides as they are printed."""
-
-    field: str
-    claimed: str
-    promised: str
-
-
 @dataclass(frozen=True)
 class Contract:
     """rate: control steps a second. chunk: W. window: observations that an answer may depend on, the newest included.
@@ -125,7 +113,7 @@ class Contract:
             if entries is not None and len(entries) != len(names):
                 raise DataError(f"contract.{field}: {len(entries)} entries for {len(names)} names; give one each")
         if not self.cameras.names or len(set(self.cameras.names)) < len(self.cameras.names):
-            raise DataError(f"contract.cameras.names: {_shown(self.cameras.names)}; name each camera once")
+            raise DataError(f"contract.cameras.names: {shown(self.cameras.names)}; name each camera once")
         if not (math.isfinite(self.rate) and self.rate > 0) or min(self.chunk, self.window, self.image.size) < 1:
             raise DataError(
                 f"contract: rate {self.rate}, chunk {self.chunk}, window {self.window}, image.size {self.image.size}; "
@@ -183,12 +171,12 @@ class Contract:
         version = values.get("version")
         if version != VERSION or isinstance(version, bool):
             raise DataError(
-                f"{where}.version: {_shown(version)}, but this program reads version {VERSION}; install the same "
+                f"{where}.version: {shown(version)}, but this program reads version {VERSION}; install the same "
                 "release of polymath-v on both sides",
                 "version",
             )
         try:
-            return config.from_dict(cls, _plain(values), where)
+            return config.from_dict(cls, plain(values), where)
         except (ConfigError, OverflowError) as error:
             raise DataError(str(error), "contract") from None
 
@@ -220,7 +208,7 @@ class Contract:
 
         Raises DataError for a field that a contract does not have, with those that it has.
         """
-        return list(_differences(claims, self.as_dict(), ""))
+        return list(differences(claims, self.as_dict()))
 
     def check(self, claims: Any, who: str = "client") -> None:
         """Raise DataError, both sides printed field by field, unless all that `who` says about itself is so.
@@ -241,60 +229,3 @@ def statistics_hash(statistics: Statistics) -> str:
     fields = config.to_dict(statistics)
     text = json.dumps({name: fields[name] for name in ("state", "action", "normalization", "rules")}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def disagreement(who: str, differences: list[Difference], remedy: str) -> DataError:
-    """The error that prints both sides; its `kind` is the first field."""
-    side = who.split(" ")[0]
-    fields = "; ".join(f"{each.field}: {side} {each.claimed}, checkpoint {each.promised}" for each in differences)
-    count = f"{len(differences)} fields" if len(differences) > 1 else "one field"
-    return DataError(f"{who} and checkpoint disagree in {count}: {fields}; {remedy}", differences[0].field)
-
-
-def _differences(claims: Mapping[str, Any], promises: Mapping[str, Any], prefix: str) -> Iterator[Difference]:
-    for name, claim in claims.items():
-        field = prefix + (name if isinstance(name, str) and name.isidentifier() else repr(name))
-        if name not in promises:
-            raise DataError(
-                f"claims.{field[:SHOWN]}: no such field of a contract; {did_you_mean(str(name)[:SHOWN], promises)}"
-            )
-        promise = promises[name]
-        if claim is None:
-            continue
-        if isinstance(promise, Mapping):
-            if not isinstance(claim, Mapping):
-                raise DataError(f"claims.{field}: {_shown(claim)}; name some of its fields: {', '.join(promise)}")
-            yield from _differences(claim, promise, f"{field}.")
-        elif not _same(name, claim, promise):
-            yield Difference(field, _shown(claim), UNSAID if promise is None else _shown(promise))
-
-
-def _same(name: str, claim: Any, promise: Any) -> bool:
-    claim = _plain(claim)
-    if name == "rate" and _is_number(claim) and _is_number(promise):
-        return promise * (1 - RATE_TOLERANCE) <= claim <= promise * (1 + RATE_TOLERANCE)
-    return type(claim) is not bool and claim == promise
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _plain(value: Any) -> Any:
-    """As JSON has it: names that are text, tuples and arrays as lists."""
-    if isinstance(value, Mapping):
-        return {key if isinstance(key, str) else repr(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
-
-
-def _shown(value: Any) -> str:
-    text = repr(_plain(value))
-    return (
-        text
-        if len(text) <= SHOWN
-        else f"{text[:SHOWN]}… ({len(value)} entries)"
-        if hasattr(value, "__len__")
-        else text[:SHOWN]
-    )

@@ -193,7 +193,7 @@ def _described(directory: Path) -> Exported:
     file = description(directory)
     try:
         kind = json.loads(file.read_text())["model_type"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         kind = MODEL_TYPE  # `config.load` says what is wrong with it
     if kind != MODEL_TYPE:
         raise ConfigError(

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from polymath.errors import ConfigError
 from polymath.planning.count import count_by_part
 from polymath.training.metrics import read_metrics
 from polymath.training.recipe import Recipe
@@ -42,11 +43,14 @@ def _evaluation(path: Path) -> str:
     if not path.exists():
         return "Not evaluated."
     rows = []
-    for split, entries in json.loads(path.read_text()).items():
-        for name, entry in entries.items():
-            low, high = (f"{100 * bound:.0f}" for bound in entry["interval"])
-            share = f"{entry['successes']} of {entry['episodes']}"
-            rows.append([split, name, share, f"{100 * entry['rate']:.0f} %", f"{low} to {high} %"])
+    try:
+        for split, entries in json.loads(path.read_text()).items():
+            for name, entry in entries.items():
+                low, high = (f"{100 * bound:.0f}" for bound in entry["interval"])
+                share = f"{entry['successes']} of {entry['episodes']}"
+                rows.append([split, name, share, f"{100 * entry['rate']:.0f} %", f"{low} to {high} %"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ConfigError(f"{path}: no results of `polymath eval` ({error!r}); evaluate again, or remove it") from None
     return _table(["split", "policy", "successes", "rate", "95 % interval"], rows)
 
 

@@ -14,13 +14,14 @@ from polymath.policy.cache_rows import MOST_ROWS
 from polymath.policy.contract import Contract
 from polymath.policy.decoding import Dtype
 from polymath.policy.session import BATCH
-from polymath.policy.weights import run_of
+from polymath.policy.weights import device_bytes, run_of
 from polymath.serving.access import Keys
-from polymath.serving.adapters import adapter_named, bind
+from polymath.serving.adapters import bind_named
 from polymath.serving.endpoint import Tls, allow_files, listen, url_of
 from polymath.serving.limits import Limits
 from polymath.serving.loading import keep_programs, programs_folder, warm_up
 from polymath.serving.logs import json_logs
+from polymath.serving.memory import check_memory, device_limit, weight_bytes
 from polymath.serving.metrics import Metrics
 from polymath.serving.page.recordings import Recordings, fitting
 from polymath.serving.server import Server, Settings
@@ -101,6 +102,7 @@ def check(plan: Plan) -> dict[str, Any]:
         "models": [
             {"name": model.name, "adapter": next(iter(model.adapters)), "rows": list(model.rows)}
             | {"robot": model.contract.robot, "window": model.contract.window, "chunk": model.contract.chunk}
+            | {"weights_bytes": device_bytes(model.policy.params)}
             for model in models
         ],
         "adapters": [
@@ -130,11 +132,11 @@ async def _serve(plan: Plan, settings: Settings, listener: socket.socket, ready:
 def _prepare(plan: Plan) -> tuple[Settings, socket.socket]:
     """What fails at once, before anything slow: runs, adapter, episodes, keys, certificate, port."""
     allow_files(plan.limits.sockets)
-    adapter = adapter_named(plan.robot)
     runs = {name: run_of(path) for name, path in plan.runs.items()}
     contracts = [Contract.of(run) for run in runs.values()]
     for contract in contracts:
-        bind(adapter, contract)
+        bind_named(plan.robot, contract)
+    check_memory({name: weight_bytes(run, plan.dtype) for name, run in runs.items()}, device_limit())
     if plan.assume_executed and all(contract.window == 1 for contract in contracts):
         raise ConfigError("--assume-executed: no run here has a history (layout.window is 1); leave it out")
     recordings = None if plan.episodes is None else Recordings.open(plan.episodes)
@@ -149,7 +151,7 @@ def _prepare(plan: Plan) -> tuple[Settings, socket.socket]:
 
 def _load(plan: Plan, stop: Callable[[], bool]) -> Iterator[Served]:
     """Each model with its weights and its compiled programs."""
-    adapter, folder = adapter_named(plan.robot), programs_folder(plan.compiled)
+    folder = programs_folder(plan.compiled)
     for name, path in plan.runs.items():
         if stop():
             return
@@ -157,7 +159,8 @@ def _load(plan: Plan, stop: Callable[[], bool]) -> Iterator[Served]:
         contract = Contract.of(policy.run)
         seconds = warm_up(policy, plan.rows, plan.limits, stop, known_speeds(folder, policy))
         remember_speeds(folder, policy, seconds)
-        adapters = {adapter.name: bind(adapter, contract)}
+        bound = bind_named(plan.robot, contract)
+        adapters = {bound.adapter.name: bound}
         weights = weights_of(policy)
         yield Served(name, policy, contract, adapters, plan.rows, plan.assume_executed, weights, seconds)
 

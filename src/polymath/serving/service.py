@@ -21,7 +21,7 @@ from polymath.errors import ConfigError, DataError, PolymathError, did_you_mean
 from polymath.policy import Policy
 from polymath.policy.contract import Contract
 from polymath.policy.session import Turn
-from polymath.serving.adapters import Bound, adapter_named, adapter_names, bind
+from polymath.serving.adapters import Bound, adapter_names, bind_named
 from polymath.serving.batching import Batcher
 from polymath.serving.limits import Limits
 from polymath.serving.metrics import Metrics
@@ -90,7 +90,7 @@ class Served:
             known = list(dict.fromkeys([*self.adapters, *adapter_names()]))
             if chosen not in known:
                 raise ConfigError(f"robot {chosen[:80]!r}: no such adapter; {did_you_mean(chosen, known)}")
-            self.adapters[chosen] = bind(adapter_named(chosen), self.contract)
+            self.adapters[chosen] = bind_named(chosen, self.contract)
             self.adapters[chosen].announce(self.name)
         return chosen, self.adapters[chosen]
 

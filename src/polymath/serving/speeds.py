@@ -10,11 +10,11 @@ import logging
 import math
 import os
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import jax
 
-import polymath
 from polymath import config
 from polymath.errors import PolymathError
 from polymath.files import atomic_write
@@ -49,7 +49,7 @@ def _file(folder: Path, policy: Policy) -> Path:
     """Named after all that a pass takes its time for."""
     recipe, device = policy.run.recipe, jax.devices()[0]
     parts = [
-        [polymath.__version__, jax.__version__, device.platform, device.device_kind, os.cpu_count()],
+        [version("polymath-v"), jax.__version__, device.platform, device.device_kind, os.cpu_count()],
         [config.to_dict(each) for each in (recipe.model, recipe.execution, recipe.layout)],
         [list(policy.run.embodiment.cameras), policy.dtype, policy.decoding.label],
     ]

@@ -102,7 +102,7 @@ class Vocabulary:
         try:
             state = json.loads(text)
             vocab = dict(state["model"]["vocab"])
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise ConfigError(f"not a tokenizer file ({error!r}); train it again") from None
         control = _control_block(vocab)
         merges = _merges(state)

@@ -220,7 +220,7 @@ def stored_sums(place: Path) -> dict[str, str]:
     path = place / "_CHECKPOINT_METADATA"
     try:
         return dict((json.loads(path.read_text())["custom_metadata"] or {}).get(SUMS, {}))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise damaged(path, repr(error)) from None
 
 

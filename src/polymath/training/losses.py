@@ -18,17 +18,21 @@ from polymath.types import Batch
 
 @dataclass(frozen=True)
 class Config:
-    """z_loss: weight of log(Z)^2 (Chowdhery et al. 2022, arXiv:2204.02311, section 5); action: weight of the MSE.
+    """What is added to the mean cross-entropy of the tokens, and how that is computed.
 
-    places: weight of the MSE of the model's localizer, which reads the same W*A numbers of a control step directly from
-    its image's latents. It trains a freshly initialised vision transformer: the gradient through a fresh decoder is too
-    small for that.
+    action   weight of the mean squared error of the action head's normalised chunks
+    places   weight of the same error of the model's localizer, which reads the W*A numbers of a control step directly
+             from its image's latents. It trains a freshly initialised vision transformer: the gradient through a fresh
+             decoder is too small for that
+    z_loss   weight of log(Z)^2, where Z is the sum of a token's exponentials (section 5 of Chowdhery et al. 2022,
+             arXiv:2204.02311)
+    tile     tokens whose logits exist at a time; it changes memory and speed, the loss by rounding alone
     """
 
     action: float = 1.0
     places: float = 0.0
     z_loss: float = 1e-4
-    tile: int = 1024  # tokens whose logits exist at a time
+    tile: int = 1024
 
 
 class Totals(NamedTuple):

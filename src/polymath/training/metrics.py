@@ -26,7 +26,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         try:
             step = json.loads(line)
             steps.append({**step, "phase": str(step["phase"]), "step": int(step["step"])})
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             if number < len(lines):
                 raise CheckpointError(f"{path}: line {number} is damaged ({error!r}); delete that line") from None
     return steps

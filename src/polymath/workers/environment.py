@@ -188,7 +188,7 @@ def _reason(text: str) -> str:
 def _done(setup: Setup) -> dict[str, object]:
     try:
         return dict(json.loads((setup.folder / "setup.json").read_text()))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}  # nothing is known to be done, so everything is done again
 
 

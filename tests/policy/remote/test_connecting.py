@@ -183,6 +183,9 @@ def test_keys_of_a_file(tmp_path: Path) -> None:
         pytest.raises(ConfigError, match="layuot: no such field in Keys"),
     ):
         RemotePolicy(address(f"{url}?robot={file}"))
+    file.write_text("[" * 100_000)
+    with serving(handler) as url, pytest.raises(ConfigError, match=r"keys.json: not a JSON file of keys .*recursion"):
+        RemotePolicy(address(f"{url}?robot={file}"))
 
 
 @pytest.mark.parametrize("layout", ["HWC", "CHW"])

@@ -106,7 +106,7 @@ def problem_sentence(data: Any, where: str) -> str:
     text = sentence(getattr(data, "attrs", {}).get("problem_info"), f"{where}, problem_info")
     try:
         info = json.loads(text or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{where}, problem_info: not valid JSON ({error}); copy the file again", "schema") from None
     if not isinstance(info, dict):
         raise DataError(f"{where}, problem_info: {text[:80]!r} is no JSON object; copy the file again", "schema")

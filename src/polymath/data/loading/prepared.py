@@ -134,5 +134,5 @@ def _summary(out: Path) -> dict:
         raise DataError(f"{path}: no such file; `polymath data prepare` writes it last, run it to the end") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error}); name a folder of `polymath data prepare`") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: damaged ({error}); prepare the data set again", "schema") from None

@@ -113,7 +113,7 @@ def _initial(metadata: Mapping[str, Any], where: str) -> Float[np.ndarray, " n"]
         return None
     try:
         state = np.asarray(json.loads(value) if isinstance(value, str) else value, np.float64)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{where}: the start state `initial` is no list of numbers ({error})") from None
     if state.ndim != 1 or not np.isfinite(state).all():
         raise DataError(f"{where}: the start state `initial` of shape {list(state.shape)} is no list of finite numbers")

@@ -108,7 +108,7 @@ def read_curves(path: Path, run: str) -> Curves:
         try:
             row = json.loads(line)
             step, phase = int(row.pop("step")), str(row.pop("phase"))
-        except (json.JSONDecodeError, KeyError, AttributeError, TypeError) as error:
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
             raise DataError(f"{path}, line {number}: {error!r}; expected a JSON object with phase and step") from None
         for quantity, value in row.items():
             if isinstance(value, int | float):

@@ -80,7 +80,7 @@ def _remember(out: Path, policy: str, command: str) -> dict[str, str]:
     with one_at_a_time(out):
         try:
             commands = json.loads(path.read_text()) if path.exists() else {}
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"{path}: not JSON ({error}); remove it and run `polymath eval` again") from None
         if command:
             commands[policy] = command

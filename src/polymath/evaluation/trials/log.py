@@ -102,7 +102,7 @@ def _read(path: Path) -> tuple[TrialPlan, list[tuple[int, dict[str, Any]]]]:
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{path}, line {number}: not JSON ({error}); remove the line") from None
         if not isinstance(row, dict):
             raise DataError(f"{path}, line {number}: no JSON object; remove the line")

@@ -102,7 +102,7 @@ def keys_of(robot: str, known: Mapping[str, Keys]) -> Keys:
         raise ConfigError(f"?robot={robot}: {did_you_mean(robot, known)}, or name a file FILE.json")
     try:
         values = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"?robot={robot}: not a JSON file of keys ({error})") from None
     if not isinstance(values, dict):
         raise ConfigError(f"?robot={robot}: a {type(values).__name__}, not an object with images, state and prompt")

@@ -7,6 +7,6 @@ actions = bound.actions(chunk.actions, observation)
 """
 
 from polymath.serving.adapters.adapter import Adapter, adapter_named, adapter_names, load
-from polymath.serving.adapters.binding import Bound, bind
+from polymath.serving.adapters.binding import Bound, bind, bind_named
 
-__all__ = ["Adapter", "Bound", "adapter_named", "adapter_names", "bind", "load"]
+__all__ = ["Adapter", "Bound", "adapter_named", "adapter_names", "bind", "bind_named", "load"]

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, get_args
 
 from polymath.errors import DataError
-from polymath.policy.contract import UNSAID, Action, Contract, Difference, disagreement
+from polymath.policy.contract import Action, Contract
+from polymath.policy.differences import UNSAID, Difference, disagreement
 from polymath.serving.adapters.adapter import CAMERA, Adapter, CameraKey, Conversion
 from polymath.serving.adapters.steps import Way
 from polymath.serving.adapters.vectors import action_way, state_way

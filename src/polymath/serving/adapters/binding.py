@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 
 from polymath.errors import DataError
 from polymath.policy.contract import Contract, Pictures
-from polymath.serving.adapters.adapter import CAMERA, RESERVED, Adapter, StatePart
+from polymath.serving.adapters.adapter import CAMERA, RESERVED, Adapter, StatePart, adapter_named
 from polymath.serving.adapters.agreement import agreement
 from polymath.serving.adapters.steps import Way, si
 from polymath.types import Observation
@@ -173,6 +173,18 @@ def bind(adapter: Adapter, contract: Contract) -> Bound:
     used = {key for keys in cameras.values() for key in keys}
     ignored = tuple(key for camera in adapter.cameras for key in camera.keys if CAMERA not in key and key not in used)
     return Bound(adapter, contract, client, cameras, ignored, state, action, unverified)
+
+
+def bind_named(name: str, contract: Contract) -> Bound:
+    """`bind` of the adapter of that name, or of the file of that path, which the error then names.
+
+    Raises ConfigError as `adapter_named` does.
+    """
+    adapter = adapter_named(name)
+    try:
+        return bind(adapter, contract)
+    except DataError as error:
+        raise DataError(f"{name}: {error}" if name.endswith(".toml") else str(error), error.kind) from None
 
 
 def _images(adapter: Adapter, contract: Contract) -> Pictures:

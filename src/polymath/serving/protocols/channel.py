@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from websockets.frames import CloseCode
@@ -14,7 +15,7 @@ from polymath.serving.service import Service
 LONGEST_TEXT = 1000
 """Characters of an error's text."""
 LOGGED = 10
-"""Refused requests of a client of which each is logged."""
+"""Refused requests, or errors of its own, of a client of which each is logged."""
 log = logging.getLogger("polymath.serving")
 
 
@@ -35,7 +36,7 @@ class Channel:
         self._service: Service = websocket.app.state.service
         self._burst = max(limits.rate, 1.0)
         self._tokens, self._filled = self._burst, time.monotonic()
-        self._refused = 0
+        self._warned: Counter[str] = Counter()
 
     def __enter__(self) -> "Channel":
         return self
@@ -75,10 +76,19 @@ class Channel:
                 pass  # gone, or deaf: the server ends the connection
 
     def log_refusal(self, peer: str, reason: str) -> None:
-        """Log a request that was refused: the first few of a client, then one in a hundred."""
-        self._refused += 1
-        if self._refused <= LOGGED or self._refused % 100 == 0:
-            log.warning("request refused", extra={"peer": peer, "reason": reason, "refused": self._refused})
+        """Log a request that was refused."""
+        self._warn("request refused", peer, reason, "refused")
+
+    def log_report(self, peer: str, text: str) -> None:
+        """Log an error that the client says it has, the beginning of its text."""
+        self._warn("client reports an error", peer, " ".join(text[:LONGEST_TEXT].split()), "reported")
+
+    def _warn(self, event: str, peer: str, reason: str, counter: str) -> None:
+        """Log the first few events of a kind of a client, then one in a hundred."""
+        self._warned[event] += 1
+        count = self._warned[event]
+        if count <= LOGGED or count % 100 == 0:
+            log.warning(event, extra={"peer": peer, "reason": reason, counter: count})
 
     def count(self) -> None:
         """Count one request. Raises TooFast beyond `limits.rate` a second; as many, or one, may come at once."""

@@ -128,7 +128,7 @@ async def _reply(channel: Channel, episode: Episode, message: Message) -> Messag
         channel.count()
         return Message(wire.ACTION, {"actions": await episode.action(message.payload)}, message.seq)
     if message.type == wire.ERROR:
-        log.warning("client reports an error", extra={"peer": episode.connection.peer})
+        channel.log_report(episode.connection.peer, str(message.payload.get("error", "")))
         return None
     raise DataError(
         f"message.type: {message.type!r} is for servers to send; a client sends hello, episodes, observations"

@@ -94,7 +94,7 @@ class LeRobotEpisodes:
         entry = self._entries[episode]
         try:
             value = json.loads(entry.metadata or "{}")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{entry.file}: {entry.name}, polymath/metadata: not valid JSON ({error})") from None
         if not isinstance(value, dict):
             raise DataError(f"{entry.file}: {entry.name}, polymath/metadata: {value!r} is no JSON object")

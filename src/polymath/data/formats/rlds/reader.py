@@ -262,7 +262,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; copy the whole data set") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: not valid JSON ({error}); copy the data set again") from None
     if not isinstance(content, dict):
         raise DataError(f"{path}: is no JSON object; copy the data set again")

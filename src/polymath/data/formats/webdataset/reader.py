@@ -178,7 +178,7 @@ def _facts(member: Member) -> dict[str, Any]:
 def _read_recording(path: Path) -> dict[str, Any]:
     try:
         recording = json.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: not valid JSON ({error}); copy the data set again") from None
     if not isinstance(recording, dict):
         raise DataError(f"{path}: is no JSON object; copy the data set again")
