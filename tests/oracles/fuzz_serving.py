@@ -118,10 +118,12 @@ def send_garbage(server: ServerProcess, count: int, seed: int) -> None:
 
 def schemathesis(program: Path, server: ServerProcess, seconds: float, seed: int) -> str | None:
     """Its complaint, None where it has none."""
-    command = [program, "run", f"{server.http}/api/openapi.json", "--checks", CHECKS, "--max-time", f"{seconds:.0f}"]
+    command = [program.absolute(), "run", f"{server.http}/api/openapi.json", "--checks", CHECKS]
+    command += ["--max-time", f"{seconds:.0f}"]
     command += ["--max-examples", "100", "--exclude-path", "/api/events", "--seed", str(seed), "--warnings", "off"]
     command += ["--suppress-health-check", "all", "--request-timeout", "60", "--continue-on-failure"]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory() as cache:  # it keeps a folder of its own where it runs
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, cwd=cache)
     return None if done.returncode == 0 else done.stdout[-3000:]
 
 
