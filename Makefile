@@ -44,6 +44,8 @@ VLA_EVAL_STAMP := $(VLA_EVAL_VENV)/.installed
 VLA_EVAL_RUN ?= runs/demo/polymath-v
 RIVALS_VENV := .venv-rivals
 RIVALS_STAMP := $(RIVALS_VENV)/.installed
+SMOLVLA_VENV := .venv-smolvla
+SMOLVLA_STAMP := $(SMOLVLA_VENV)/.installed
 RAY_VENV := .venv-ray
 RAY_STAMP := $(RAY_VENV)/.installed
 MAXTEXT_VENV := .venv-maxtext
@@ -233,7 +235,7 @@ bridge-policy: install  ## demonstrations, training and SIMPLER's 3 x 24 start s
 DEMO ?= runs/demo
 RTC := runs/rtc
 rtc: install  ## real-time chunking through a real server on Meta-World, 0 to 400 ms late (a quarter of an hour, after the demo)
-	test -d $(RTC)/policy || $(BIN)/polymath train demo --phases robot --start $(DEMO)/polymath-v --data $(DEMO)/demonstrations $(DEMO)/captions \
+	$(BIN)/polymath train demo --phases robot --start $(DEMO)/polymath-v --data $(DEMO)/demonstrations $(DEMO)/captions \
 	  --tokenizer $(DEMO)/tokenizer.json --out $(RTC)/policy --set robot.committed=8 layout.chunk_length=16 robot.length=112 robot.rows=12 \
 	  robot.pairs=0 robot.robot=1 robot.max_images=1 robot.max_control_steps=1 model.localizer=0
 	PYTHONPATH=packages/polymath-client/src $(BIN)/python examples/real_time_chunking.py --run $(RTC)/policy --out $(RTC)
@@ -274,6 +276,16 @@ $(FUZZ_STAMP): | $(STAMP)
 
 soak-serving: install  ## eight robots at a server, one killed every ten seconds, for SOAK_MINUTES=30
 	PYTHONPATH=. $(BIN)/python -W ignore tests/oracles/soak_serving.py --minutes $(SOAK_MINUTES)
+
+.PHONY: serving-rival
+serving-rival: install $(SMOLVLA_STAMP)  ## one robot at our server and at LeRobot's with its SmolVLA (own environment, 6 GB), in turns
+	$(BIN)/python benchmarks/serving_rival.py $(SMOLVLA_VENV)/bin/python
+
+$(SMOLVLA_STAMP): | $(STAMP)
+	$(BIN)/uv venv --quiet --clear --python "$$(.ci/find-python 3.12)" $(SMOLVLA_VENV)
+	VIRTUAL_ENV=$(SMOLVLA_VENV) $(BIN)/uv pip install --quiet 'lerobot[dataset,smolvla,grpcio-dep]==0.6.1'
+	VIRTUAL_ENV=$(SMOLVLA_VENV) $(BIN)/uv pip uninstall --quiet torchcodec
+	@touch $@
 
 deploy-check: install $(DEPLOY_STAMP)  ## deploy/ by hadolint, yamllint, the schemas of Kubernetes, systemd-analyze where it is
 	$(DEPLOY_VENV)/bin/hadolint --config deploy/hadolint.yaml deploy/Dockerfile deploy/Dockerfile.serve

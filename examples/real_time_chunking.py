@@ -91,7 +91,7 @@ def main() -> None:
                     "ensembling": lambda inference=inference: TemporalEnsembling(inference),
                     "real time": lambda inference=inference: RealTimeChunking(inference, options.execute, most),
                 }[way]()
-                watchdog = Watchdog.of({"action": {"names": "xyzg", "motion": "pose delta", "gripper_dims": [3]}})
+                watchdog = Watchdog("pose delta", width=4, gripper_dims=[3])  # Meta-World's dx, dy, dz, gripper
                 episodes = [
                     play(simulator, chunks, watchdog, inference, task, seed)
                     for task in DemoSettings().tasks
