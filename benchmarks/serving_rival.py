@@ -31,12 +31,13 @@ CONTENDER = Path(__file__).parent / "contenders" / "lerobot_server.py"
 
 
 class Rival:
-    """The contender's process, which starts LeRobot's server."""
+    """The contender's process, which starts LeRobot's server; both keep a folder of logs in `folder`, where they run."""
 
-    def __init__(self, python: str, size: str) -> None:
-        command = [python, "-W", "ignore", str(CONTENDER), size, str(serving.SIZE.vocabulary)]
+    def __init__(self, python: Path, size: str, folder: Path) -> None:
+        words = [python.absolute(), "-W", "ignore", CONTENDER.absolute(), size, serving.SIZE.vocabulary]
+        command = list(map(str, words))
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
-        self._process = subprocess.Popen(command, **pipes)  # type: ignore[call-overload]
+        self._process = subprocess.Popen(command, cwd=folder, **pipes)  # type: ignore[call-overload]
         self.facts: dict[str, Any] = json.loads(self._process.stdout.readline())
         (self.server,) = psutil.Process(self._process.pid).children()
 
@@ -79,7 +80,7 @@ def compare(url: str, ours: psutil.Process, rival: Rival, rounds: int, requests:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("python", help="of an environment with lerobot[dataset,smolvla,grpcio-dep]==0.6.1")
+    parser.add_argument("python", type=Path, help="of an environment with lerobot[dataset,smolvla,grpcio-dep]==0.6.1")
     parser.add_argument("--size", default="vision-heavy", choices=POLICIES)
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--requests", type=int, default=6)
@@ -87,7 +88,7 @@ def main() -> None:
     serving.SIZE = replace(POLICIES[options.size], vocabulary=serving.SIZE.vocabulary)
     with tempfile.TemporaryDirectory() as name:
         parameters = serving.write_run(Path(name) / "run")
-        rival = Rival(options.python, options.size)
+        rival = Rival(options.python, options.size, Path(name))
         try:
             with serving.serving(Path(name) / "run", Path(name) / "compiled", (1,)) as (url, _, process):
                 table = compare(url, process, rival, options.rounds, options.requests)

@@ -8,6 +8,7 @@ to the chunk. The server's wait for `inference_latency` and its passing over of 
 its pickled messages, its observation queue and its processors (with a tokenizer of one token a word) are as they are.
 """
 
+import itertools
 import json
 import os
 import pickle
@@ -130,25 +131,20 @@ def main() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-W", "ignore", str(Path(__file__).absolute()), *sys.argv[1:3], str(port)]
-    with tempfile.TemporaryDirectory() as logs:  # the server keeps a folder of logs where it runs
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=logs)
-        try:
-            lines = (line for line in server.stdout if line.strip().isdigit())
-            parameters = int(next(lines))
-            stub = services_pb2_grpc.AsyncInferenceStub(grpc.insecure_channel(f"127.0.0.1:{port}"))
-            stub.Ready(services_pb2.Empty())
-            versions = {name: metadata.version(name) for name in ("lerobot", "torch", "transformers", "grpcio")}
-            print(json.dumps({"parameters": parameters, "versions": versions}), flush=True)
-            number = 0
-            for line in sys.stdin:
-                times = []
-                for _ in range(int(line)):
-                    number += 1
-                    times.append(ask(stub, size, number))
-                print(json.dumps(times), flush=True)
-        finally:
-            server.kill()
-            server.wait()
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        lines = (line for line in server.stdout if line.strip().isdigit())
+        parameters = int(next(lines))
+        stub = services_pb2_grpc.AsyncInferenceStub(grpc.insecure_channel(f"127.0.0.1:{port}"))
+        stub.Ready(services_pb2.Empty())
+        versions = {name: metadata.version(name) for name in ("lerobot", "torch", "transformers", "grpcio")}
+        print(json.dumps({"parameters": parameters, "versions": versions}), flush=True)
+        numbers = itertools.count(1)
+        for line in sys.stdin:
+            print(json.dumps([ask(stub, size, next(numbers)) for _ in range(int(line))]), flush=True)
+    finally:
+        server.kill()
+        server.wait()
 
 
 if __name__ == "__main__":
