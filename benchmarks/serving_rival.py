@@ -31,7 +31,7 @@ CONTENDER = Path(__file__).parent / "contenders" / "lerobot_server.py"
 
 
 class Rival:
-    """The contender's process, which starts LeRobot's server; both keep a folder of logs in `folder`, where they run."""
+    """The contender's process, which starts LeRobot's server; both run in `folder`, where they keep their logs."""
 
     def __init__(self, python: Path, size: str, folder: Path) -> None:
         words = [python.absolute(), "-W", "ignore", CONTENDER.absolute(), size, serving.SIZE.vocabulary]
