@@ -155,6 +155,8 @@ docs: install  ## the documentation site, into site/
 
 oracles: install $(ORACLES_STAMP)  ## the model against transformers, open_clip, timm, open_flamingo (own environment, 5 GB)
 	$(ORACLES_BIN) tests/oracles/vision.py
+	$(ORACLES_BIN) tests/oracles/towers.py
+	$(ORACLES_BIN) tests/oracles/towers.py --names
 	$(ORACLES_BIN) tests/oracles/flamingo.py
 	$(ORACLES_BIN) tests/oracles/llama.py
 

@@ -31,7 +31,7 @@ from polymath.training.datasets import sort_data
 from polymath.training.phases import plan_phases
 from polymath.training.recipe import Recipe
 from polymath.training.run import Run
-from polymath.training.start import Start
+from polymath.training.start import Start, as_published, check_published
 
 DataLike = str | Path | EpisodeSet
 
@@ -62,7 +62,8 @@ def train(
     """Train in the run directory `out`, phase after phase; called again, it continues from the newest checkpoint.
 
     `recipe`: a Recipe, the name of a preset, or "package.module:RECIPE". `data`: one set of episodes and any number of
-    sets of pairs, each as `polymath train --data` names it, or an EpisodeSet of your own; or prepared sets. The
+    sets of pairs, each as `polymath train --data` names it, or an EpisodeSet of your own; or prepared sets.
+    `published`: part -> its folder; the recipe's vision transformer and decoder then have the sizes of the folders. The
     others are the options of `polymath train`. Raises ConfigError, DataError or CheckpointError for what does not fit.
     """
     if isinstance(recipe, str):
@@ -76,6 +77,8 @@ def train(
         {part: Path(path) for part, path in (published or {}).items()},
     )
     sources, has_pairs = sort_data(_listed(data))
+    recipe = as_published(recipe, begin)
+    check_published(recipe, begin)
     plan = plan_phases(recipe, out, begin, phases, has_pairs=has_pairs)
     if plan.note:
         warnings.warn(plan.note, stacklevel=2)

@@ -12,6 +12,7 @@ from polymath.commands.output import print_json, print_table
 
 if TYPE_CHECKING:
     from polymath.training.recipe import Recipe
+    from polymath.training.start import Start
 
 Phase = Literal["alignment", "robot"]
 
@@ -93,7 +94,8 @@ def train(
         phases: Which phases, in this order; left out, both, or without pairs the robot phase on episodes alone.
         start: Begin with the weights of another run directory. A later phase of a run continues the one before it.
         start_phase: Which phase of that run, alignment unless named.
-        published: Begin with published weights of a part, as vit=PATH, resampler=PATH or decoder=DIRECTORY.
+        published: Begin with published weights of a part, as vit=PATH, resampler=PATH or decoder=DIRECTORY; the sizes
+            of the vision transformer and of the decoder are those of their folders.
         adapters: Train low-rank adapters alone, on the weights whose names this regular expression matches.
         rank: Of the adapters, 16 unless given.
         controls: Of prepared sets with several robots, the folder of the one that the run is for.
@@ -106,7 +108,7 @@ def train(
     from polymath.training.job import train as train_run
     from polymath.training.phases import plan_phases
     from polymath.training.processes import start_processes
-    from polymath.training.start import Start
+    from polymath.training.start import Start, check_published
 
     start_processes(os.environ)
     for option, value, needed, there in (
@@ -116,13 +118,15 @@ def train(
         if value is not None and there is None:
             raise ConfigError(f"{option} {value}: changes nothing without {needed}; add that, or leave it out")
     begin = Start(start, start_phase or "alignment", _parts(published))
-    recipe = _recipe(preset, begin.published.get("decoder"), adapters, rank)
+    recipe = _recipe(preset, begin, adapters, rank)
     recipe = apply_overrides(recipe, [assignment for group in set for assignment in group])
+    check_published(recipe, begin)
     sources, has_pairs = sort_data(data)
     sources = sources if slot is None else in_slot(sources, slot)
     plan = plan_phases(recipe, out, begin, phases, has_pairs=has_pairs)
-    if plan.note:
-        print(plan.note, file=sys.stderr)
+    for line in (*plan.taken, plan.note):
+        if line:
+            print(line, file=sys.stderr)
     train_run(plan.recipe, replace(sources, tokenizer=tokenizer, controls=controls), out, plan.phases, begin)
     steps = {phase: plan.recipe.phase(phase).steps for phase in plan.phases}
     if json:
@@ -145,16 +149,14 @@ def _parts(published: tuple[str, ...]) -> dict[str, Path]:
     return parts
 
 
-def _recipe(name: str, language: Path | None, adapters: str | None, rank: int | None) -> "Recipe":
-    """The preset, with the decoder of a published language model and with adapters if `adapters` names any."""
+def _recipe(name: str, begin: "Start", adapters: str | None, rank: int | None) -> "Recipe":
+    """The preset, with the sizes of the published parts and with adapters if `adapters` names any."""
     from polymath.model import lora
     from polymath.presets import preset
     from polymath.training.adapters import with_adapters
-    from polymath.training.language import with_decoder_of
+    from polymath.training.start import as_published
 
-    recipe = preset(name)
-    if language is not None:
-        recipe = with_decoder_of(recipe, language)
+    recipe = as_published(preset(name), begin)
     if adapters is None:
         return recipe
     size = 16 if rank is None else rank

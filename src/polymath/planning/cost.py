@@ -1,13 +1,13 @@
 """Arithmetic and memory of a recipe, from its sizes alone: no weight is drawn.
 
 Matrix products count 2 FLOPs per multiply-add; element-wise work is left out. The letters are the project's, P' are
-the patches with the class token; d, h, e, f the sizes of the vision part. Per sequence of S tokens with N images and M
-control steps:
+the patches with the class token and the registers; d, h, e, f the sizes of the vision part. Per sequence of S tokens
+with N images and M control steps:
 
     decoder       2 S L (2 H E D + 2 K E D + 3 D F)
     attention     2 S^2 L H E                        causal: each token sees S/2 others on average
     logits        2 S V D
-    vision        N (2 P' l (4 d^2 + 2 d f) + 4 P'^2 l d + 6 P patch^2 d)
+    vision        N (2 P' l (4 d^2 + 2 d f) + 4 P'^2 l d + 6 P patch^2 d)     3 d f with a gated feed-forward layer
     resampler     N (l (4 Q d h e + 4 (P+Q) d h e + 4 Q (P+Q) h e + 4 Q d f) + 2 Q d (D + localizer))
     action_head   2 M (W (D F + F A) + state_dim D + W (A + 1) D if actions are committed)
 
@@ -33,7 +33,7 @@ def forward_flops(model: polymath_v.Config, layout: Layout) -> dict[str, int]:
     d, v, r, a = model.decoder, model.vit, model.resampler, model.action_head
     S, N, M, P, Q = layout.length, layout.max_images, layout.max_control_steps, v.patches, r.latents
     inner, kv, looking = d.heads * d.head_width, d.kv_heads * d.head_width, r.heads * r.head_width
-    block = 4 * v.positions * v.width * (2 * v.width + v.mlp) + 4 * v.positions**2 * v.width
+    block = 2 * v.tokens * v.width * (4 * v.width + (2 + v.gated) * v.mlp) + 4 * v.tokens**2 * v.width
     look = 4 * (P + 2 * Q) * r.width * looking + 4 * Q * (P + Q) * looking + 4 * Q * r.width * r.mlp
     committed = layout.chunk_length * (a.action_dim + 1) * d.width if model.committed else 0
     head = layout.chunk_length * a.mlp * (a.width + a.action_dim)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from polymath.training.fitting import without_pairs
 from polymath.training.recipe import PHASES, Recipe
-from polymath.training.start import Start, as_begun, recorded_or_named
+from polymath.training.start import Start, as_begun, recorded_or_named, taken
 from polymath.training.untrained import with_untrained_learning
 
 VISION_LEARNS = (
@@ -17,11 +17,15 @@ VISION_LEARNS = (
 
 @dataclass(frozen=True)
 class PhasePlan:
-    """The recipe to train, its phases in order, and what the user should be told about them ("": nothing)."""
+    """The recipe to train, its phases in order, and what the user should be told about them ("": nothing).
+
+    taken: what the recipe has from published parts, a line for each.
+    """
 
     recipe: Recipe
     phases: tuple[str, ...]
     note: str = ""
+    taken: tuple[str, ...] = ()
 
 
 def plan_phases(recipe: Recipe, out: Path, start: Start, phases: Sequence[str] | None, *, has_pairs: bool) -> PhasePlan:
@@ -31,10 +35,11 @@ def plan_phases(recipe: Recipe, out: Path, start: Start, phases: Sequence[str] |
     trains every weight if it would else freeze some that were drawn at random.
     """
     recipe = as_begun(recipe, out, start)
+    lines = taken(recipe, start)
     if phases:
-        return PhasePlan(recipe, tuple(phases))
+        return PhasePlan(recipe, tuple(phases), taken=lines)
     if has_pairs:
-        return PhasePlan(recipe, PHASES)
+        return PhasePlan(recipe, PHASES, taken=lines)
     recipe = without_pairs(recipe)
     learning = with_untrained_learning(recipe, "robot", recorded_or_named(recipe, out, start).trained)
-    return PhasePlan(learning, ("robot",), VISION_LEARNS if learning != recipe else "")
+    return PhasePlan(learning, ("robot",), VISION_LEARNS if learning != recipe else "", lines)

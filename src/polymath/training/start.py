@@ -12,16 +12,17 @@ from polymath import config
 from polymath import specs as weights
 from polymath.errors import ConfigError
 from polymath.model import lora, polymath_v
-from polymath.model.weights import load_resampler, load_vit
+from polymath.model.weights import check_vit, load_resampler, load_vit
 from polymath.sharding.placement import Partitioner
 from polymath.tokenizer import Tokenizer
 from polymath.training.adapters import with_adapters
 from polymath.training.beginning import WEIGHT_FILES, Beginning, Files, files, read
 from polymath.training.checkpoints import has_checkpoint, load_params, newest_step
-from polymath.training.language import load_language
+from polymath.training.language import load_language, with_decoder_of
 from polymath.training.recipe import PHASES, Recipe
-from polymath.training.run import Run, open_run
+from polymath.training.run import Run, first_difference, open_run
 from polymath.training.untrained import trainable, unadapted
+from polymath.training.vision import with_vit_of
 
 PARTS = ("vit", "resampler", "decoder")
 
@@ -54,17 +55,67 @@ class Start:
         return {part: files(Path(path), WEIGHT_FILES) for part, path in self.published.items()}
 
 
+def as_published(recipe: Recipe, start: Start) -> Recipe:
+    """The recipe with the sizes of the parts that `start` takes from published folders, read from their files.
+
+    Fields that are set after it must not contradict those files (`check_published`). Raises ConfigError or
+    CheckpointError for a model that ours cannot be.
+    """
+    if "vit" in start.published:
+        recipe = with_vit_of(recipe, Path(start.published["vit"]))
+    if "decoder" in start.published:
+        recipe = with_decoder_of(recipe, Path(start.published["decoder"]))
+    return recipe
+
+
+def check_published(recipe: Recipe, start: Start) -> None:
+    """Raise ConfigError or CheckpointError, naming both fields, where the recipe contradicts a published part.
+
+    Descriptions, names and shapes are read, no weights. A decoder may have a longer context than it was trained for.
+    """
+    if "vit" in start.published:
+        check_vit(Path(start.published["vit"]), recipe.model.vit)
+    if "decoder" in start.published:
+        folder = Path(start.published["decoder"])
+        ours = recipe.model.decoder
+        free = {name: getattr(ours, name) for name in ("vocabulary", "context", "rope_scaling")}
+        stated = replace(with_decoder_of(recipe, folder).model.decoder, **free)
+        difference = first_difference(stated, ours)
+        if difference:
+            field, theirs, setting = difference
+            raise ConfigError(
+                f"{folder / 'config.json'}: states a decoder with {field} {theirs!r}, but model.decoder.{field} is "
+                f"{setting!r}; leave that setting out, or begin with another model"
+            )
+
+
+def taken(recipe: Recipe, start: Start) -> tuple[str, ...]:
+    """A line for each published vision transformer and decoder: the sizes that the recipe has for it."""
+    parts = {"vit": recipe.model.vit, "decoder": recipe.model.decoder}
+    return tuple(
+        f"{part} from {path}: " + ", ".join(f"{name} {value}" for name, value in config.to_dict(parts[part]).items())
+        for part, path in start.published.items()
+        if part in parts
+    )
+
+
 def as_begun(recipe: Recipe, out: Path, start: Start) -> Recipe:
     """The recipe as the run in `out` has it, where a later call leaves out what the first one named.
 
-    That is the shape of a published decoder, and the adapters. A run that does not exist changes nothing.
+    That is the shape of a published decoder and vision transformer, and the adapters. A run that does not exist changes
+    nothing.
     """
     if not (out / "config.json").is_file():
         return recipe
-    model, recorded = config.load(Recipe, out / "config.json").model, read(out)
-    if recorded and "decoder" in recorded.published and "decoder" not in start.published:
+    stored, recorded = config.load(Recipe, out / "config.json"), read(out)
+    model, left_out = stored.model, set(recorded.published if recorded else ()) - set(start.published)
+    if "decoder" in left_out:
         sizes = replace(recipe.model, decoder=model.decoder, action_head=model.action_head)
         recipe = replace(recipe, model=sizes)
+    if "vit" in left_out:
+        sizes = replace(recipe.model, vit=model.vit, resampler=model.resampler)
+        layout = replace(recipe.layout, image_size=stored.layout.image_size)
+        recipe = replace(recipe, model=sizes, layout=layout)
     if model.adapters is not None and recipe.model.adapters is None:
         recipe = with_adapters(recipe, model.adapters)
     return recipe

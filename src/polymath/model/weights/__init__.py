@@ -3,6 +3,6 @@
 from polymath.model.weights.flamingo import load_resampler
 from polymath.model.weights.llama import load_decoder
 from polymath.model.weights.llama_config import decoder_config
-from polymath.model.weights.vision import load_vit
+from polymath.model.weights.vision import check_vit, load_vit, vit_config
 
-__all__ = ["decoder_config", "load_decoder", "load_resampler", "load_vit"]
+__all__ = ["check_vit", "decoder_config", "load_decoder", "load_resampler", "load_vit", "vit_config"]

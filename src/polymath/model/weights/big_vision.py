@@ -52,6 +52,7 @@ LAYOUT = Layout(
     prefixes=("params/img/", "img/", "params/", ""),
     anchor="embedding/kernel",
     positions="pos_embedding",
+    class_token="cls",
     layer=r"Transformer/encoderblock_(\d+)/",
     ignored=(r"MAPHead_0/.*", r"head/.*", r"pre_logits/.*"),
     rules=rules,

@@ -44,6 +44,10 @@ class Fields:
     def __contains__(self, name: str) -> bool:
         return name in self._values
 
+    def name(self, name: str) -> str:
+        """The field's own name in the file, with the objects that it stands in."""
+        return self._within + name
+
     def take(self, name: str, default: Any = None) -> Any:
         """The value of a field, which from now on counts as known."""
         self._taken.add(name)
@@ -128,10 +132,22 @@ def read_fields(path: Path) -> Fields:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); fetch it again") from None
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not valid JSON ({error}); fetch it again") from None
+        raise ConfigError(f"{path}: not valid JSON ({error}); {_remedy(path)}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: holds {brief(values)}, but it must be a JSON object; fetch it again")
     return Fields(path, values)
+
+
+def _remedy(path: Path) -> str:
+    """What a download was answered instead of the file may say that the model is gated."""
+    with path.open("rb") as file:
+        start = file.read(4096).lower()
+    if any(word in start for word in (b"gated", b"restricted", b"authorized", b"<html", b"<!doctype")):
+        return (
+            "it holds the answer of a server instead of the file: ask for access on the model's page, log in (`hf auth "
+            "login`), and fetch the folder again"
+        )
+    return "fetch it again"
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import numpy as np
 
 from polymath.model import vit
 from polymath.model.weights.layout import Layout
-from polymath.model.weights.positions import resample
+from polymath.model.weights.positions import resample_plain
 from polymath.model.weights.rules import Rule, Rules, transposed
 
 
@@ -19,7 +19,7 @@ def rules(config: vit.Config) -> Rules:
         "patch_bias": Rule(("embeddings.patch_embedding.bias",), optional=True),
         "class_token": Rule(("embeddings.class_embedding",)),
         "positions": Rule(
-            ("embeddings.position_embedding.weight",), lambda table: resample(table, config.class_token, side)
+            ("embeddings.position_embedding.weight",), lambda table: resample_plain(table, config.class_token, side)
         ),
         "pre_scale": Rule(("pre_layrnorm.weight",)),  # sic
         "pre_bias": Rule(("pre_layrnorm.bias",)),
@@ -45,12 +45,23 @@ def patch_from_conv(kernel: np.ndarray) -> np.ndarray:
     return kernel.transpose(2, 3, 1, 0).reshape(-1, len(kernel))
 
 
+PREFIXES = (
+    *(
+        "vision_model.",
+        "",
+        "vision_tower.vision_model.",
+        "model.vision_tower.vision_model.",
+    ),  # PaliGemma, Gemma 3
+    *("vision_tower.", "model.vision_tower.", "model.vision_model.", "model.visual.", "visual."),  # of transformers 5
+)
 LAYOUT = Layout(
     name="a Hugging Face CLIPVisionModel",
-    prefixes=("vision_model.", ""),
+    prefixes=PREFIXES,
     anchor="embeddings.patch_embedding.weight",
     positions="embeddings.position_embedding.weight",
+    class_token="embeddings.class_embedding",
     layer=r"encoder\.layers\.(\d+)\.",
     ignored=(r"embeddings\.position_ids", r"head\..*", r"visual_projection\.weight"),
     rules=rules,
+    families=("clip_vision_model", "siglip_vision_model"),
 )

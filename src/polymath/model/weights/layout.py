@@ -13,22 +13,30 @@ from polymath.model.weights.tensors import Shape
 class Layout:
     """prefixes: where the vision tower's names may start; anchor: the patch embedding, which tells the layout.
 
-    positions: the table of position embeddings; layer: finds a layer's number in a name; ignored: names inside the
-    tower that our model has no use for.
+    positions, class_token: the names of those tensors; layer: finds a layer's number in a name; ignored: names inside
+    the tower that our model has no use for; families: the `model_type`s of Hugging Face whose weights look like this;
+    marker: a name that is there, or is not, where two layouts have the same anchor.
     """
 
     name: str
     prefixes: tuple[str, ...]
     anchor: str
     positions: str
+    class_token: str
     layer: str
     ignored: tuple[str, ...]
     rules: Callable[[vit.Config], Rules]
+    families: tuple[str, ...] = ()
+    marker: tuple[str, bool] | None = None
     width_last: bool = False  # of the anchor's axes; else the width is the first
 
-    def prefix(self, names: Mapping[str, Shape]) -> str | None:
-        """Where the tower starts in this file, None if it is of another layout."""
-        return next((prefix for prefix in self.prefixes if prefix + self.anchor in names), None)
+    def found_in(self, names: Mapping[str, Shape]) -> list[str]:
+        """Where towers of this layout start in the file: prefixes of their names."""
+        places = [prefix for prefix in self.prefixes if prefix + self.anchor in names]
+        if self.marker is None:
+            return places
+        name, is_there = self.marker
+        return [prefix for prefix in places if (prefix + name in names) == is_there]
 
     def describe(self, shapes: Mapping[str, Shape], prefix: str) -> str:
         """What the file looks like, for an error message."""

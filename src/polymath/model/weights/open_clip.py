@@ -41,6 +41,7 @@ LAYOUT = Layout(
     prefixes=("visual.", ""),
     anchor="conv1.weight",
     positions="positional_embedding",
+    class_token="class_embedding",
     layer=r"transformer\.resblocks\.(\d+)\.",
     ignored=(r"proj",),
     rules=rules,

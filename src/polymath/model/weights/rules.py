@@ -29,7 +29,7 @@ class Rule:
     """One weight, or one layer of a stacked weight.
 
     sources: tensor names; `{layer}` stands for the layer's number, without it a stacked source is cut along its first
-    axis. build: the sources' arrays -> the weight. optional: zeros where the file has none of the sources.
+    axis. build: the sources' arrays -> the weight. optional: zeros for sources that the file has in no layer.
     """
 
     sources: tuple[str, ...]
@@ -54,9 +54,17 @@ def check_names(rules: Rules, specs: object, tensors: Tensors, expected: Collect
     needed = {
         source for name, spec in named(specs) if not rules[name].optional for source in rules[name].names(_layers(spec))
     }
+    for name, spec in named(specs):
+        needed |= _begun(rules[name], _layers(spec), tensors)
     _refuse_any(sorted(needed - set(tensors.shapes)), "tensor", "is missing", tensors, hint)
     extra = sorted(set(tensors.shapes) - set(expected))
     _refuse_any(extra, "tensor", "has no place in this model", tensors, hint)
+
+
+def _begun(rule: Rule, layers: int | None, tensors: Tensors) -> set[str]:
+    """Names of an optional rule's sources that at least one layer has: then all must have them."""
+    every = [[source.format(layer=i) for i in range(layers or 1)] for source in rule.sources]
+    return {name for names in every if any(name in tensors.shapes for name in names) for name in names}
 
 
 def all_names(rules: Rules, depth: int) -> set[str]:
@@ -104,16 +112,17 @@ def _shard_reader(name: str, spec: Spec, rule: Rule, tensors: Tensors, dtype: DT
     def whole(layer: int | None, stacks: dict[str, np.ndarray]) -> np.ndarray:
         """The weight, or its given layer; `stacks` keeps stacked sources from layer to layer."""
         shape = spec.shape if layer is None else spec.shape[1:]
-        if rule.optional and rule.names(_layers(spec))[0] not in tensors.shapes:
-            return np.zeros(shape)
         sources = [source.format(layer=layer) for source in rule.sources]
+        there = [s for s in sources if s in tensors.shapes or not rule.optional]
+        if not there:
+            return np.zeros(shape)
         if layer is not None and sources == list(rule.sources):
             if any(tensors.shapes[s][:1] != spec.shape[:1] for s in sources):
                 raise misfit(sources, spec.shape)
             stacks.update((s, tensors.read(s)) for s in sources if s not in stacks)
             arrays = [stacks[s][layer] for s in sources]
         else:
-            arrays = [tensors.read(s) for s in sources]
+            arrays = [tensors.read(s) if s in there else np.zeros(tensors.shapes[there[0]]) for s in sources]
         try:
             value = rule.build(*arrays)
         except (ValueError, IndexError):
@@ -123,7 +132,8 @@ def _shard_reader(name: str, spec: Spec, rule: Rule, tensors: Tensors, dtype: DT
         return value
 
     def misfit(sources: Sequence[str], shape: tuple[int, ...]) -> CheckpointError:
-        shapes = ", ".join(f"{source} {list(tensors.shapes[source])}" for source in sources)
+        there = [source for source in sources if source in tensors.shapes]
+        shapes = ", ".join(f"{source} {list(tensors.shapes[source])}" for source in there)
         return CheckpointError(f"{tensors.path}: {shapes} cannot become {name} {list(shape)}; {hint}")
 
     def read(index: Index) -> np.ndarray:

@@ -73,7 +73,12 @@ def _of_names(folder: Path) -> list[Path]:
         pickles = sorted(file for file in folder.iterdir() if file.suffix in PICKLES)
         if pickles:
             raise CheckpointError(f"{pickles[0]}: {CONVERT}; {folder} holds no .safetensors file")
-        raise CheckpointError(f"{folder}: holds no .safetensors file; fetch the whole checkpoint")
+        begun = len(list(folder.rglob("*.incomplete")))
+        unfinished = f", but {begun} unfinished downloads" if begun else ""
+        raise CheckpointError(
+            f"{folder}: holds no .safetensors file{unfinished}; fetch the whole checkpoint, of a gated model after "
+            "access was given on its page and `hf auth login`"
+        )
     for shard in shards:
         match = re.search(r"-of-(\d+)\.safetensors$", shard.name)
         count = sum(other.name.endswith(match[0]) for other in shards) if match else 0
