@@ -1,4 +1,4 @@
-"""`polymath data inspect|prepare`."""
+"""`polymath data inspect|doctor|prepare`."""
 
 import os
 from pathlib import Path
@@ -7,9 +7,11 @@ from typing import Any, Literal
 from tyro.conf import Positional, UseAppendAction
 from tyro.extras import SubcommandApp
 
+from polymath.commands.data_doctor import doctor
 from polymath.commands.output import print_json, print_table
 
 app = SubcommandApp()
+app.command(doctor)
 
 
 @app.command

@@ -79,6 +79,28 @@ def episode_metadata(source: EpisodeSet, episode: int) -> dict[str, Any]:
     return dict(metadata(episode)) if metadata is not None else {}
 
 
+def episode_times(source: EpisodeSet, episode: int) -> Float[np.ndarray, " T"] | None:
+    """Seconds of each control step on the recorder's clock, increasing; None where the format keeps no clock.
+
+    A reader of a format that keeps one has a method `times`.
+    """
+    times = getattr(source, "times", None)
+    return times(episode) if times is not None else None
+
+
+def camera_frames(
+    source: EpisodeSet, episode: int, camera: int, steps: Sequence[int]
+) -> UInt8[np.ndarray, "n height width 3"]:
+    """The pictures of one camera (by its place among the robot's), at their own size where the reader can give it.
+
+    A reader whose cameras may differ in size has a method `camera_frames` that takes the camera's name.
+    """
+    one = getattr(source, "camera_frames", None)
+    if one is not None:
+        return one(episode, source.embodiment.cameras[camera], steps)
+    return source.frames(episode, steps)[:, camera]
+
+
 def row_name(source: PairSet | InterleavedSet, row: int) -> str:
     """What the set itself calls a pair or a document, for the quarantine: file, and key or line in it.
 

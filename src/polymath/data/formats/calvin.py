@@ -84,13 +84,20 @@ class CalvinEpisodes:
         return self._vectors(episode, "rel_actions", self.embodiment.action_dim)
 
     def frames(self, episode: int, steps: Sequence[int]) -> UInt8[np.ndarray, "n C height width 3"]:
-        first, cameras = self._episodes[episode].first, len(self.embodiment.cameras)
-
         def picture(i: int, camera: int) -> UInt8[np.ndarray, "height width 3"]:
-            frame = first + steps[i]
-            return self._cache.get(frame, partial(self._pictures, frame), lambda p: cameras * p[0].nbytes)[camera]
+            return self._cached(episode, steps[i])[camera]
 
-        return gather(len(steps), cameras, picture, self.name)
+        return gather(len(steps), len(self.embodiment.cameras), picture, self.name)
+
+    def camera_frames(self, episode: int, camera: str, steps: Sequence[int]) -> UInt8[np.ndarray, "n height width 3"]:
+        """The pictures of one camera, whatever the size of the other."""
+        place = self.embodiment.cameras.index(camera)
+        return np.stack([self._cached(episode, step)[place] for step in steps])
+
+    def _cached(self, episode: int, step: int) -> Sequence[UInt8[np.ndarray, "height width 3"]]:
+        """The pictures of all cameras."""
+        frame = self._episodes[episode].first + step
+        return self._cache.get(frame, partial(self._pictures, frame), lambda p: sum(picture.nbytes for picture in p))
 
     def first_frame(self, episode: int) -> int:
         """The number of the episode's first frame, as in its file's name."""

@@ -95,6 +95,13 @@ class Hdf5Episodes(ABC):
 
             return gather(len(steps), len(data), picture, f"{file}: {name}")
 
+    def camera_frames(self, episode: int, camera: str, steps: Sequence[int]) -> UInt8[np.ndarray, "n height width 3"]:
+        """The pictures of one camera, whatever the size of the others."""
+        file, name = self._places[episode]
+        with opened(file) as groups:
+            data = groups[self._image_key(name, camera)]
+            return np.stack([self._picture(data[step], f"{file}: {name}, {camera}, step {step}") for step in steps])
+
     def _picture(self, row: Any, where: str) -> UInt8[np.ndarray, "height width 3"]:
         picture = row if row.ndim == 3 else decode(row.tobytes(), where)  # a padded JPEG: its end marks itself
         return picture if self._image_size is None else fit(picture, self._image_size, where)

@@ -16,7 +16,7 @@ from jaxtyping import Float, UInt8
 
 from polymath.data.files.quarantine import OnBad
 from polymath.data.formats.episode_choice import EpisodeChoice
-from polymath.data.interface import EpisodeSet, episode_metadata, episode_name
+from polymath.data.interface import EpisodeSet, camera_frames, episode_metadata, episode_name, episode_times
 from polymath.data.robots.cameras import listed, with_cameras
 from polymath.data.robots.embodiments import ROBOT_SLOTS, robot_named
 from polymath.errors import ConfigError, DataError
@@ -82,6 +82,13 @@ class SelectedEpisodes:
     def frames(self, episode: int, steps: Sequence[int]) -> UInt8[np.ndarray, "n C height width 3"]:
         frames = self._source.frames(self._rows[episode], steps)
         return frames if self._all_cameras else frames[:, self._cameras]
+
+    def camera_frames(self, episode: int, camera: str, steps: Sequence[int]) -> UInt8[np.ndarray, "n height width 3"]:
+        place = self._cameras[self.embodiment.cameras.index(camera)]
+        return camera_frames(self._source, self._rows[episode], place, steps)
+
+    def times(self, episode: int) -> Float[np.ndarray, " T"] | None:
+        return episode_times(self._source, self._rows[episode])
 
 
 def select(

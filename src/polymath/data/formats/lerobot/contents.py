@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from polymath.data.files import video
 from polymath.data.files.quarantine import OnBad
@@ -20,7 +21,10 @@ from polymath.types import Embodiment
 
 
 class Contents:
-    """What a data set is made of, gathered while it is opened; `entries`, `vectors` and `places` go side by side."""
+    """What a data set is made of, gathered while it is opened.
+
+    `entries`, `vectors`, `times` and `places` go side by side.
+    """
 
     def __init__(self, root: Path, info: Info, keys: Keys, robot: Embodiment, nearest: bool, on_bad: OnBad) -> None:
         self._root, self._info, self._keys, self._robot = root, info, keys, robot
@@ -32,6 +36,7 @@ class Contents:
         self._trimmed = 0
         self.entries: list[EpisodeEntry] = []
         self.vectors: list[Vectors] = []
+        self.times: list[Float[np.ndarray, " T"]] = []
         self.places: list[EpisodePictures] = []
 
     def read(self) -> None:
@@ -122,6 +127,7 @@ class Contents:
                 continue
             self.entries.append(entry)
             self.vectors.append(rows.vectors)
+            self.times.append(rows.times)
             self._cut += rows.cut
             self._paces += [] if rows.pace is None else [rows.pace]
             self.places.append(EpisodePictures(entry.name, file.pictures, first, clips))

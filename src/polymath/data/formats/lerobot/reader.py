@@ -70,6 +70,7 @@ class LeRobotEpisodes:
         contents = Contents(self.path, info, self._keys, self.embodiment, pictures == "nearest", on_bad)
         contents.read()
         self._entries, self._vectors, self._places = contents.entries, contents.vectors, contents.places
+        self._times = contents.times
         self.notes = (*keys.notes, *contents.notes())
         frames = sum(entry.length for entry in self._entries)
         fits = frames * _picture_bytes(info, self._keys, image_size) <= cache_bytes
@@ -106,14 +107,21 @@ class LeRobotEpisodes:
     def actions(self, episode: int) -> Float[np.ndarray, "T A"]:
         return self._vectors[episode].actions
 
+    def times(self, episode: int) -> Float[np.ndarray, " T"]:
+        """Seconds of each control step as recorded, increasing."""
+        return self._times[episode]
+
     def frames(self, episode: int, steps: Sequence[int]) -> UInt8[np.ndarray, "n C height width 3"]:
         """The pictures of the given control steps, cameras in the order of the embodiment."""
-        place = self._places[episode]
-        pictures = [self._pictures.read(place, key, steps) for key in self._keys.cameras.values()]
+        pictures = [self.camera_frames(episode, camera, steps) for camera in self._keys.cameras]
         sizes = {picture.shape for picture in pictures}
         if len(sizes) > 1:
             raise DataError(f"{self.name}: cameras of different sizes {sorted(sizes)}; open it with an image_size")
         return np.stack(pictures, axis=1)
+
+    def camera_frames(self, episode: int, camera: str, steps: Sequence[int]) -> UInt8[np.ndarray, "n height width 3"]:
+        """The pictures of one camera, whatever the size of the others."""
+        return self._pictures.read(self._places[episode], self._keys.cameras[camera], steps)
 
     def episode(self, index: int) -> Episode:
         """A whole episode in memory."""

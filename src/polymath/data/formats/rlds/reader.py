@@ -119,13 +119,22 @@ class RldsEpisodes:
         encoded = [self.field(episode, path) for path in self.fields.images]
 
         def picture(i: int, camera: int) -> UInt8[np.ndarray, "height width 3"]:
-            step = steps[i] + self.fields.skipped
-            where = f"{self._where(episode)}, {self.fields.images[camera]}, step {step}"
-            value = encoded[camera][step]
-            image = decode(value, where) if isinstance(value, bytes) else value
-            return image if self._image_size is None else fit(image, self._image_size, where)
+            return self._picture(encoded[camera], episode, camera, steps[i])
 
         return gather(len(steps), len(encoded), picture, self.name)
+
+    def camera_frames(self, episode: int, camera: str, steps: Sequence[int]) -> UInt8[np.ndarray, "n height width 3"]:
+        """The pictures of one camera, whatever the size of the others."""
+        place = self.embodiment.cameras.index(camera)
+        encoded = self.field(episode, self.fields.images[place])
+        return np.stack([self._picture(encoded, episode, place, step) for step in steps])
+
+    def _picture(self, encoded: Any, episode: int, camera: int, step: int) -> UInt8[np.ndarray, "height width 3"]:
+        step += self.fields.skipped
+        where = f"{self._where(episode)}, {self.fields.images[camera]}, step {step}"
+        value = encoded[step]
+        image = decode(value, where) if isinstance(value, bytes) else value
+        return image if self._image_size is None else fit(image, self._image_size, where)
 
     def field(self, episode: int, path: str) -> Any:
         """All T values of a field below `steps/`; encoded pictures and text as lists, numbers as [T, *shape]."""
