@@ -33,9 +33,9 @@ def doctor(
         json: Print one JSON object instead of the table.
     """
     from polymath.data.files.quarantine import Quarantine
-    from polymath.data.formats.opening import open_source
     from polymath.data.looking.doctor.diagnosis import as_json, diagnose
     from polymath.data.looking.doctor.page import keep_lines, write_page
+    from polymath.data.looking.inspection import open_for_looking
     from polymath.data.looking.kinds import is_episodes
     from polymath.files import atomic_write
 
@@ -44,7 +44,7 @@ def doctor(
     if moments < 4:
         raise ConfigError(f"--moments {moments}: choose at least 4, for pictures that change between them")
     quarantine = Quarantine()
-    episodes = open_source(source, on_bad=quarantine.add)
+    episodes = open_for_looking(source, quarantine)
     if not is_episodes(episodes):
         raise ConfigError(f"{source}: holds pairs; the doctor looks at episodes, `polymath data inspect` at both")
     command = command_line("data doctor", doctor, locals())

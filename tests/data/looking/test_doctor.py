@@ -3,26 +3,46 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pytest
 from tests.data.looking import arm
 
+from polymath.data.files.quarantine import Quarantine
 from polymath.data.formats.memory import MemoryEpisodes
-from polymath.data.looking.doctor.diagnosis import Diagnosis, as_json, diagnose
-from polymath.types import Embodiment, Episode
+from polymath.data.looking.doctor import diagnosis
+from polymath.data.looking.doctor.diagnosis import MOMENTS, Diagnosis, as_json
+from polymath.data.looking.doctor.population import Population
+from polymath.data.looking.doctor.reading import Recorded, read
+from polymath.types import Episode
 
 HEALTHY = arm.demonstrations(12)
 
 
-def examined(episodes: list[Episode], robot: Embodiment = arm.ARM) -> Diagnosis:
-    return diagnose(MemoryEpisodes(robot, episodes))
+@lru_cache
+def healthy() -> list[Recorded]:
+    """HEALTHY as it is read, once."""
+    return read(MemoryEpisodes(arm.ARM, HEALTHY), MOMENTS, Quarantine())
 
 
-def blamed(diagnosis: Diagnosis) -> dict[int, set[str]]:
+def examined(episodes: list[Episode]) -> Diagnosis:
+    """Those of HEALTHY are not read again."""
+    known = {id(episode): number for number, episode in enumerate(HEALTHY)}
+    recorded = []
+    for number, episode in enumerate(episodes):
+        if id(episode) in known:
+            each = healthy()[known[id(episode)]]
+        else:
+            each = read(MemoryEpisodes(arm.ARM, [episode]), MOMENTS, Quarantine())[0]
+        recorded.append(replace(each, index=number, name=f"episode {number}"))
+    return diagnosis.examined("arm", Population(arm.ARM, arm.ARM.control_hz, recorded))
+
+
+def blamed(result: Diagnosis) -> dict[int, set[str]]:
     """Episode -> the checks that blame it."""
     checks: dict[int, set[str]] = {}
-    for finding in diagnosis.findings:
+    for finding in result.findings:
         checks.setdefault(finding.episode, set()).add(finding.check)
     return checks
 
@@ -36,19 +56,19 @@ def planted(*faults: tuple[int, Callable[[Episode], Episode]]) -> list[Episode]:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_demonstrations_without_faults_are_kept(seed: int) -> None:
-    diagnosis = examined(arm.demonstrations(12, seed))
-    assert diagnosis.findings == ()
-    assert diagnosis.lag["actions"] == "absolute"
+    result = examined(arm.demonstrations(12, seed))
+    assert result.findings == ()
+    assert result.lag["actions"] == "absolute"
     # first-order servo of 0.7 behind a delay of 2 steps: the states' steps follow most closely 2 steps later
-    assert diagnosis.lag["steps"] == pytest.approx(2, abs=0.5)
-    assert diagnosis.lag["milliseconds"] == pytest.approx(1000 * diagnosis.lag["steps"] / 30)
+    assert result.lag["steps"] == pytest.approx(2, abs=0.5)
+    assert result.lag["milliseconds"] == pytest.approx(1000 * result.lag["steps"] / 30)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_delta_actions_without_faults_are_kept(seed: int) -> None:
-    diagnosis = examined([arm.as_deltas(each) for each in arm.demonstrations(12, seed)])
-    assert diagnosis.findings == ()
-    assert diagnosis.lag["actions"] == "delta"
+    result = examined([arm.as_deltas(each) for each in arm.demonstrations(12, seed)])
+    assert result.findings == ()
+    assert result.lag["actions"] == "delta"
 
 
 FAULTS: dict[str, tuple[str, str, Callable[[Episode], Episode]]] = {
@@ -85,31 +105,31 @@ FAULTS: dict[str, tuple[str, str, Callable[[Episode], Episode]]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_named_and_no_other_episode_blamed(fault: str) -> None:
     check, severity, plant = FAULTS[fault]
-    diagnosis = examined(planted((4, plant)))
-    assert set(blamed(diagnosis)) == {4}
-    assert check in blamed(diagnosis)[4]
-    assert next(each.severity for each in diagnosis.of(4) if each.check == check) == severity
+    result = examined(planted((4, plant)))
+    assert set(blamed(result)) == {4}
+    assert check in blamed(result)[4]
+    assert next(each.severity for each in result.of(4) if each.check == check) == severity
 
 
 def test_several_faults_at_once_are_each_named() -> None:
     """A frozen camera, a lag of 3 steps, a flipped gripper in two episodes, an episode that is there twice."""
     flipped = lambda e: arm.changed(e, actions={5: lambda g: 100 - g})  # noqa: E731
     episodes = planted((1, arm.frozen), (3, arm.lagging), (5, flipped), (8, flipped))
-    diagnosis = examined([*episodes, HEALTHY[6]])
-    checks = {number: found & {"frozen", "lag", "gripper", "duplicate"} for number, found in blamed(diagnosis).items()}
+    result = examined([*episodes, HEALTHY[6]])
+    checks = {number: found & {"frozen", "lag", "gripper", "duplicate"} for number, found in blamed(result).items()}
     assert checks == {1: {"frozen"}, 3: {"lag"}, 5: {"gripper"}, 8: {"gripper"}, 12: {"duplicate"}}
 
 
 def test_a_trimmed_copy_is_a_duplicate() -> None:
-    diagnosis = examined([*HEALTHY, arm.cut(HEALTHY[2], 10, 80)])
-    assert blamed(diagnosis) == {12: {"duplicate"}}
-    assert "the same as episode 2" in diagnosis.findings[0].text
+    result = examined([*HEALTHY, arm.cut(HEALTHY[2], 10, 80)])
+    assert blamed(result) == {12: {"duplicate"}}
+    assert "the same as episode 2" in result.findings[0].text
 
 
 def test_instructions_that_do_not_vary_concern_the_set() -> None:
-    diagnosis = examined([replace(each, instruction="do it", task="do it") for each in HEALTHY])
-    assert diagnosis.findings == ()
-    assert any("instructions do not vary" in note for note in diagnosis.notes)
+    result = examined([replace(each, instruction="do it", task="do it") for each in HEALTHY])
+    assert result.findings == ()
+    assert any("instructions do not vary" in note for note in result.notes)
 
 
 def test_the_summary_is_json() -> None:

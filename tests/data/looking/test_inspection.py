@@ -14,7 +14,7 @@ from polymath.data.loading.prepared import is_prepared
 from polymath.data.looking import contact_sheet
 from polymath.data.looking.contact_sheet import MARGIN, TILE, write_contact_sheet
 from polymath.data.looking.inspection import open_source, summarise
-from polymath.data.looking.sample import spaced
+from polymath.data.looking.sample import MIXED_SIZE, spaced
 from polymath.errors import ConfigError, DataError
 from polymath.types import Embodiment, Episode, ImageText
 
@@ -121,6 +121,49 @@ def test_sheet_of_episodes_shows_each_episodes_pictures(episodes: Path, tmp_path
         middle = sheet.height // 4
         assert sheet.getpixel((MARGIN + TILE // 2, middle)) == RED
         assert sheet.getpixel((sheet.width - MARGIN - TILE // 2, 3 * middle)) == BLUE
+
+
+class TwoCameras:
+    """One episode of 4 control steps, seen by a wide and a tall camera."""
+
+    name = "two cameras"
+    embodiment = Embodiment("two-joint", 3, ("wide", "tall"), ("x", "grip"), ("dx", "grip"), (1,), 10.0)
+
+    def __len__(self) -> int:
+        return 1
+
+    def instruction(self, episode: int) -> str:
+        return "go"
+
+    task = instruction
+
+    def states(self, episode: int) -> np.ndarray:
+        return np.zeros((4, 2), np.float32)
+
+    actions = states
+
+    def frames(self, episode: int, steps: list[int]) -> np.ndarray:
+        raise DataError("cameras of different sizes")
+
+    def camera_frames(self, episode: int, camera: str, steps: list[int]) -> np.ndarray:
+        size, colour = ((20, 40), RED) if camera == "wide" else ((60, 30), BLUE)
+        return np.broadcast_to(np.array(colour, np.uint8), (len(steps), *size, 3)).copy()
+
+
+def test_a_sheet_shows_every_camera_in_its_own_aspect(tmp_path: Path) -> None:
+    write_contact_sheet(TwoCameras(), tmp_path / "sheet.png", rows=1, columns=2)
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        pixels = np.asarray(sheet)
+    # 40 x 20 and 30 x 60 with their longer side at TILE: half as high, half as wide
+    for colour, height, width in ((RED, TILE // 2, TILE), (BLUE, TILE, TILE // 2)):
+        rows, _ = np.nonzero((pixels == colour).all(axis=2))
+        assert rows.max() - rows.min() + 1 == height
+        assert (pixels[rows.min()] == colour).all(axis=1).sum() == 2 * width
+
+
+def test_cameras_of_different_sizes_are_summarised() -> None:
+    summary = summarise(TwoCameras())
+    assert (summary["cameras"], summary["picture"]) == (["wide", "tall"], [MIXED_SIZE, MIXED_SIZE])
 
 
 @pytest.mark.parametrize("fonts", [contact_sheet.FONTS, ()], ids=["of the machine", "of Pillow"])

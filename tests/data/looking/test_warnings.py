@@ -120,14 +120,15 @@ def test_every_format_is_shown(name: str, tmp_path: Path, capsys: pytest.Capture
     assert sheet.read_bytes().startswith(b"\x89PNG")
 
 
-def test_cameras_of_different_sizes_are_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cameras_that_cannot_be_read_alone_are_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
     source = open_source(FIXTURES / "lerobot_v3_image")
 
     def opened(name: str, image_size: int | None = None, on_bad: object = None) -> object:
         sizes.append(image_size)
         if image_size is None:
-            monkeypatch.setattr(source, "frames", lambda *_: (_ for _ in ()).throw(inspection.DataError("sizes")))
+            refused = lambda *_: (_ for _ in ()).throw(inspection.DataError("sizes"))  # noqa: E731
+            monkeypatch.setattr(source, "camera_frames", refused)
         return source
 
     monkeypatch.setattr(inspection, "open_source", opened)

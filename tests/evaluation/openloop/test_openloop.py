@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 
 from polymath.data.robots.embodiments import WIDOWX_RAW
 from polymath.errors import ConfigError, DataError, PolymathError
+from polymath.evaluation.baselines import RandomPolicy
 from polymath.evaluation.openloop import errors, measure
 from polymath.evaluation.openloop.evaluate import evaluate
-from polymath.evaluation.openloop.page import write_page
+from polymath.evaluation.openloop.page import film_strip, write_page
+from polymath.evaluation.openloop.probes import mean_state, other_instructions, probe_all
 from polymath.policy.session import SessionsLost, Turn
 from polymath.types import ActionChunk, Observation
 
@@ -192,10 +195,14 @@ def test_a_step_of_nothing_is_refused() -> None:
 def test_the_page_shows_curves_and_escapes_names(tmp_path: Path) -> None:
     predicted = list(measure.predictions(Knowing(0.01), Episodes(), (0, 1)))
     result = errors.summarise(predicted, ROBOT, "<b>policy</b>", "", "three", 1)
-    write_page(result, predicted[:1], ROBOT, tmp_path / "page.html")
+    strips = [film_strip(Episodes(), 0)]
+    write_page(result, predicted[:1], strips, ROBOT, tmp_path / "page.html", "polymath eval openloop --policy '<b>'")
     page = (tmp_path / "page.html").read_text()
+    assert "<b>&#39;" not in page
+    assert "polymath eval openloop" in page
     assert "<b>policy</b>" not in page
-    assert page.count("<svg ") == ROBOT.action_dim
+    assert page.count('class="curve"') == ROBOT.action_dim
+    assert page.count("data:image/jpeg") == LENGTHS[0]  # fewer control steps than moments of the strip
     assert page.count('class="predicted"') == ROBOT.action_dim
     assert page.count('class="chunk"') == ROBOT.action_dim * LENGTHS[0]
 
@@ -209,3 +216,84 @@ def test_results_are_json(tmp_path: Path) -> None:
 def test_the_key_of_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"--key-file: policy {tmp_path} is not served"):
         evaluate(tmp_path, "hdf5:nowhere", tmp_path / "out", key_file=tmp_path / "key")
+
+
+def test_the_worst_episode_stands_first() -> None:
+    class WorseInOne(Knowing):
+        def _chunk(self, observation: Observation, executed: np.ndarray | None) -> ActionChunk:
+            self.offset = 0.05 if observation.state[1] == 1 else 0.01
+            return super()._chunk(observation, executed)
+
+    result = measured(WorseInOne())
+    assert [each.name for each in result.by_episode] == ["episode 1", "episode 0", "episode 2"]
+    assert result.by_episode[0].mae == pytest.approx([0.05] * 7, rel=1e-3)
+    # all errors of an episode are its offset, and the variances are the set's
+    relative = [each.relative for each in result.by_episode]
+    assert relative[0] / relative[1] == pytest.approx(25, rel=1e-3)
+
+
+def test_a_gripper_is_known_by_its_name_where_the_robot_does_not_say() -> None:
+    robot = replace(ROBOT, gripper_dims=(), conventions=None)
+    predicted = list(measure.predictions(Knowing(), Episodes(), (0, 1, 2)))
+    result = errors.summarise(predicted, robot, "p", "", "three", 1)
+    assert [each.name for each in result.gripper] == ["gripper"]
+    assert result.gripper[0].accuracy == 1  # recorded from 0 to 1, so decided at 0.5
+
+
+class Using:
+    """Adds to the recorded actions 0.02 for each sense in `senses` whose input is not the recorded one."""
+
+    name = "using"
+
+    def __init__(self, *senses: str) -> None:
+        self.senses = senses
+
+    def act(self, observations: Sequence[Observation]) -> list[ActionChunk]:
+        return [self._chunk(each) for each in observations]
+
+    def _chunk(self, seen: Observation) -> ActionChunk:
+        known = next((i for i in range(3) if (Episodes().states(i) == seen.state).all(axis=1).any()), None)
+        picture, words = int(seen.images["image_0"][0, 0, 0]) - 1, int(seen.instruction.removeprefix("do "))
+        truth = {"eyes": picture, "ears": words, "own state": known}
+        episode = next(v for v in truth.values() if v is not None and list(truth.values()).count(v) >= 2)
+        wrong = sum(truth[sense] != episode for sense in self.senses)
+        rng = np.random.default_rng(episode)
+        return ActionChunk(rng.normal(0, 0.001, (3, 7)).astype(np.float32) + np.float32(0.05 * wrong))
+
+
+class Counted(Episodes):
+    """Pictures whose number is not 0, which black ones are."""
+
+    def frames(self, episode: int, steps: Sequence[int]) -> np.ndarray:
+        return np.full((len(steps), 1, 4, 4, 3), episode + 1, np.uint8)
+
+
+@pytest.mark.parametrize("senses", [(), ("eyes",), ("ears",), ("own state",), ("eyes", "ears")])
+def test_probes_tell_which_senses_a_policy_uses(senses: tuple[str, ...]) -> None:
+    policy, episodes = Using(*senses), Counted()
+    predicted = list(measure.predictions(policy, episodes, (0, 1, 2)))
+    results = probe_all(policy, episodes, list(enumerate(predicted)), 1)
+    assert [each.name for each in results] == ["instruction swapped", "pictures blanked", "state blanked"]
+    for each in results:
+        assert each.uses == (each.sense in senses), each
+        assert each.probed - each.relative == pytest.approx(each.difference)
+
+
+def test_probes_take_what_another_episode_was_told_and_the_mean_state() -> None:
+    assert other_instructions(Episodes()) == ["do 1", "do 2", "do 0"]
+    np.testing.assert_allclose(mean_state(Episodes(), (0, 2))[:2], [(10 + 21) / 12, 14 / 12], rtol=1e-6)
+
+
+def test_a_probe_without_another_instruction_is_left_out() -> None:
+    class Alike(Counted):
+        def instruction(self, episode: int) -> str:
+            return "do 0"
+
+    alone = list(measure.predictions(Knowing(), Episodes(), (0,)))
+    results = probe_all(Knowing(), Episodes(), [(0, alone[0])], 1)
+    assert all("two episodes" in each.skipped for each in results)
+    policy = RandomPolicy(action_dim=7, chunk_length=3)
+    predicted = list(measure.predictions(policy, Alike(), (0, 1)))
+    results = probe_all(policy, Alike(), list(enumerate(predicted)), 1)
+    assert results[0].skipped == "all episodes have the same instruction"
+    assert results[1].interval is not None

@@ -1,7 +1,9 @@
 """A data set at a glance: one PNG of pictures with their text.
 
-episodes   one row an episode: `columns` moments from its first to its last control step, the first camera
+episodes   a title, then one row of pictures a camera: `columns` moments from its first to its last control step
 pairs      `columns` pictures a row, each over its caption
+
+Every picture keeps its aspect: its longer side is TILE pixels.
 """
 
 import textwrap
@@ -12,9 +14,10 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from polymath.data.interface import EpisodeSet, PairSet, episode_name
+from polymath.data.interface import EpisodeSet, PairSet, camera_frames, episode_name
 from polymath.data.looking.kinds import as_pairs, is_episodes
 from polymath.data.looking.sample import spaced
+from polymath.data.looking.thumbnails import filling
 from polymath.errors import ConfigError, DataError
 from polymath.files import atomic_write
 
@@ -24,8 +27,11 @@ FONT_SIZE = 11
 LINE = 16
 CAPTION_LINES = 8
 CAPTION_LETTERS = 26
+NAME_WIDTH, NAME_LETTERS = 80, 12  # of a camera's name, left of its pictures
 FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf")  # where the machine has one
 INK, PAPER = (30, 30, 30), (255, 255, 255)
+
+Picture = UInt8[np.ndarray, "height width 3"]
 
 
 def write_contact_sheet(source: Any, out: Path, rows: int = 8, columns: int = 8) -> None:
@@ -47,22 +53,37 @@ def check_png(out: Path) -> None:
 
 def _episodes(source: EpisodeSet, rows: int, columns: int) -> Image.Image:
     chosen = spaced(len(source), rows)
-    sheet, draw = _blank(columns, len(chosen), lines=1)
-    for row, episode in enumerate(chosen):
-        left, top = _corner(0, row, lines=1)
-        try:
-            steps = spaced(len(source.actions(episode)), columns)
-            length = f"{steps[-1] + 1} control steps"
-            title = (
-                f"{episode_name(source, episode)} · {source.task(episode)} · {length} · {source.instruction(episode)}"
-            )
-            pictures = source.frames(episode, steps)[:, 0]
-        except DataError as error:
-            title, pictures = f"{episode_name(source, episode)} · bad ({error.kind})", np.zeros((0, 1, 1, 3), np.uint8)
-        _write(draw, (left, top), title)
-        for column, picture in enumerate(pictures):
-            sheet.paste(_tile(picture), (_corner(column, row, lines=1)[0], top + LINE))
+    blocks = [_block(source, episode, columns) for episode in chosen]
+    names = source.embodiment.cameras if len(source.embodiment.cameras) > 1 else ("",)
+    heights = [[max((picture.shape[0] for picture in strip), default=0) for strip in strips] for _, strips in blocks]
+    label = NAME_WIDTH if len(names) > 1 else 0
+    tall = sum(LINE + sum(height + MARGIN for height in each) for each in heights)
+    sheet = Image.new("RGB", (MARGIN + label + columns * (TILE + MARGIN), MARGIN + tall), PAPER)
+    draw, top = ImageDraw.Draw(sheet), MARGIN
+    for (title, strips), sizes in zip(blocks, heights, strict=True):
+        _write(draw, (MARGIN, top), title)
+        top += LINE
+        for name, strip, height in zip(names, strips, sizes, strict=False):
+            _write(draw, (MARGIN, top), "\n".join(textwrap.wrap(name, NAME_LETTERS)))
+            for column, picture in enumerate(strip):
+                sheet.paste(Image.fromarray(picture), (MARGIN + label + column * (TILE + MARGIN), top))
+            top += height + MARGIN
     return sheet
+
+
+def _block(source: EpisodeSet, episode: int, columns: int) -> tuple[str, list[list[Picture]]]:
+    """An episode's title, and of each camera its pictures; no picture of an episode that cannot be read."""
+    try:
+        steps = spaced(len(source.actions(episode)), columns)
+        length = f"{steps[-1] + 1} control steps"
+        title = f"{episode_name(source, episode)} · {source.task(episode)} · {length} · {source.instruction(episode)}"
+        strips = [
+            [filling(picture, TILE) for picture in camera_frames(source, episode, camera, steps)]
+            for camera in range(len(source.embodiment.cameras))
+        ]
+    except DataError as error:
+        return f"{episode_name(source, episode)} · bad ({error.kind})", []
+    return title, strips
 
 
 def _pairs(source: PairSet, rows: int, columns: int) -> Image.Image:
@@ -72,7 +93,7 @@ def _pairs(source: PairSet, rows: int, columns: int) -> Image.Image:
         left, top = _corner(place % columns, place // columns, CAPTION_LINES)
         try:
             text = source.text(index)
-            sheet.paste(_tile(source.image(index)), (left, top))
+            sheet.paste(Image.fromarray(filling(source.image(index), TILE)), (left, top))
         except DataError as error:
             text = f"bad ({error.kind})"
         caption = textwrap.wrap(text, width=CAPTION_LETTERS, max_lines=CAPTION_LINES, placeholder=" …")
@@ -88,10 +109,6 @@ def _blank(columns: int, rows: int, lines: int) -> tuple[Image.Image, ImageDraw.
 def _corner(column: int, row: int, lines: int) -> tuple[int, int]:
     """Upper left pixel of a cell; that of the cell beyond the last is the size of the sheet."""
     return MARGIN + column * (TILE + MARGIN), MARGIN + row * (TILE + lines * LINE + MARGIN)
-
-
-def _tile(picture: UInt8[np.ndarray, "height width 3"]) -> Image.Image:
-    return Image.fromarray(picture).resize((TILE, TILE), Image.Resampling.BICUBIC)
 
 
 def _write(draw: ImageDraw.ImageDraw, corner: tuple[int, int], text: str) -> None:

@@ -11,9 +11,10 @@ import numpy as np
 from polymath import config
 from polymath.data.files.quarantine import Quarantine
 from polymath.data.formats.opening import open_source
-from polymath.data.interface import EpisodeSet, episode_name
+from polymath.data.interface import EpisodeSet, camera_frames, episode_name
 from polymath.data.looking import sample, warnings
 from polymath.data.looking.kinds import as_pairs, is_episodes
+from polymath.data.looking.sample import MIXED_SIZE
 from polymath.data.prepare.filters import language
 from polymath.data.robots.accumulator import TAILS, FieldStatistics
 from polymath.data.robots.clipping import clipping_report
@@ -21,13 +22,15 @@ from polymath.data.robots.scaling import Normalization
 from polymath.data.robots.statistics import RobotAccumulator
 from polymath.errors import DataError
 
-MIXED_SIZE = 160  # pixels to which pictures of cameras of different sizes are fitted
 LANGUAGE_SAMPLE = 200
 TRIED = 8  # episodes, before their cameras are thought to differ
 
 
 def open_for_looking(name: str | Path, quarantine: Quarantine) -> Any:
-    """The source with its bad rows in `quarantine`; cameras of different sizes are fitted to one."""
+    """The source with its bad rows in `quarantine`.
+
+    Cameras of different sizes are fitted to one where its reader cannot give the pictures of one camera alone.
+    """
     source = open_source(name, on_bad=quarantine.add)
     if is_episodes(source) and len(source) and not any(_readable(source, i) for i in range(min(len(source), TRIED))):
         return open_source(name, image_size=MIXED_SIZE, on_bad=Quarantine().add)
@@ -36,7 +39,8 @@ def open_for_looking(name: str | Path, quarantine: Quarantine) -> Any:
 
 def _readable(source: EpisodeSet, episode: int) -> bool:
     try:
-        source.frames(episode, [0])
+        for camera in range(len(source.embodiment.cameras)):
+            camera_frames(source, episode, camera, [0])
     except DataError:
         return False
     return True

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from polymath.data.interface import EpisodeSet
+from polymath.data.interface import EpisodeSet, camera_frames
 from polymath.data.looking.sample import spaced
 from polymath.errors import DataError
 from polymath.extras import require
@@ -44,7 +44,8 @@ def _log(stream: Any, source: EpisodeSet, episode: int) -> None:
     stream.log(f"{root}/instruction", rr.TextDocument(source.instruction(episode)), static=True)
     for step in range(len(actions)):
         stream.set_time("step", sequence=step)
-        for camera, picture in zip(robot.cameras, source.frames(episode, [step])[0], strict=True):
+        for place, camera in enumerate(robot.cameras):
+            picture = camera_frames(source, episode, place, [step])[0]
             stream.log(f"{root}/{camera}", rr.Image(picture).compress(jpeg_quality=JPEG_QUALITY))
         for group, names, values in (
             ("state", robot.state_names, states[step]),

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import UInt8
 
+from polymath.data.files.images import fit
 from polymath.data.files.quarantine import Quarantine
-from polymath.data.interface import EpisodeSet, PairSet, episode_name
+from polymath.data.interface import EpisodeSet, PairSet, camera_frames, episode_name
 from polymath.errors import DataError
 
 EPISODES, PAIRS = 16, 256  # sizes of the sample
+MIXED_SIZE = 160  # pixels to which pictures of cameras of different sizes are fitted
 
 
 def spaced(count: int, most: int) -> list[int]:
@@ -22,17 +24,25 @@ def first_pictures(
 ) -> UInt8[np.ndarray, "n C height width 3"]:
     """The pictures of the first control step of some of `episodes`: of those whose last pictures decode too.
 
-    Raises DataError if there is none.
+    Those of cameras of different sizes are fitted to squares of MIXED_SIZE pixels. Raises DataError if there is none.
     """
     pictures = []
     for episode in (episodes[i] for i in spaced(len(episodes), EPISODES)):
         try:
-            pictures.append(source.frames(episode, [0, len(source.actions(episode)) - 1])[0])
+            pictures.append(_first(source, episode))
         except DataError as error:
             quarantine.add(source.name, episode_name(source, episode), error)
     if not pictures:
         raise DataError(f"{source.name}: holds no usable episode\n{quarantine.table()}")
     return np.stack([picture for picture in pictures if picture.shape == pictures[0].shape])
+
+
+def _first(source: EpisodeSet, episode: int) -> UInt8[np.ndarray, "C height width 3"]:
+    steps, cameras = [0, len(source.actions(episode)) - 1], range(len(source.embodiment.cameras))
+    pictures = [camera_frames(source, episode, camera, steps)[0] for camera in cameras]
+    if len({picture.shape for picture in pictures}) > 1:
+        pictures = [fit(picture, MIXED_SIZE) for picture in pictures]
+    return np.stack(pictures)
 
 
 def picture_size(pairs: PairSet, chosen: Sequence[int], quarantine: Quarantine) -> tuple[int, int]:

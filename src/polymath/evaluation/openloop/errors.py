@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from polymath.data.robots.conversions import wrapped
+from polymath.data.robots.grippers import gripper_places
 from polymath.errors import DataError
+from polymath.evaluation.openloop.result import DimensionError, EpisodeError, GripperError, OpenLoop
 from polymath.evaluation.statistics import bootstrap_mean
 from polymath.types import Embodiment
+
+CONSTANT = 1e-12  # variance of a dimension that never changes
 
 
 @dataclass(frozen=True)
@@ -23,60 +27,6 @@ class Predicted:
     chunks: Float[np.ndarray, "n W A"]
 
 
-@dataclass(frozen=True)
-class DimensionError:
-    """Errors of one action dimension over all predictions.
-
-    mse, mae   in the square of `unit`, and in `unit`
-    relative   mse divided by the variance of the recorded actions: 1 is no better than their mean; None where these
-               never change
-    by_step    mae of each step of the chunk, the first one executed first
-    """
-
-    name: str
-    unit: str
-    mse: float
-    mae: float
-    relative: float | None
-    by_step: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class GripperError:
-    """Open or closed, decided in the middle of the range.
-
-    most_frequent is the accuracy of answering always what the recordings hold more often; `changes` counts the
-    recorded changes from one to the other, `at_changes` is the accuracy at the step of a change (None without one).
-    """
-
-    name: str
-    accuracy: float
-    most_frequent: float
-    by_step: tuple[float, ...]
-    changes: int
-    at_changes: float | None
-
-
-@dataclass(frozen=True)
-class OpenLoop:
-    """All errors of one policy on one data set; `relative` is the mean over the motion's dimensions that change, with
-    its 95 % bootstrap interval over episodes, `relative_by_step` the same for each step of the chunk.
-    """
-
-    policy: str
-    checkpoint: str
-    data: str
-    robot: str
-    episodes: int
-    predictions: int
-    execute: int
-    relative: float | None
-    interval: tuple[float, float] | None
-    relative_by_step: tuple[float, ...]
-    dimensions: tuple[DimensionError, ...]
-    gripper: tuple[GripperError, ...]
-
-
 def summarise(
     episodes: Sequence[Predicted], robot: Embodiment, policy: str, checkpoint: str, data: str, execute: int
 ) -> OpenLoop:
@@ -87,14 +37,12 @@ def summarise(
     if not episodes:
         raise DataError(f"{data}: no episode to compare with; name a set that holds some")
     errors = np.concatenate([deviations(episode, robot) for episode in episodes])  # [N, W, A]
-    recorded = np.concatenate([episode.actions for episode in episodes]).astype(np.float64)
-    variance = recorded.var(axis=0)
-    changing = variance > 1e-12
+    variance, motion = spread(episodes, robot)
+    changing = variance > CONSTANT
     units = robot.conventions.action_units if robot.conventions else ("",) * robot.action_dim
     mse, mae = np.nanmean(errors**2, axis=(0, 1)), np.nanmean(np.abs(errors), axis=(0, 1))
     by_step = _mean_of(np.abs(errors))
-    motion = np.array([i not in robot.gripper_dims for i in range(robot.action_dim)]) & changing
-    scores = [_relative(deviations(episode, robot), variance, motion) for episode in episodes] if motion.any() else []
+    scores = relative_errors(episodes, robot)
     return OpenLoop(
         policy=policy,
         checkpoint=checkpoint,
@@ -104,7 +52,7 @@ def summarise(
         predictions=len(errors),
         execute=execute,
         relative=_relative(errors, variance, motion) if motion.any() else None,
-        interval=bootstrap_mean(scores) if scores else None,
+        interval=None if scores is None else bootstrap_mean(scores),
         relative_by_step=tuple(
             _relative(errors[:, [step]], variance, motion) for step in range(len(by_step)) if motion.any()
         ),
@@ -119,8 +67,47 @@ def summarise(
             )
             for i in range(robot.action_dim)
         ),
-        gripper=tuple(gripper_error(episodes, robot, i) for i in robot.gripper_dims),
+        gripper=tuple(gripper_error(episodes, robot, i) for i in gripper_places(robot)),
+        by_episode=tuple(
+            _by_episode(episodes[number], robot, scores, number) for number in worst_first(episodes, robot)
+        ),
     )
+
+
+def worst_first(episodes: Sequence[Predicted], robot: Embodiment) -> list[int]:
+    """Places of the episodes by their relative error; where no motion changes, by their mean absolute error."""
+    scores = relative_errors(episodes, robot)
+    if scores is None:
+        scores = np.array([np.nanmean(np.abs(deviations(episode, robot))) for episode in episodes])
+    return np.argsort(-scores, kind="stable").tolist()
+
+
+def _by_episode(
+    episode: Predicted, robot: Embodiment, scores: Float[np.ndarray, " n"] | None, number: int
+) -> EpisodeError:
+    return EpisodeError(
+        name=episode.name,
+        instruction=episode.instruction,
+        control_steps=len(episode.actions),
+        relative=None if scores is None else float(scores[number]),
+        mae=tuple(np.nanmean(np.abs(deviations(episode, robot)), axis=(0, 1)).tolist()),
+    )
+
+
+def spread(episodes: Sequence[Predicted], robot: Embodiment) -> tuple[Float[np.ndarray, " A"], Bool[np.ndarray, " A"]]:
+    """Variance of the recorded actions, and which dimensions are motion: they change and are no grippers."""
+    variance = np.concatenate([episode.actions for episode in episodes]).astype(np.float64).var(axis=0)
+    motion = variance > CONSTANT
+    motion[gripper_places(robot)] = False
+    return variance, motion
+
+
+def relative_errors(episodes: Sequence[Predicted], robot: Embodiment) -> Float[np.ndarray, " n"] | None:
+    """Of each episode, by the variance over all of them; None where no motion changes."""
+    variance, motion = spread(episodes, robot)
+    if not motion.any():
+        return None
+    return np.array([_relative(deviations(episode, robot), variance, motion) for episode in episodes])
 
 
 def targets(episode: Predicted) -> Float[np.ndarray, "n W A"]:
@@ -142,13 +129,17 @@ def deviations(episode: Predicted, robot: Embodiment) -> Float[np.ndarray, "n W 
 
 
 def gripper_error(episodes: Sequence[Predicted], robot: Embodiment, dimension: int) -> GripperError:
-    """Of one gripper dimension."""
-    middle = 0.5 if robot.conventions is not None and robot.conventions.gripper.startswith("0") else 0.0
+    """Of one gripper dimension: open or closed by the middle of its convention, else of the recorded range."""
+    if dimension in robot.gripper_dims:
+        middle = 0.5 if robot.conventions is not None and robot.conventions.gripper.startswith("0") else 0.0
+    else:
+        recorded = np.concatenate([episode.actions[:, dimension] for episode in episodes])
+        middle = float(recorded.min() + recorded.max()) / 2
     right, opened, changed = [], [], []
     for episode in episodes:
-        recorded = targets(episode)[..., dimension]
-        agree = (episode.chunks[..., dimension] > middle) == (recorded > middle)
-        right.append(np.where(np.isnan(recorded), np.nan, agree))
+        target = targets(episode)[..., dimension]
+        agree = (episode.chunks[..., dimension] > middle) == (target > middle)
+        right.append(np.where(np.isnan(target), np.nan, agree))
         commands = episode.actions[:, dimension] > middle
         opened.append(commands)
         at = np.flatnonzero(commands[1:] != commands[:-1]) + 1

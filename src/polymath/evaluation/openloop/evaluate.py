@@ -1,22 +1,29 @@
 """`polymath eval openloop` without its command line: policy and data by name, results as files."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from polymath import config
 from polymath.data.formats.opening import open_source
+from polymath.data.interface import EpisodeSet
+from polymath.data.looking.sample import spaced
 from polymath.errors import ConfigError, DataError
 from polymath.evaluation.benchmark import Benchmark, Plan
 from polymath.evaluation.candidate import Candidate
 from polymath.evaluation.find_candidate import check_is_no_run, check_needs_no_key, find_candidate
-from polymath.evaluation.openloop.errors import OpenLoop, summarise
+from polymath.evaluation.openloop.errors import Predicted, summarise, worst_first
 from polymath.evaluation.openloop.measure import predictions
-from polymath.evaluation.openloop.page import write_page
+from polymath.evaluation.openloop.page import film_strip, write_page
+from polymath.evaluation.openloop.probes import probe_all
+from polymath.evaluation.openloop.result import OpenLoop, ProbeResult
+from polymath.evaluation.openloop.seen import seen_by
 from polymath.evaluation.remote_candidate import of_address
 from polymath.evaluation.run_candidate import of_run
 from polymath.files import atomic_write
 from polymath.policy.decoding import Decoding, Dtype
 from polymath.policy.remote.address import is_address
+from polymath.training.run import Run
 from polymath.types import Embodiment
 from polymath.workers.process import WorkerCommand
 
@@ -32,9 +39,13 @@ def evaluate(
     dtype: Dtype | None = None,
     decoding: Decoding | None = None,
     key_file: Path | None = None,
+    probes: int = 8,
+    command: str = "",
 ) -> OpenLoop:
     """Errors of the policy on the first `episodes` of the set (0: all); writes OUT/openloop.json and openloop.html.
 
+    plots: episodes that are drawn, the worst first. probes: episodes on which the policy is asked again without its
+    eyes, ears and state; 0 leaves them out. command: what the page shows as the way to repeat it.
     execute: control steps from one question to the next; 0 for those of the policy's history, or 1. Raises ConfigError
     if the policy drives another robot, was trained with another stride, or there is no such policy, DataError for a set
     that holds no episodes.
@@ -60,11 +71,30 @@ def evaluate(
     count = min(episodes or len(held_out), len(held_out))
     predicted = list(predictions(candidate.policy, held_out, range(count), execute))
     result = summarise(predicted, robot, candidate.name, candidate.checkpoint, data, execute)
+    run = getattr(candidate.policy, "run", None)
+    result = replace(
+        result,
+        seen=seen_by(run, data, held_out, range(count)) if isinstance(run, Run) else "unknown",
+        probes=tuple(_probed(candidate, held_out, predicted, probes, execute)),
+    )
     Path(out).mkdir(parents=True, exist_ok=True)
     with atomic_write(Path(out) / "openloop.json") as temporary:
         temporary.write_text(json.dumps(config.to_dict(result), indent=2, allow_nan=False) + "\n")
-    write_page(result, predicted[:plots], robot, Path(out) / "openloop.html")
+    drawn = worst_first(predicted, robot)[:plots]
+    recorded = open_source(data) if drawn else held_out  # with pictures of their own size and aspect
+    strips = [film_strip(recorded, place) for place in drawn]
+    write_page(result, [predicted[place] for place in drawn], strips, robot, Path(out) / "openloop.html", command)
     return result
+
+
+def _probed(
+    candidate: Candidate, episodes: EpisodeSet, predicted: list[Predicted], count: int, execute: int
+) -> list[ProbeResult]:
+    """On `count` episodes, evenly spaced over those that were answered."""
+    if not count:
+        return []
+    answers = [(place, predicted[place]) for place in spaced(len(predicted), count)]
+    return probe_all(candidate.policy, episodes, answers, execute)
 
 
 def _check_robot(candidate: Candidate, robot: Embodiment, data: str) -> None:

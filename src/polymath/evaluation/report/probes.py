@@ -55,7 +55,7 @@ def _row(data: ReportData, title: str, description: str, episodes: Episodes, ref
         row |= {"value": percent(rate.rate), "interval": interval(*rate.interval)}
     row["mark"] = interval_mark(*shares, 0, f"{row['value']}, interval {row['interval']}")
     if reference is None:
-        return row | {"drop": "", "drop_interval": "", "drop_mark": "", "pairs": ""}
+        return row | {"drop": "", "drop_interval": "", "drop_mark": "", "pairs": "", "drop_is_open": False}
     return row | _drop(compare_split(_ONE, episodes, reference, data.levels), data.levels)
 
 
@@ -69,4 +69,4 @@ def _drop(comparison: Comparison, levels: int) -> Cells:
         text, limits, levels = points(value), f"{100 * low:+.0f} to {100 * high:+.0f}", 1
     mark = difference_mark(value / levels, low / levels, high / levels, 5, f"{text}, interval {limits}")
     pairs = f"{comparison.pairs:,} pairs" if comparison.pairs else "unpaired"
-    return {"drop": text, "drop_interval": limits, "drop_mark": mark, "pairs": pairs}
+    return {"drop": text, "drop_interval": limits, "drop_mark": mark, "pairs": pairs, "drop_is_open": low <= 0 <= high}

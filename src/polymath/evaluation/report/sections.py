@@ -68,9 +68,8 @@ def cards(data: ReportData) -> list[Cells]:
             rows.append({"name": split_title(data, split)[0], "number": number, "detail": detail, "head": True})
         elif entry is not None:
             detail = f"{interval(*entry.interval)}, {entry.successes} of {entry.episodes}"
-            rows.append(
-                {"name": split_title(data, split)[0], "number": percent(entry.rate), "detail": detail, "head": True}
-            )
+            row = {"name": split_title(data, split)[0], "number": percent(entry.rate), "detail": detail, "head": True}
+            rows.append(row | _nearest(data, split))
     if data.parameters:
         count = _short(sum(data.parameters.values()))
         rows.append({"name": "Parameters", "number": count, "detail": f"{len(data.parameters)} parts", "head": False})
@@ -80,6 +79,17 @@ def cards(data: ReportData) -> list[Cells]:
         peak = _memory(whole.peak_memory)
         rows.append({"name": "Peak memory", "number": peak, "detail": "resident, all processes", "head": False})
     return rows
+
+
+def _nearest(data: ReportData, split: str) -> Cells:
+    """The gap to the best other policy of the split; `gap_is_open` where its interval holds 0, so may be chance."""
+    others = [name for name in data.results[split] if name != data.policy]
+    if not others:
+        return {}
+    best = max(others, key=lambda name: data.results[split][name].rate)
+    gap, (low, high) = _gap(data, split, best)
+    interval = f"{100 * low:+.0f} to {100 * high:+.0f}"
+    return {"gap": f"{points(gap)} on {best} ({interval})", "gap_is_open": low <= 0 <= high}
 
 
 def split(data: ReportData, name: str, colour: dict[str, int]) -> Cells:
@@ -179,11 +189,13 @@ def _policy_row(data: ReportData, split: str, name: str, colour: int) -> Cells:
         "interval": interval(*entry.interval),
         "gap": "",
         "gap_interval": "",
+        "gap_is_open": False,
     }
     if main is not None and name != data.policy:
         gap, (low, high) = _gap(data, split, name)
         row["gap"] = points(gap)
         row["gap_interval"] = f"{100 * low:+.0f} to {100 * high:+.0f}"
+        row["gap_is_open"] = low <= 0 <= high
     return row
 
 

@@ -49,10 +49,16 @@ def diagnose(source: EpisodeSet, quarantine: Quarantine | None = None, moments: 
     episodes = read(source, moments, quarantine)
     hz = float(getattr(source, "fps", source.embodiment.control_hz) or 0)
     population = Population(source.embodiment, hz, episodes)
-    findings = [finding for check in ALL for finding in check(population)]
-    notes = (*getattr(source, "notes", ()), *set_notes.notes(population))
+    return examined(source.name, population, tuple(quarantine.rows), tuple(getattr(source, "notes", ())))
+
+
+def examined(
+    name: str, population: Population, unreadable: tuple[BadRow, ...] = (), notes: tuple[str, ...] = ()
+) -> Diagnosis:
+    """Every check on episodes that were read; `notes` are what their reader says of the set."""
+    findings = tuple(finding for check in ALL for finding in check(population))
     lag = set_notes.lag_summary(population)
-    return Diagnosis(source.name, population, tuple(findings), tuple(quarantine.rows), notes, lag)
+    return Diagnosis(name, population, findings, unreadable, (*notes, *set_notes.notes(population)), lag)
 
 
 def as_json(diagnosis: Diagnosis) -> dict[str, Any]:

@@ -1,26 +1,22 @@
 """The page of a diagnosis: what is wrong with which episode, with its pictures and curves."""
 
-import base64
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 from markupsafe import Markup
-from PIL import Image
 
 from polymath import pages
 from polymath.data.looking.doctor import plots
 from polymath.data.looking.doctor.checks.lag import lags
 from polymath.data.looking.doctor.diagnosis import Diagnosis
 from polymath.data.looking.doctor.findings import verdict
+from polymath.data.looking.thumbnails import jpeg_uri
 
 _HERE = Path(__file__).parent
 SHOWN = 60  # episodes with findings whose pictures and curves are drawn
 THUMBNAILS = 240  # episodes without one
-QUALITY = 80  # of a JPEG
 
 
 def write_page(diagnosis: Diagnosis, path: Path, command: str = "") -> None:
@@ -58,7 +54,7 @@ def _lags(diagnosis: Diagnosis, measured: np.ndarray) -> Markup:
 def _section(diagnosis: Diagnosis, number: int) -> dict[str, Any]:
     episode, findings = diagnosis.population.episodes[number], diagnosis.of(number)
     strips = [
-        {"camera": camera, "pictures": [uri(picture) for picture in pictures]}
+        {"camera": camera, "pictures": [jpeg_uri(picture) for picture in pictures]}
         for camera, pictures in zip(diagnosis.population.robot.cameras, episode.pictures.strip, strict=True)
     ]
     return {
@@ -74,15 +70,8 @@ def _section(diagnosis: Diagnosis, number: int) -> dict[str, Any]:
 
 def _thumbnail(diagnosis: Diagnosis, number: int) -> dict[str, Any]:
     episode = diagnosis.population.episodes[number]
-    middle = [uri(pictures[len(pictures) // 2], 60) for pictures in episode.pictures.strip]
+    middle = [jpeg_uri(pictures[len(pictures) // 2], 60) for pictures in episode.pictures.strip]
     return {"name": episode.name, "instruction": episode.instruction, "pictures": middle}
-
-
-def uri(picture: UInt8[np.ndarray, "height width 3"], quality: int = QUALITY) -> str:
-    """The picture as a JPEG inside the page."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, format="JPEG", quality=quality)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def keep_lines(names: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from polymath.data.interface import EpisodeSet, camera_frames
 from polymath.data.looking.sample import spaced
+from polymath.data.looking.thumbnails import within
 
 CELLS = 64  # the longer side of the grid on which two moments are compared
 SHARP = 256  # the longer side of the picture whose sharpness is measured
@@ -56,25 +57,24 @@ def look(source: EpisodeSet, episode: int, length: int, moments: int) -> Picture
 
 
 def _camera(frames: UInt8[np.ndarray, "n height width 3"]) -> tuple:
-    pictures = [Image.fromarray(frame) for frame in frames]
-    greys = [_grey(_within(picture, CELLS)) for picture in pictures]
+    greys = [_grey(within(frame, CELLS)) for frame in frames]
     change = np.array([np.abs(b - a).max() for a, b in pairwise(greys)])
     bright = np.array([np.quantile(grey, 0.99) for grey in greys])
     contrast = np.array([grey.std() for grey in greys])
-    small = (SIGNATURE, SIGNATURE)
-    colours = np.mean([np.asarray(p.resize(small, Image.Resampling.BOX), np.float32) for p in pictures], axis=0)
-    shown = tuple(np.asarray(_within(pictures[i], LONGEST)) for i in spaced(len(pictures), SHOWN))
-    return change, bright, contrast, np.array([sharpness(picture) for picture in pictures]), colours, shown
+    small = [Image.fromarray(f).resize((SIGNATURE, SIGNATURE), Image.Resampling.BOX) for f in frames]
+    colours = np.mean([np.asarray(picture, np.float32) for picture in small], axis=0)
+    shown = tuple(within(frames[i], LONGEST) for i in spaced(len(frames), SHOWN))
+    return change, bright, contrast, np.array([sharpness(frame) for frame in frames]), colours, shown
 
 
-def sharpness(picture: Image.Image) -> float:
+def sharpness(picture: UInt8[np.ndarray, "height width 3"]) -> float:
     """log2 of the Laplacian's variance over that of the same picture at half its size; NaN of a plain picture.
 
     The variance of the Laplacian is the usual measure of focus (J. Pech-Pacheco et al., ICPR 2000), but it grows with
     the scene's own detail; the ratio of two scales does not, and falls where the finest one is lost.
     """
-    fine = _within(picture, SHARP)
-    coarse = fine.resize((max(1, fine.width // 2), max(1, fine.height // 2)), Image.Resampling.BOX)
+    fine = within(picture, SHARP)
+    coarse = within(fine, max(1, max(fine.shape[:2]) // 2))
     energies = [_laplacian_variance(_grey(each)) for each in (fine, coarse)]
     return float(np.log2(energies[0] / energies[1])) if min(energies) > 1e-3 else float("nan")
 
@@ -86,14 +86,5 @@ def _laplacian_variance(grey: Float[np.ndarray, "height width"]) -> float:
     return float((grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * inner).var())
 
 
-def _within(picture: Image.Image, longest: int) -> Image.Image:
-    """Averaged down to `longest` pixels on its longer side, in its own aspect; never enlarged."""
-    share = longest / max(picture.size)
-    if share >= 1:
-        return picture
-    size = (max(1, round(picture.width * share)), max(1, round(picture.height * share)))
-    return picture.resize(size, Image.Resampling.BOX)
-
-
-def _grey(picture: Image.Image) -> Float[np.ndarray, "height width"]:
-    return np.asarray(picture, np.float32) @ LUMA
+def _grey(picture: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "height width"]:
+    return picture.astype(np.float32) @ LUMA

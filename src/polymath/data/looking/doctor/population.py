@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float
 
 from polymath.data.looking.doctor.reading import Recorded
 from polymath.data.looking.doctor.relation import Relation, relate
-from polymath.data.looking.doctor.vectors import discrete, is_gripper, room, span, steady_quaternions, unwrapped
+from polymath.data.looking.doctor.vectors import discrete, room, span, steady_quaternions, unwrapped
+from polymath.data.robots.grippers import gripper_places, is_gripper
 from polymath.types import Embodiment
 
 PEERS = 5
@@ -66,8 +67,7 @@ class Population:
 
     @cached_property
     def gripper_actions(self) -> list[int]:
-        """As the robot says, else by their names."""
-        return list(self.robot.gripper_dims) or [i for i, n in enumerate(self.robot.action_names) if is_gripper(n)]
+        return gripper_places(self.robot)
 
     @cached_property
     def gripper_states(self) -> list[int]:

@@ -3,16 +3,10 @@
 import numpy as np
 from jaxtyping import Bool, Float
 
-GRIPPER_WORDS = ("grip", "opening", "closed", "finger", "claw", "jaw")
 WRAPS = (2 * np.pi, 360.0)
 NEAR_WRAP = 0.9  # of a turn from one step to the next: no joint moves so fast
 DISCRETE = 8  # values; a dimension with no more in the whole set is a switch, which may jump
 PER_EPISODE = 64  # rows of each episode that count for the set's ranges, so that long ones weigh no more
-
-
-def is_gripper(name: str) -> bool:
-    """By its name, as sets without a described robot say it: `gripper.pos`, `opening`, `left_finger`."""
-    return any(word in name.lower() for word in GRIPPER_WORDS)
 
 
 def unwrapped(values: Float[np.ndarray, "T D"]) -> Float[np.ndarray, "T D"]:

@@ -24,8 +24,8 @@ from polymath.data.looking.doctor.population import Population
 
 ALL: tuple[Callable[[Population], list[Finding]], ...] = (
     duplicate,
-    frozen,
     black,
+    frozen,
     blurred,
     swapped,
     clock,

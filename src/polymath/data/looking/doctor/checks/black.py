@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from polymath.data.looking.doctor.findings import Finding
+from polymath.data.looking.doctor.findings import Finding, Severity
 from polymath.data.looking.doctor.population import Population
 from polymath.data.looking.doctor.robust import far
 
@@ -28,6 +28,6 @@ def black(population: Population) -> list[Finding]:
             state = "black" if is_dark[number].mean() >= is_plain[number].mean() else "of one colour"
             steps = seen[number].steps[is_dark[number] | is_plain[number]]
             text = f"camera {name!r} is {state} in {share:.0%} of the moments"
-            severity = "drop" if share >= WHOLE else "look"
+            severity: Severity = "drop" if share >= WHOLE else "look"
             findings.append(Finding("black", number, severity, text, (int(steps[0]), int(steps[-1])), (name,)))
     return findings

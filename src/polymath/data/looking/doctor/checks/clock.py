@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from polymath.data.looking.doctor.findings import Finding
+from polymath.data.looking.doctor.findings import Finding, Severity
 from polymath.data.looking.doctor.population import Population
 from polymath.data.looking.doctor.robust import far
 
@@ -44,7 +44,7 @@ def clock(population: Population) -> list[Finding]:
                 f"{int(missing[number].sum())} control steps are missing ({shares[number]:.1%}), at most "
                 f"{int(worst[number])} in a row, after step {at}"
             )
-            severity = "drop" if shares[number] > MANY else "look"
+            severity: Severity = "drop" if shares[number] > MANY else "look"
             findings.append(Finding("clock", number, severity, text, (at, at + 1)))
     for number in np.flatnonzero(far(drift, DRIFT)).tolist():
         mean = float(np.mean(waits[number][missing[number] == 0]))

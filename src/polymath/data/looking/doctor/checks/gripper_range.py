@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from polymath.data.looking.doctor.findings import Finding
+from polymath.data.looking.doctor.findings import Finding, Severity
 from polymath.data.looking.doctor.population import Population
 from polymath.data.looking.doctor.robust import apart
 
@@ -39,7 +39,7 @@ def gripper_range(population: Population) -> list[Finding]:
                         f"gripper {kind} {names[place]!r} is in {column.min():.3g} to {column.max():.3g}, usually in "
                         f"{low:.3g} to {high:.3g}: another range?"
                     )
-                    severity = "drop" if beyond else "look"
+                    severity: Severity = "drop" if beyond else "look"
                     findings[number] = Finding("gripper range", number, severity, text, None, (names[place],))
     return list(findings.values())
 
