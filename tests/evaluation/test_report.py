@@ -65,6 +65,16 @@ def test_the_success_table_has_rates_intervals_and_gaps(page):
     assert len(rows) == 9
 
 
+def test_a_gap_whose_interval_holds_zero_is_marked(page):
+    text = page.replace("\N{NO-BREAK SPACE}", " ")
+    # of the two baselines of the first split, no-language's gap (-1 to +54) may be chance, random's (+45 to +85) is not
+    card = text.split('<div class="cards"')[1].split("</section>")[0].split("<section")[0]
+    assert "+30 points on no-language (-1 to +54)" in card
+    assert "may be chance" in card
+    rows = [row for row in text.split("<tr") if "no-language" in row or ">random<" in row]
+    assert ["unclear" in row for row in rows if "Seen" not in row][:2] == [True, False]
+
+
 def test_the_summary_names_the_best_baseline(page):
     text = page.replace("\N{NO-BREAK SPACE}", " ")
     assert "polymath-v succeeds in 70 % of 20 episodes" in text
