@@ -44,13 +44,15 @@ def test_the_answer_is_where_things_are_in_the_picture_and_from_the_gripper() ->
     np.testing.assert_allclose(targets[1, :2], [0.6, 0.2], atol=1e-4)
     assert mask[0].all()
     assert mask[1].tolist() == [True] * 5 + [False] * 2  # how the target is turned does not matter
-    assert not mask[3:].any()
+    np.testing.assert_array_equal((targets[2:4], mask[2:4]), (targets[:2], mask[:2]))
+    assert not mask[5:].any()
 
 
-def test_the_gripper_is_the_third_row_whatever_is_asked() -> None:
+def test_three_rows_are_the_same_whatever_is_asked() -> None:
     for targets, mask in questions().values():
-        np.testing.assert_allclose(targets[2, :4], [0.2, 0.0, 0.0, 1.0], atol=1e-4)
-        assert mask[2].tolist() == [True] * 4 + [False] * 3
+        np.testing.assert_allclose(targets[2:4, :2], [[0.4, -0.2], [0.6, 0.2]], atol=1e-4)
+        np.testing.assert_allclose(targets[4, :4], [0.2, 0.0, 0.0, 1.0], atol=1e-4)
+        assert mask[2:5].tolist() == [[True] * 7, [True] * 5 + [False] * 2, [True] * 4 + [False] * 3]
 
 
 def test_one_thing_asked_for_leaves_the_second_row_open() -> None:
@@ -97,6 +99,6 @@ def test_every_task_has_names_for_its_things() -> None:
 
 
 def test_a_chunk_too_small_for_the_answers_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="chunk of 2 x 7: pointing needs 3 x 7"):
-        c.CaptionWriter(tmp_path / "pairs", chunk_length=2)
+    with pytest.raises(ConfigError, match="chunk of 4 x 7: pointing needs 5 x 7"):
+        c.CaptionWriter(tmp_path / "pairs", chunk_length=4)
     assert not (tmp_path / "pairs").exists()

@@ -3,13 +3,15 @@
 A policy that starts from random weights learns to see from these faster than from actions. They are written while
 `polymath record bridge` records: its frames, and pictures of more layouts (`bridge_worker.scenes`).
 
-A question is the task's instruction or names one or both things. The readout has W >= 3 rows of A >= 7 numbers, scaled
+A question is the task's instruction or names one or both things. The readout has W >= 5 rows of A >= 7 numbers, scaled
 to about [-1, 1]; further ones are masked:
 
     rows 0-1   what the question names, in its order (the instruction: what is moved, where it goes): column and row in
                the picture; metres from the gripper along x, y and z of the robot's base; cosine and sine of the yaw of
                what is moved, times the number of turns that look the same
-    row 2      the gripper: column, row, its height; its opening
+    rows 2-3   what is moved, where it goes, whatever is asked: the model's localizer, which does not read the question,
+               can answer these
+    row 4      the gripper: column, row, its height; its opening
 """
 
 from collections.abc import Mapping
@@ -35,7 +37,7 @@ THINGS: Mapping[str, tuple[str, str]] = {
 }
 """What each task moves, and where that goes, in the words of its instruction."""
 
-ROWS, COLUMNS, NAMED = 3, 7, 2
+ROWS, COLUMNS, NAMED = 5, 7, 2
 INSTRUCTIONS = 0.5  # share of the questions that are the task's instruction
 HEIGHT = (0.12, 0.1)  # centre and scale of the gripper's height over the base, metres
 
@@ -101,13 +103,13 @@ def pointing(frame: Frame, chunk_length: int, action_dim: int, rng: np.random.Ge
         question = ", ".join(f"the {frame.names[index]}" for index in named)
     targets, mask = np.zeros((chunk_length, action_dim)), np.zeros((chunk_length, action_dim), bool)
     gripper = frame.state[:3].astype(np.float64)
-    for row, index in enumerate(named):
+    for row, index in (*enumerate(named), (NAMED, 0), (NAMED + 1, 1)):
         centre, turn = np.split(frame.places[index], [3])
         numbers = [*frame.pixel(centre), *((centre - gripper) / METRES), *(turn if index == 0 else ())]
         targets[row, : len(numbers)], mask[row, : len(numbers)] = numbers, True
     height = (gripper[2] - HEIGHT[0]) / HEIGHT[1]
-    targets[NAMED, :4] = [*frame.pixel(gripper), height, 2 * frame.state[6] - 1]
-    mask[NAMED, :4] = True
+    targets[ROWS - 1, :4] = [*frame.pixel(gripper), height, 2 * frame.state[6] - 1]
+    mask[ROWS - 1, :4] = True
     return {"question": question, "targets": np.clip(targets, -3, 3).round(4).tolist(), "mask": mask.tolist()}
 
 
