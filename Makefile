@@ -226,7 +226,7 @@ calvin-policy: install  ## demonstrations, training, a blind baseline and 100 of
 
 bridge-policy: install  ## demonstrations, training and SIMPLER's 3 x 24 start states, into runs/bridge (an hour on one core)
 	mkdir -p runs/bridge
-	test -d runs/bridge/demos || $(BIN)/polymath record bridge --episodes 80 --seed 1 --image-size 96 --pictures half --captions runs/bridge/captions --scenes 32 --out runs/bridge/demos
+	test -d runs/bridge/demos || $(BIN)/polymath record bridge --episodes 60 --seed 3 --image-size 96 --pictures half --captions runs/bridge/captions --scenes 32 --out runs/bridge/demos
 	test -f runs/bridge/tokenizer.json || $(BIN)/polymath tokenizer train runs/bridge/captions runs/bridge/demos --shipped --vocab-size 2048 --control-tokens 512 --out runs/bridge/tokenizer.json
 	$(BIN)/polymath eval bridge --replay runs/bridge/demos --episodes 2
 	$(BIN)/polymath train bridge --phases alignment --data runs/bridge/demos runs/bridge/captions --tokenizer runs/bridge/tokenizer.json --out runs/bridge/alignment
