@@ -224,7 +224,7 @@ calvin-policy: install  ## demonstrations, training, a blind baseline and 100 of
 	$(BIN)/polymath eval calvin --policy runs/calvin/run --probe deaf --episodes 100 --execute 8 --out runs/calvin/evaluation
 	$(BIN)/polymath compare runs/calvin/evaluation/episodes/run.jsonl runs/calvin/evaluation/episodes/blind.jsonl
 
-bridge-policy: install  ## demonstrations, training and SIMPLER's 3 x 24 start states, into runs/bridge (an hour on one core)
+bridge-policy: install  ## demonstrations, training and SIMPLER's 3 x 24 start states, into runs/bridge
 	mkdir -p runs/bridge
 	test -d runs/bridge/demos || $(BIN)/polymath record bridge --episodes 60 --seed 3 --image-size 96 --pictures half --captions runs/bridge/captions --scenes 32 --out runs/bridge/demos
 	test -f runs/bridge/tokenizer.json || $(BIN)/polymath tokenizer train runs/bridge/captions runs/bridge/demos --shipped --vocab-size 2048 --control-tokens 512 --out runs/bridge/tokenizer.json
