@@ -1,8 +1,8 @@
 """Nothing half-written is left behind: whatever happens inside the block, the target is whole or absent."""
 
 import errno
+import os
 import re
-import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -92,10 +92,20 @@ def test_places_where_nothing_can_stand(
 
 
 def test_a_place_where_nothing_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(**options: object) -> str:
+    def refuse(path: Path) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    monkeypatch.setattr(Path, "mkdir", lambda path, **options: refuse(path) if path.name.endswith("partial") else None)
     complaint = pytest.raises(PolymathError, match=r"run: cannot be written \(Permission denied\); choose a place")
     with complaint, atomic_directory(tmp_path / "run"):
         pass
+
+
+def test_modes_follow_the_umask(tmp_path: Path) -> None:
+    former = os.umask(0o027)
+    try:
+        with atomic_directory(tmp_path / "run") as place:
+            (place / "file").write_text("x")
+    finally:
+        os.umask(former)
+    assert (tmp_path / "run").stat().st_mode & 0o777 == 0o750

@@ -30,16 +30,11 @@ from polymath.commands import (
 )
 from polymath.commands.output import print_json
 from polymath.errors import PolymathError
-from polymath.interrupts import remembered_interrupts
+from polymath.interrupts import STATUS, STOPPED, remembered_interrupts, was_interrupted
 
 DESCRIPTION = """Build, train, evaluate and serve vision-language-action models.
 
 Each verb has --help with an example; --version prints the version. POLYMATH_DEBUG=1 shows the traceback of an error."""
-
-RESUME_HINT = (
-    "Nothing half-written was kept. Run the same command again: demo, train, eval and data prepare continue where "
-    "they were, the other verbs start from the beginning."
-)
 
 JOINED = {"openloop": "eval-openloop", "real": "eval-real"}
 """`polymath eval` of what is no benchmark: verbs with options of their own, written as two words."""
@@ -106,23 +101,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 args=arguments, prog="polymath", description=DESCRIPTION, config=(tyro.conf.FlagCreatePairsOff,)
             )
         return int(status or 0)
+    except KeyboardInterrupt:
+        return _stopped()
     except PolymathError as error:
         if os.environ.get("POLYMATH_DEBUG"):
             traceback.print_exc()
+        if was_interrupted():
+            return _stopped()
         print(f"polymath: {error}", file=sys.stderr)
         return 2
-    except ModuleNotFoundError as error:
-        remedy = extras.advice(error.name or "", "this")
-        if remedy is None or os.environ.get("POLYMATH_DEBUG"):
-            raise
-        print(f"polymath: {remedy}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\npolymath: stopped. {RESUME_HINT}", file=sys.stderr)
-        return 130
     except BrokenPipeError:  # the reader of our output has gone (`polymath … | head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except Exception as error:
+        if os.environ.get("POLYMATH_DEBUG"):
+            raise
+        if was_interrupted():  # a library that the signal met inside raised something of its own
+            return _stopped()
+        remedy = extras.advice(error.name or "", "this") if isinstance(error, ModuleNotFoundError) else None
+        if remedy is None:
+            raise
+        print(f"polymath: {remedy}", file=sys.stderr)
+        return 2
+
+
+def _stopped() -> int:
+    print(STOPPED, file=sys.stderr)
+    return STATUS
 
 
 if __name__ == "__main__":

@@ -59,6 +59,21 @@ def load(cls: type[T], path: Path) -> T:
     return from_dict(cls, values, where=str(path))
 
 
+def first_difference(a: Any, b: Any) -> tuple[str, object, object] | None:
+    """(dotted name, value in a, value in b) of the first field in which two dataclasses differ."""
+    return _first_difference(to_dict(a), to_dict(b), "")
+
+
+def _first_difference(a: object, b: object, name: str) -> tuple[str, object, object] | None:
+    if isinstance(a, dict) and isinstance(b, dict):
+        for key in a:
+            difference = _first_difference(a[key], b.get(key), f"{name}.{key}" if name else key)
+            if difference:
+                return difference
+        return None
+    return None if a == b else (name, a, b)
+
+
 def apply_overrides(config: T, assignments: typing.Sequence[str]) -> T:
     """Apply `["optimizer.peak=1e-3", "model.decoder.layers=4"]`; each value is JSON or else a bare string.
 

@@ -3,8 +3,8 @@
 import errno
 import fcntl
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,14 +23,14 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         raise PolymathError(f"{path} exists already: choose another directory or remove it first")
     _make_parent(path)
     try:
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
+        temporary.mkdir()  # with the mode of the umask, where tempfile.mkdtemp gives 0700
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise PolymathError(f"{path}: cannot be written ({reason}); choose a place where you may write") from None
     try:
         with disk_errors(path):
             yield temporary
-            temporary.chmod(0o755)
             os.replace(temporary, path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)

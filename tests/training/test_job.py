@@ -87,8 +87,12 @@ def test_a_run_directory_holds_all_that_a_policy_needs(finished: Path) -> None:
 
 
 def test_a_run_directory_of_another_recipe_is_refused(data: TrainingData, finished: Path) -> None:
-    with pytest.raises(ConfigError, match=r"robot\.steps is 4 there, but 9 is asked for"):
-        train(with_robot_steps(9), data, finished)
+    with pytest.raises(ConfigError, match=r"robot\.rows is 4 there, but 9 is asked for"):
+        train(replace(TINY, robot=replace(TINY.robot, rows=9)), data, finished)
+    with pytest.raises(ConfigError, match=r"robot: is at step 4, beyond robot\.steps = 3"):
+        train(with_robot_steps(3), data, finished)
+    with pytest.raises(ConfigError, match=r"its robot phase began from the alignment phase at step 4"):
+        train(replace(TINY, alignment=replace(TINY.alignment, steps=9)), data, finished)
 
 
 def test_a_tokenizer_of_another_size_is_refused(data: TrainingData, tmp_path: Path) -> None:

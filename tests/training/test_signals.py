@@ -22,7 +22,7 @@ PATIENCE = 300  # seconds, on a busy machine
 PROGRAM = """
 import runpy, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
-runpy.run_module("polymath.cli", run_name="__main__", alter_sys=True)
+runpy.run_module("polymath", run_name="__main__", alter_sys=True)
 """
 
 

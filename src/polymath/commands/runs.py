@@ -102,12 +102,12 @@ def train(
         slot: The control token (0 to 31) of the raw episodes' robot, where another robot has the set's own.
         json: Print one JSON object instead of a line.
     """
-    from polymath.config import apply_overrides
     from polymath.errors import ConfigError
     from polymath.training.datasets import in_slot, sort_data
     from polymath.training.job import train as train_run
     from polymath.training.phases import plan_phases
     from polymath.training.processes import start_processes
+    from polymath.training.settings import with_settings
     from polymath.training.start import Start, check_published
 
     start_processes(os.environ)
@@ -119,7 +119,7 @@ def train(
             raise ConfigError(f"{option} {value}: changes nothing without {needed}; add that, or leave it out")
     begin = Start(start, start_phase or "alignment", _parts(published))
     recipe = _recipe(preset, begin, adapters, rank)
-    recipe = apply_overrides(recipe, [assignment for group in set for assignment in group])
+    recipe = with_settings(recipe, [assignment for group in set for assignment in group])
     check_published(recipe, begin)
     sources, has_pairs = sort_data(data)
     sources = sources if slot is None else in_slot(sources, slot)

@@ -37,7 +37,7 @@ from polymath.training.beginning import FILE, Beginning, files
 from polymath.training.checkpoints import Checkpoints, has_checkpoint, load_params, newest_step
 from polymath.training.optimizer import learning_rate_factors
 from polymath.training.recipe import PHASES, Recipe
-from polymath.training.run import Run, first_difference, open_parts, open_run, save_tensors
+from polymath.training.run import Run, open_parts, open_run, save_tensors
 from polymath.training.start import all_weights
 from polymath.training.step import init_state
 from polymath.training.stored_weights import Places
@@ -214,7 +214,9 @@ def _base_weights(directory: Path, base: Path | None, exported: Exported) -> dic
     if base is None:
         raise ConfigError(f"{directory}: holds adapters alone; name the run or the exported model below them: --base")
     recipe, params = _read_any(Path(base))
-    difference = first_difference(replace(recipe.model, adapters=None), replace(exported.recipe.model, adapters=None))
+    difference = configs.first_difference(
+        replace(recipe.model, adapters=None), replace(exported.recipe.model, adapters=None)
+    )
     if difference:
         name, theirs, ours = difference
         raise ConfigError(

@@ -88,12 +88,13 @@ RECIPE = Recipe(
     augmentation=Augmentation(
         shift=0, brightness=0.15, contrast=0.3, saturation=0.3
     ),  # captions name places, so the picture must not move
+    chunk_seconds=1.0,
 )
 
 TINY = replace(
     RECIPE,
     name="tiny",
     purpose="the whole way in seconds, for tests; learns next to nothing",
-    alignment=replace(RECIPE.alignment, steps=4, rows=4, checkpoint_every=2, log_every=1),
-    robot=replace(RECIPE.robot, steps=4, rows=4, checkpoint_every=2, log_every=1),
+    alignment=replace(RECIPE.alignment.with_steps(4), rows=4, checkpoint_every=2, log_every=1),
+    robot=replace(RECIPE.robot.with_steps(4), rows=4, checkpoint_every=2, log_every=1),
 )

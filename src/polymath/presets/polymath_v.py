@@ -96,6 +96,7 @@ POLYMATH_V_30B = Recipe(
         dtype="bfloat16", remat="projections", micro_batches=2, gradient_dtype="bfloat16", gradient_reduction="hops"
     ),
     augmentation=Augmentation(shift=0, crop=0.1),
+    chunk_seconds=1.0,
 )
 # The smaller ones run on other machines too; how the reference is executed was found with `polymath plan --search`.
 _ANYWHERE = replace(POLYMATH_V_30B, execution=Execution(dtype="bfloat16", remat="full"))

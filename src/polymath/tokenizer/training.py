@@ -38,6 +38,7 @@ class Gathering:
 
 
 AS_IT_IS = Gathering()
+ROWS = 128  # of the embedding matrix in one tile of a matrix unit
 LEARNING = 60  # bytes that the trainer takes for each byte of distinct words; 47 to 56 measured
 
 
@@ -47,6 +48,24 @@ def train(texts: Iterable[str], vocab_size: int, control: ControlTokens, min_fre
         counts = WordCounts(Path(directory))
         counts.add(texts)
         return learn(counts.words(), vocab_size, control, min_frequency)
+
+
+def train_at_most(texts: Iterable[str], largest: int, control: ControlTokens, min_frequency: int = 2) -> Tokenizer:
+    """As `train`, but a text that gives fewer entries than `largest` gives a smaller vocabulary, in whole rows of 128.
+
+    Raises ConfigError if not even the control tokens and the bytes fit.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        counts = WordCounts(Path(directory))
+        counts.add(texts)
+        trainer = _trained(counts.words(), largest, control, min_frequency)
+    vocabulary = _vocabulary(trainer, control)
+    if trainer.vocab_size < largest:
+        smallest = control.size + 256
+        size = max(smallest, trainer.vocab_size // ROWS * ROWS)
+        # The first merges of a byte-level BPE are those of a smaller vocabulary on the same text.
+        vocabulary = Vocabulary(control, vocabulary.merges[: size - smallest])
+    return Tokenizer(vocabulary)
 
 
 def train_on_paths(
@@ -96,6 +115,19 @@ def learn(
     `min_frequency` is how often a pair must be seen to be merged. Raises ConfigError if the vocabulary cannot hold the
     block and the bytes, or if the text runs out of pairs before `vocab_size` is reached.
     """
+    trainer = _trained(words, vocab_size, control, min_frequency)
+    if trainer.vocab_size != vocab_size:
+        raise ConfigError(
+            f"tokenizer.vocab_size: the text gives only {trainer.vocab_size} of {vocab_size} entries, no pair is left "
+            f"that occurs {min_frequency} times; add text, lower min_frequency, or ask for "
+            f"vocab_size={trainer.vocab_size}"
+        )
+    return Tokenizer(_vocabulary(trainer, control))
+
+
+def _trained(
+    words: Iterable[tuple[str, int]], vocab_size: int, control: ControlTokens, min_frequency: int
+) -> ffbpe.BpeTrainer:
     smallest = control.size + 256
     if vocab_size < smallest:
         raise ConfigError(f"tokenizer.vocab_size: {vocab_size} is below {smallest}: control tokens + 256 bytes")
@@ -108,13 +140,7 @@ def learn(
     )
     trainer.add_words(list(words))
     trainer.train(vocab_size)
-    if trainer.vocab_size != vocab_size:
-        raise ConfigError(
-            f"tokenizer.vocab_size: the text gives only {trainer.vocab_size} of {vocab_size} entries, no pair is left "
-            f"that occurs {min_frequency} times; add text, lower min_frequency, or ask for "
-            f"vocab_size={trainer.vocab_size}"
-        )
-    return Tokenizer(_vocabulary(trainer, control))
+    return trainer
 
 
 def _vocabulary(trainer: ffbpe.BpeTrainer, control: ControlTokens) -> Vocabulary:

@@ -82,6 +82,11 @@ class Checkpoints:
             arrays = ocp.args.StandardSave(state, save_args=chunks)
             self._manager.save(step, args=arrays, force=now, custom_metadata={SUMS: checksums(state)})
 
+    def wait(self) -> None:
+        """Until what was saved is on disk."""
+        with self._writing():
+            self._manager.wait_until_finished()
+
     def restore(self, target: State) -> State:
         """The newest state, once it is written; see `restore`."""
         self._manager.wait_until_finished()

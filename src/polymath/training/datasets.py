@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from polymath.data.files.paths import place_and_query
 from polymath.data.formats.fitted import FittedEpisodes
 from polymath.data.formats.opening import name_with, named_twice, open_source, parse
 from polymath.data.interface import EpisodeSet
@@ -48,6 +49,13 @@ class TrainingData:
     pairs: tuple[Path | str, ...] = ()
     prepared: tuple[Path | str, ...] = ()
     controls: str | None = None
+
+    def folders(self) -> list[Path]:
+        """The folders of the sets that are on this machine's disks."""
+        names = [name for name in (self.robot, *self.pairs, *self.prepared) if isinstance(name, str | Path)]
+        places = [place_and_query(str(name))[0] for name in names]
+        paths = [path for place in places for path in (place, place.partition(":")[2]) if path]
+        return [Path(path) for path in paths if Path(path).is_dir()]
 
 
 def in_slot(data: TrainingData, slot: int) -> TrainingData:
@@ -161,10 +169,22 @@ class DataSets:
                     "--start out, or prepare the set again with the run's"
                 )
 
+    @property
+    def are_episodes_alone(self) -> bool:
+        """Whether the run learns from a raw set of episodes and nothing else."""
+        return self.episodes is not None and not self._pairs and not self.prepared
+
     def instructions(self) -> Iterable[str]:
         """The instructions of the raw episodes."""
         episodes = self.episodes
         return () if episodes is None else (episodes.instruction(i) for i in range(len(episodes)))
+
+    def texts(self) -> Iterable[str]:
+        """The instructions of the raw episodes, then the captions of the raw pairs."""
+        yield from self.instructions()
+        for place, _ in self._pairs:
+            pairs = open_source(place)
+            yield from (pairs.text(i) for i in range(len(pairs)))
 
     def sources(self, run: Run, phase_name: str, layout: Layout) -> list[Source]:
         """The phase's mixture: the share of a kind of rows is split among its sets by their weights."""

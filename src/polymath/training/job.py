@@ -1,26 +1,32 @@
 """`polymath train`: data sets and a recipe in, a run directory out, one phase after the other."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from polymath import config
 from polymath.data.loading.loader import Loader
 from polymath.data.loading.resume import load_state
+from polymath.data.robots.clipping import clipping_lines
 from polymath.errors import ConfigError
+from polymath.interrupts import exits_at_once
 from polymath.model import polymath_v
 from polymath.model.polymath_v import Params
 from polymath.tokenizer import Tokenizer
 from polymath.training import beginning, optimizer
-from polymath.training.announcements import announce_clipping
+from polymath.training.announcements import announce
 from polymath.training.beginning import Beginning
 from polymath.training.checkpoints import has_checkpoint, load_params, newest_step
+from polymath.training.claim import check_place, claimed, has_trained
+from polymath.training.continuing import extension_notes, with_warmup_of
 from polymath.training.datasets import DataSets, TrainingData
-from polymath.training.fitting import find_tokenizer, fitted
+from polymath.training.fitting import find_tokenizer, fitted, fitting_notes, for_instructions, for_rate, for_tokenizer
 from polymath.training.loop import train_phase, training_mesh
+from polymath.training.overview import phase_overview, schedule_note
 from polymath.training.placement import check_rows
 from polymath.training.processes import is_first
 from polymath.training.recipe import PHASES, Recipe
-from polymath.training.run import Run, create, find_run
+from polymath.training.run import Run, check_tokenizer, create, find_run, open_run
 from polymath.training.start import Start, all_weights, starting_weights
 from polymath.training.start import beginning as beginning_of
 from polymath.training.untrained import check_trained, trainable
@@ -37,30 +43,66 @@ def train(
     prepared sets to another tokenizer or layout; and if a phase would freeze weights that nothing has trained.
     """
     start = start or Start()
-    check_order(recipe, out, phases)
-    sets = DataSets(data, recipe.layout.image_size, recipe.action_normalization)
+    with exits_at_once():
+        check_place(out, data.folders())
+        check_order(recipe, out, phases)
+        sets = DataSets(data, recipe.layout.image_size, recipe.action_normalization)
+    with claimed(out):
+        with exits_at_once():
+            run, loaders, params = _begin(recipe, data, sets, out, phases, start)
+        for name in phases:
+            check_stream(run, name, loaders[name])
+            params = train_phase(run, name, loaders[name], params)
+    return run
+
+
+def _begin(
+    recipe: Recipe, data: TrainingData, sets: DataSets, out: Path, phases: Sequence[str], start: Start
+) -> tuple[Run, dict[str, Loader], Params | None]:
+    """Everything before the first step: the run directory, a loader for each phase, the weights of the first one."""
     robot, statistics = sets.robot
-    recipe = fitted(recipe, robot, [prepared.layout for prepared, _ in sets.prepared])
+    recipe, tokenizer, notes = fit_to_data(recipe, data, sets, out, start)
     check(recipe, phases)
-    own_files = [out / "tokenizer.json", *([start.run / "tokenizer.json"] if start.run else [])]
-    if data.tokenizer:
-        tokenizer = Tokenizer.load(data.tokenizer)
-    else:
-        tokenizer = find_tokenizer(recipe, [*own_files, *sets.tokenizers()], sets.instructions())
     sets.check_tokenizer(tokenizer)
     run = find_run(out, recipe, tokenizer, robot, statistics, sets.record())
     began = find_beginning(run, start)
     loaders = {name: phase_loader(run, name, sets) for name in phases}  # all that does not fit is reported first
     check_trained(recipe, phases, trained_before(run, began, phases[0]))
+    notes += [note for name in phases if (note := schedule_note(recipe, name))]
+    notes += [phase_overview(recipe, name, loader).line() for name, loader in loaders.items()]
+    if has_trained(out):
+        notes += extension_notes(open_run(out).recipe, recipe, out)
     create(run)
     if is_first():
         config.save(began, run.path / beginning.FILE)
-    announce_clipping(run)
-    params = first_weights(run, start, phases[0])
-    for name in phases:
-        check_stream(run, name, loaders[name])
-        params = train_phase(run, name, loaders[name], params)
-    return run
+    announce([*notes, *clipping_lines(statistics, robot)])
+    return run, loaders, first_weights(run, start, phases[0])
+
+
+def fit_to_data(
+    recipe: Recipe, data: TrainingData, sets: DataSets, out: Path, start: Start
+) -> tuple[Recipe, Tokenizer, list[str]]:
+    """The recipe with sizes that the data decide, the run's tokenizer, and what to tell of it.
+
+    Raises ConfigError for a tokenizer of other sizes that `data` names by itself.
+    """
+    robot, _ = sets.robot
+    preset, recipe = recipe, fitted(recipe, robot, [prepared.layout for prepared, _ in sets.prepared])
+    if sets.are_episodes_alone and not (start.run and recipe.model.localizer):
+        recipe = for_rate(recipe, robot)
+    recipe = replace(recipe, chunk_seconds=None)
+    if data.tokenizer:
+        tokenizer = Tokenizer.load(data.tokenizer)
+        check_tokenizer(recipe, tokenizer, data.tokenizer)
+    else:
+        runs = [*([out] if has_trained(out) else []), *([start.run] if start.run else [])]
+        paths = [*(run / "tokenizer.json" for run in runs), *sets.tokenizers()]
+        tokenizer = find_tokenizer(recipe, paths, sets.texts())
+        recipe = for_tokenizer(recipe, tokenizer)
+    recipe = for_instructions(recipe, robot, tokenizer, sets.instructions())
+    if has_trained(out):
+        recipe = with_warmup_of(recipe, out)
+    return recipe, tokenizer, fitting_notes(preset, recipe, robot)
 
 
 def check_order(recipe: Recipe, out: Path, phases: Sequence[str]) -> None:

@@ -1,13 +1,13 @@
 """The training loop: batches in, checkpoints and curves out; it resumes by itself from the newest checkpoint."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 
 import jax
 
 from polymath.data.loading.loader import Loader
 from polymath.errors import ConfigError, PolymathError
-from polymath.interrupts import check_interrupted, delayed_interrupts
+from polymath.interrupts import check_interrupted, delayed_interrupts, exits_at_once
 from polymath.model import polymath_v
 from polymath.progress import ProgressBar, progress_bar
 from polymath.sharding import mesh as meshes
@@ -27,34 +27,43 @@ EXAMPLE_ROWS = 4
 def train_phase(run: Run, phase_name: str, loader: Loader, start: polymath_v.Params | None = None) -> polymath_v.Params:
     """Run the phase to its last step from `start` (or a fresh draw), or continue from the phase's newest checkpoint.
 
-    Ctrl-C and SIGTERM save a checkpoint first. Raises PolymathError if more than 100 updates were not finite,
-    ConfigError for a run directory whose checkpoint is beyond the recipe's last step.
+    Ctrl-C and SIGTERM save a checkpoint first; before the first step, which compiles for minutes, they end the process
+    at once. Raises PolymathError if more than 100 updates were not finite, ConfigError for a run directory whose
+    checkpoint is beyond the recipe's last step.
     """
     recipe, phase = run.recipe, run.recipe.phase(phase_name)
     mesh = training_mesh(recipe.mesh)
     check_rows(phase_name, phase.rows, recipe.execution.micro_batches, mesh)
-    with Checkpoints(run.checkpoints(phase_name), phase.checkpoint_every) as checkpoints:
+    with ExitStack() as contexts:
+        until_a_step = contexts.enter_context(ExitStack())
+        until_a_step.enter_context(exits_at_once())
+        checkpoints = contexts.enter_context(
+            Checkpoints(run.checkpoints(phase_name), phase.checkpoint_every, phase.checkpoint_keep)
+        )
         state = _initial_state(run, phase_name, checkpoints, start, mesh)
         step = make_step(recipe.model, phase.optimizer, phase.loss, recipe.execution, phase.steps, mesh)
-        own = own_rows(phase.rows, mesh)
-        first = int(state.step)
+        own, first = own_rows(phase.rows, mesh), int(state.step)
         title = f"{run.path.name} · {phase_name}"  # several may run in one terminal
-        with _curves(run, phase_name, first) as metrics, progress_bar(title, phase.steps, first) as bar:
-            try:
-                for number, batch in enumerate(_batches(loader, first, phase.steps, mesh, own)):
-                    check_interrupted()
-                    # The first step compiles, which may take minutes that Ctrl-C should not wait for.
-                    with delayed_interrupts() if number else nullcontext():
-                        state, values = step(state, batch)
+        metrics = contexts.enter_context(_curves(run, phase_name, first))
+        bar = contexts.enter_context(progress_bar(title, phase.steps, first))
+        try:
+            for batch in _batches(loader, first, phase.steps, mesh, own):
+                check_interrupted()
+                with delayed_interrupts():
+                    state, values = step(state, batch)
+                    until_a_step.close()
                     _after_step(state, values, phase.log_every, phase.steps, metrics, bar)
                     checkpoints.save(state)
-            finally:
+        finally:
+            with delayed_interrupts():
                 if _is_whole(state):
                     checkpoints.save(state, now=True)
-    if phase_name == "robot" and is_first():
-        rows = range(min(EXAMPLE_ROWS, phase.rows))
-        save_example_batch(run.path / "example_batch.safetensors", loader.batch(0, rows))
-    return load_params(run.checkpoints(phase_name), recipe.model, phase.optimizer, mesh)
+                checkpoints.wait()
+    with exits_at_once():
+        if phase_name == "robot" and is_first():
+            rows = range(min(EXAMPLE_ROWS, phase.rows))
+            save_example_batch(run.path / "example_batch.safetensors", loader.batch(0, rows))
+        return load_params(run.checkpoints(phase_name), recipe.model, phase.optimizer, mesh)
 
 
 def training_mesh(config: meshes.Config) -> Partitioner | None:

@@ -37,10 +37,11 @@ class Phase:
     max_control_steps: int | None = None  # M of this phase; None: the layout's
     committed: int = 0
     checkpoint_every: int = 1_000
+    checkpoint_keep: int = 2  # the newest ones that stay on disk
     log_every: int = 10
 
     def __post_init__(self) -> None:
-        for name in ("steps", "rows", "checkpoint_every", "log_every"):
+        for name in ("steps", "rows", "checkpoint_every", "checkpoint_keep", "log_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: {getattr(self, name)}; it must be 1 or more; --phases leaves a phase out")
         for name in ("pairs", "pointing", "robot"):
@@ -51,6 +52,20 @@ class Phase:
         if self.committed and not self.robot:
             raise ConfigError(f"committed: {self.committed}, but the phase has no robot rows; leave it at 0")
 
+    def with_steps(self, steps: int) -> "Phase":
+        """The phase with another number of steps; warm-up and cool-down keep their shares of it."""
+        schedule = replace(
+            self.optimizer,
+            warmup_steps=scaled(self.optimizer.warmup_steps, self.steps, steps),
+            cooldown_steps=scaled(self.optimizer.cooldown_steps, self.steps, steps),
+        )
+        return replace(self, steps=steps, optimizer=schedule)
+
+
+def scaled(part: int, before: int, after: int) -> int:
+    """`part` of `before` steps as the same share of `after` steps."""
+    return round(part * after / before)
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -58,6 +73,8 @@ class Recipe:
 
     action_normalization: how the robot's actions are scaled, see `data.robots.scaling`.
     allow_untrained: a phase may freeze weights that were drawn at random and that nothing has trained.
+    chunk_seconds: how long a chunk lasts where the data are a raw set of episodes alone; the robot's rate then gives
+    `layout.chunk_length`. None: `layout.chunk_length` control steps, whatever the rate.
     """
 
     name: str
@@ -74,6 +91,7 @@ class Recipe:
     action_normalization: Normalization = "quantiles"
     seed: int = 0
     allow_untrained: bool = False
+    chunk_seconds: float | None = None
 
     def __post_init__(self) -> None:
         model, layout = self.model, self.layout
@@ -87,6 +105,8 @@ class Recipe:
         ):
             if ours != theirs:
                 raise ConfigError(f"{name}: {ours}, but the rest of recipe {self.name!r} needs {theirs}; set both")
+        if self.chunk_seconds is not None and not 0 < self.chunk_seconds < math.inf:
+            raise ConfigError(f"chunk_seconds: {self.chunk_seconds}; give seconds above 0, or null for chunk_length")
         self._commit()
 
     def _commit(self) -> None:

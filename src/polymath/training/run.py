@@ -27,6 +27,8 @@ from polymath.data.sequences.transforms import RobotTransform
 from polymath.errors import CheckpointError, ConfigError
 from polymath.files import atomic_write
 from polymath.tokenizer import Tokenizer
+from polymath.training.claim import clear, has_trained
+from polymath.training.continuing import check_continues
 from polymath.training.processes import is_first, wait_for_file
 from polymath.training.recipe import Recipe
 from polymath.types import Batch, Embodiment
@@ -83,25 +85,30 @@ def open_parts(path: Path, recipe: Recipe) -> Run:
 def find_run(
     path: Path, recipe: Recipe, tokenizer: Tokenizer, embodiment: Embodiment, statistics: Statistics, data: DataRecord
 ) -> Run:
-    """The run in that directory if it belongs to the very same recipe, else a new one, of which nothing is written yet.
+    """The run in that directory if it has trained and learns the same, else a new one, of which nothing is written yet.
 
-    Raises ConfigError naming the first field that differs otherwise: a run directory belongs to one recipe; the mesh
-    alone may change.
+    Raises ConfigError naming the first field that cannot change in a run that has trained, see `training.continuing`.
     """
     path = Path(path)
     check_tokenizer(recipe, tokenizer, path / "tokenizer.json")
-    if not (path / "config.json").exists():
+    if not has_trained(path):
         return Run(path, recipe, tokenizer, embodiment, statistics, data)
-    _check_same_recipe(path / "config.json", config.load(Recipe, path / "config.json"), recipe)
+    check_continues(config.load(Recipe, path / "config.json"), recipe, path)
     return replace(open_run(path), recipe=recipe)
 
 
 def create(run: Run) -> Run:
-    """Write the run directory, if it is not there; of several processes the first one does, the others wait for it."""
+    """Write the run directory, if it has not trained; of several processes the first one does, the others wait for it.
+
+    Of a run that has trained the recipe alone is written, whose execution may have changed.
+    """
     path = run.path
     if not is_first():
         wait_for_file(path / "config.json")
-    elif not (path / "config.json").exists():
+    elif has_trained(path):
+        config.save(run.recipe, path / "config.json")
+    else:
+        clear(path)
         run.tokenizer.save(path / "tokenizer.json")
         config.save(run.embodiment, path / "embodiment.json")
         config.save(run.statistics, path / "statistics.json")
@@ -118,8 +125,9 @@ def check_tokenizer(recipe: Recipe, tokenizer: Tokenizer, path: Path) -> None:
     ):
         if size != needed:
             raise ConfigError(
-                f"{path}: {size} entries, but {field} of recipe {recipe.name!r} is {needed}; "
-                "train a tokenizer of that size or set the field"
+                f"{path}: {size} entries, but {field} of recipe {recipe.name!r} is {needed}; --set "
+                f"model.decoder.vocabulary={tokenizer.vocab_size} control_tokens={tokenizer.control.size} makes the "
+                "recipe fit it, or leave --tokenizer out"
             )
 
 
@@ -142,32 +150,10 @@ def load_example_batch(path: Path) -> Batch:
 def save_tensors(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, str] | None = None) -> None:
     """A safetensors file. Raises OSError where the library, for a full disk, raises an error of its own."""
     try:
+        path.touch()
+        mode = path.stat().st_mode  # by the umask; the library writes 0600
         safetensors.numpy.save_file(arrays, path, metadata=metadata)
+        path.chmod(mode)
     except SafetensorError as error:
         code = re.search(r"os error (\d+)", str(error))
         raise OSError(int(code[1]) if code else errno.EIO, str(error), str(path)) from error
-
-
-def _check_same_recipe(path: Path, stored: Recipe, recipe: Recipe) -> None:
-    difference = first_difference(replace(stored, mesh=recipe.mesh), recipe)
-    if difference:
-        name, old, new = difference
-        raise ConfigError(
-            f"{path}: {name} is {old!r} there, but {new!r} is asked for; "
-            "choose another run directory, or the same setting to resume"
-        )
-
-
-def first_difference(a: object, b: object) -> tuple[str, object, object] | None:
-    """(dotted name, value in a, value in b) of the first field in which two dataclasses differ."""
-    return _first_difference(config.to_dict(a), config.to_dict(b), "")
-
-
-def _first_difference(a: object, b: object, name: str) -> tuple[str, object, object] | None:
-    if isinstance(a, dict) and isinstance(b, dict):
-        for key in a:
-            difference = _first_difference(a[key], b.get(key), f"{name}.{key}" if name else key)
-            if difference:
-                return difference
-        return None
-    return None if a == b else (name, a, b)

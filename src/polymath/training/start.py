@@ -18,9 +18,11 @@ from polymath.tokenizer import Tokenizer
 from polymath.training.adapters import with_adapters
 from polymath.training.beginning import WEIGHT_FILES, Beginning, Files, files, read
 from polymath.training.checkpoints import has_checkpoint, load_params, newest_step
+from polymath.training.claim import has_trained
+from polymath.training.fitting import with_chunk
 from polymath.training.language import load_language, with_decoder_of
 from polymath.training.recipe import PHASES, Recipe
-from polymath.training.run import Run, first_difference, open_run
+from polymath.training.run import Run, open_run
 from polymath.training.untrained import trainable, unadapted
 from polymath.training.vision import with_vit_of
 
@@ -80,7 +82,7 @@ def check_published(recipe: Recipe, start: Start) -> None:
         ours = recipe.model.decoder
         free = {name: getattr(ours, name) for name in ("vocabulary", "context", "rope_scaling")}
         stated = replace(with_decoder_of(recipe, folder).model.decoder, **free)
-        difference = first_difference(stated, ours)
+        difference = config.first_difference(stated, ours)
         if difference:
             field, theirs, setting = difference
             raise ConfigError(
@@ -102,13 +104,15 @@ def taken(recipe: Recipe, start: Start) -> tuple[str, ...]:
 def as_begun(recipe: Recipe, out: Path, start: Start) -> Recipe:
     """The recipe as the run in `out` has it, where a later call leaves out what the first one named.
 
-    That is the shape of a published decoder and vision transformer, and the adapters. A run that does not exist changes
-    nothing.
+    That is the shape of a published decoder and vision transformer, the chunk and the adapters. A run that has not
+    trained changes nothing.
     """
-    if not (out / "config.json").is_file():
+    if not has_trained(out):
         return recipe
     stored, recorded = config.load(Recipe, out / "config.json"), read(out)
     model, left_out = stored.model, set(recorded.published if recorded else ()) - set(start.published)
+    if recipe.chunk_seconds is not None:
+        recipe = with_chunk(recipe, stored.layout.chunk_length)
     if "decoder" in left_out:
         sizes = replace(recipe.model, decoder=model.decoder, action_head=model.action_head)
         recipe = replace(recipe, model=sizes)

@@ -108,6 +108,11 @@ class Loader:
         """Rows that hold every document of a source once, by its name."""
         return {source.stream.name: len(source.stream) for source in self._sources}
 
+    def shares(self) -> list[tuple[RowStream, float]]:
+        """Every stream with its share of the rows."""
+        total = sum(source.weight for source in self._sources)
+        return [(source.stream, source.weight / total) for source in self._sources]
+
     def place(self, row: int) -> tuple[int, int]:
         """(source, its own row k) of a row of the whole stream."""
         return self._mixture.locate(row)

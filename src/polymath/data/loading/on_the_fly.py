@@ -34,6 +34,10 @@ class OnTheFly:
         """Share of the rows' tokens that hold documents."""
         return float(self._documents.sizes.tokens.sum() / (len(self) * self.layout.length))
 
+    def documents(self) -> int:
+        """How many documents an epoch holds."""
+        return len(self._documents.sizes.tokens)
+
     def row(self, key: Key, k: int) -> list[Document]:
         epoch, place = divmod(k, len(self))
         return [self._document(key, epoch, int(i)) for i in self._plan(key, epoch).row(place)]

@@ -1,0 +1,87 @@
+"""What may change in a run that has trained: how it is executed and how long, not what it learns."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from polymath import config
+from polymath.errors import ConfigError
+from polymath.presets.demo import RECIPE
+from polymath.training.continuing import check_continues, extension_notes, with_warmup_of
+from polymath.training.recipe import Recipe
+from polymath.training.run import save_tensors
+from polymath.training.settings import with_settings
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A directory with the recipe and the bare name of a checkpoint, after 1,000 of 1,500 steps."""
+    config.save(RECIPE, tmp_path / "config.json")
+    (tmp_path / "checkpoints" / "robot" / "1000").mkdir(parents=True)
+    return tmp_path
+
+
+def changed(*fields: str) -> Recipe:
+    return with_settings(RECIPE, fields)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "robot.steps=3000",
+        "robot.steps=1000",
+        "robot.checkpoint_every=7",
+        "robot.checkpoint_keep=9",
+        "robot.log_every=1",
+        "execution.micro_batches=2",
+        "execution.remat=full",
+        "alignment.steps=10",
+    ],
+)
+def test_execution_and_length_may_change(run: Path, field: str) -> None:
+    check_continues(RECIPE, with_warmup_of(changed(field), run), run)
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ("robot.rows=16", r"robot\.rows is 8 there, but 16 is asked for"),
+        ("seed=3", "seed is 0 there"),
+        ("execution.dtype=bfloat16", r"execution\.dtype is 'float32' there"),
+        ("robot.optimizer.warmup_steps=7", r"robot\.optimizer\.warmup_steps is 100 there"),
+        ("robot.optimizer.cooldown_steps=7", r"robot\.optimizer\.cooldown_steps is 600 there"),
+        ("robot.steps=999", r"at step 1000, beyond robot\.steps = 999; give at least 1000"),
+    ],
+)
+def test_what_is_learned_may_not(run: Path, field: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_continues(RECIPE, with_warmup_of(changed(field), run), run)
+
+
+def test_a_longer_run_keeps_its_warm_up(run: Path) -> None:
+    """`--set robot.steps=3000` alone would make it 200: the first thousand steps were made with 100."""
+    longer = with_warmup_of(changed("robot.steps=3000"), run)
+    assert (longer.robot.optimizer.warmup_steps, longer.robot.optimizer.cooldown_steps) == (100, 1200)
+
+
+def test_a_cool_down_that_was_run_is_told(run: Path) -> None:
+    (note,) = extension_notes(RECIPE, changed("robot.steps=3000"), run)
+    assert "1,000 of 1,500 steps were done, their cool-down included" in note
+    assert not extension_notes(RECIPE, RECIPE, run)
+
+
+def test_the_alignment_that_a_robot_phase_began_from_stays(run: Path) -> None:
+    (run / "checkpoints" / "alignment" / "3300").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="its robot phase began from the alignment phase at step 3300"):
+        check_continues(RECIPE, with_warmup_of(changed("alignment.steps=4000"), run), run)
+
+
+def test_files_of_tensors_have_the_mode_of_the_umask(tmp_path: Path) -> None:
+    former = os.umask(0o027)
+    try:
+        save_tensors(tmp_path / "a.safetensors", {"a": np.zeros(2, np.float32)})
+    finally:
+        os.umask(former)
+    assert (tmp_path / "a.safetensors").stat().st_mode & 0o777 == 0o640
