@@ -77,7 +77,7 @@ TEST_ENVIRONMENT := $(TPU_STAMP)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-pythons worker-pythons libero lowest wheel-check lint format docs lock oracles vit-g calvin-chains calvin-tests calvin-policy bridge-policy prepare-kills prepare-ray resume-hosts lerobot-check lerobot-eval-check openpi-client-check vla-eval-check fixtures rivals maxtext tokenizer benchmarks clean rtc client-pythons
+.PHONY: help install demo test test-pythons worker-pythons libero lowest wheel-check lint format docs settings lock oracles vit-g calvin-chains calvin-tests calvin-policy bridge-policy prepare-kills prepare-ray resume-hosts lerobot-check lerobot-eval-check openpi-client-check vla-eval-check fixtures rivals maxtext tokenizer benchmarks clean rtc client-pythons
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -149,6 +149,9 @@ lint: install  ## the linters alone
 format: install  ## let ruff rewrite the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+settings: install  ## docs/settings.md, every field of --set
+	$(BIN)/python -m polymath.presets.settings_page docs/settings.md
 
 docs: install  ## the documentation site, into site/
 	$(BIN)/mkdocs build --strict

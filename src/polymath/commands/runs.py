@@ -1,7 +1,9 @@
 """`polymath presets`, `polymath train`."""
 
 import os
+import shutil
 import sys
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from tyro.conf import Positional, UseAppendAction
 
 from polymath.commands.output import print_json, print_table
+from polymath.interrupts import exits_at_once
 
 if TYPE_CHECKING:
     from polymath.training.recipe import Recipe
     from polymath.training.start import Start
 
 Phase = Literal["alignment", "robot"]
+WIDE = 130  # columns that the table of presets needs
 
 
 def presets(json: bool = False) -> None:
@@ -44,9 +48,25 @@ def presets(json: bool = False) -> None:
     if json:
         print_json(rows)
         return
+    if sys.stdout.isatty() and shutil.get_terminal_size().columns < WIDE:
+        for entry in rows:
+            _print_preset(entry)
+        return
     parts = [part.replace("_", " ") for part in rows[0]["parameters"]]
     header = ["preset", *parts, "MFLOP/token", "weights MB", "training MB", "purpose"]
     print_table(header, [_preset_row(entry) for entry in rows])
+
+
+def _print_preset(entry: dict[str, Any]) -> None:
+    """For a terminal of 80 columns: a few lines a preset."""
+    memory = entry["memory_bytes"]
+    training = memory["training_state"] + memory["gradients"]
+    parts = [f"{part.replace('_', ' ')} {count / 1e6:,.1f}" for part, count in entry["parameters"].items()]
+    print(entry["name"])
+    for text in (entry["purpose"], f"million parameters: {', '.join(parts)}"):
+        print(textwrap.fill(text, 78, initial_indent="  ", subsequent_indent="    "))
+    flops, weights = entry["flops_per_token"] // 10**6, memory["weights_bfloat16"] // 10**6
+    print(f"  {flops:,} MFLOP a token; weights {weights:,} MB, training {training // 10**6:,} MB")
 
 
 def _preset_row(entry: dict[str, Any]) -> list[object]:
@@ -76,11 +96,16 @@ def train(
     rank: int | None = None,
     controls: str | None = None,
     slot: int | None = None,
+    dry_run: bool = False,
     json: bool = False,
 ) -> None:
     """Train a preset, phase after phase; run again, it continues from its newest checkpoint.
 
     Example: polymath train tiny --data pairs episodes --tokenizer tokenizer.json --out run --set robot.steps=8
+
+    Example: polymath train polymath_v_200m --data my_episodes --out run --set robot.rows=8 --dry-run
+
+    docs/finetuning.md shows what to set for what, docs/settings.md lists every field of --set.
 
     Args:
         preset: The name of a recipe, see `polymath presets`.
@@ -100,34 +125,43 @@ def train(
         rank: Of the adapters, 16 unless given.
         controls: Of prepared sets with several robots, the folder of the one that the run is for.
         slot: The control token (0 to 31) of the raw episodes' robot, where another robot has the set's own.
+        dry_run: Say what would happen (sizes, steps an epoch, memory, time, what the data look like) and write nothing.
         json: Print one JSON object instead of a line.
     """
-    from polymath.errors import ConfigError
-    from polymath.training.datasets import in_slot, sort_data
-    from polymath.training.job import train as train_run
-    from polymath.training.phases import plan_phases
-    from polymath.training.processes import start_processes
-    from polymath.training.settings import with_settings
-    from polymath.training.start import Start, check_published
+    with exits_at_once():
+        from polymath.errors import ConfigError
+        from polymath.training.datasets import in_slot, sort_data
+        from polymath.training.job import preview
+        from polymath.training.job import train as train_run
+        from polymath.training.phases import plan_phases
+        from polymath.training.processes import start_processes
+        from polymath.training.settings import with_settings
+        from polymath.training.start import Start, check_published
 
-    start_processes(os.environ)
-    for option, value, needed, there in (
-        ("--start-phase", start_phase, "--start RUN", start),
-        ("--rank", rank, "--adapters PATTERN", adapters),
-    ):
-        if value is not None and there is None:
-            raise ConfigError(f"{option} {value}: changes nothing without {needed}; add that, or leave it out")
-    begin = Start(start, start_phase or "alignment", _parts(published))
-    recipe = _recipe(preset, begin, adapters, rank)
-    recipe = with_settings(recipe, [assignment for group in set for assignment in group])
-    check_published(recipe, begin)
-    sources, has_pairs = sort_data(data)
-    sources = sources if slot is None else in_slot(sources, slot)
-    plan = plan_phases(recipe, out, begin, phases, has_pairs=has_pairs)
-    for line in (*plan.taken, plan.note):
-        if line:
-            print(line, file=sys.stderr)
-    train_run(plan.recipe, replace(sources, tokenizer=tokenizer, controls=controls), out, plan.phases, begin)
+        start_processes(os.environ)
+        for option, value, needed, there in (
+            ("--start-phase", start_phase, "--start RUN", start),
+            ("--rank", rank, "--adapters PATTERN", adapters),
+        ):
+            if value is not None and there is None:
+                raise ConfigError(f"{option} {value}: changes nothing without {needed}; add that, or leave it out")
+        begin = Start(start, start_phase or "alignment", _parts(published))
+        recipe = _recipe(preset, begin, adapters, rank)
+        recipe = with_settings(recipe, [assignment for group in set for assignment in group])
+        check_published(recipe, begin)
+        sources, has_pairs = sort_data(data)
+        sources = sources if slot is None else in_slot(sources, slot)
+        plan = plan_phases(recipe, out, begin, phases, has_pairs=has_pairs)
+        for line in (*plan.taken, plan.note):
+            if line:
+                print(line, file=sys.stderr)
+        sources = replace(sources, tokenizer=tokenizer, controls=controls)
+        if dry_run:
+            from polymath.commands.dry_run import show
+
+            show(preview(plan.recipe, sources, out, plan.phases, begin), sources, json=json)
+            return
+    train_run(plan.recipe, sources, out, plan.phases, begin)
     steps = {phase: plan.recipe.phase(phase).steps for phase in plan.phases}
     if json:
         print_json({"path": str(out), "recipe": plan.recipe.name, "steps": steps})

@@ -1,7 +1,7 @@
 """`polymath train`: data sets and a recipe in, a run directory out, one phase after the other."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from polymath import config
@@ -22,7 +22,7 @@ from polymath.training.continuing import extension_notes, with_warmup_of
 from polymath.training.datasets import DataSets, TrainingData
 from polymath.training.fitting import find_tokenizer, fitted, fitting_notes, for_instructions, for_rate, for_tokenizer
 from polymath.training.loop import train_phase, training_mesh
-from polymath.training.overview import phase_overview, schedule_note
+from polymath.training.overview import PhaseOverview, phase_overview, schedule_note
 from polymath.training.placement import check_rows
 from polymath.training.processes import is_first
 from polymath.training.recipe import PHASES, Recipe
@@ -49,34 +49,74 @@ def train(
         sets = DataSets(data, recipe.layout.image_size, recipe.action_normalization)
     with claimed(out):
         with exits_at_once():
-            run, loaders, params = _begin(recipe, data, sets, out, phases, start)
+            plan = _plan(recipe, data, sets, out, phases, start)
+            run = create(plan.run)
+            if is_first():
+                config.save(plan.began, run.path / beginning.FILE)
+            announce([*plan.notes, *(overview.line() for overview in plan.overviews)])
+            params = first_weights(run, start, phases[0])
         for name in phases:
-            check_stream(run, name, loaders[name])
-            params = train_phase(run, name, loaders[name], params)
+            check_stream(run, name, plan.loaders[name])
+            params = train_phase(run, name, plan.loaders[name], params)
     return run
 
 
-def _begin(
-    recipe: Recipe, data: TrainingData, sets: DataSets, out: Path, phases: Sequence[str], start: Start
-) -> tuple[Run, dict[str, Loader], Params | None]:
-    """Everything before the first step: the run directory, a loader for each phase, the weights of the first one."""
-    robot, statistics = sets.robot
+@dataclass(frozen=True)
+class Preview:
+    """What a training would do. `step`: of the newest checkpoint that a phase would continue from, by phase."""
+
+    recipe: Recipe
+    overviews: tuple[PhaseOverview, ...]
+    notes: tuple[str, ...]
+    step: dict[str, int]
+
+
+def preview(
+    recipe: Recipe, data: TrainingData, out: Path, phases: Sequence[str] = PHASES, start: Start | None = None
+) -> Preview:
+    """What `train` with the same arguments would do, to its first step. Nothing is written; it raises as `train` does.
+
+    Weights are read of neither a start nor a checkpoint, but for the names in them.
+    """
+    check_place(out, data.folders())
+    check_order(recipe, out, phases)
+    plan = _plan(
+        recipe, data, DataSets(data, recipe.layout.image_size, recipe.action_normalization), out, phases, start
+    )
+    step = {
+        name: newest_step(plan.run.checkpoints(name)) for name in phases if has_checkpoint(plan.run.checkpoints(name))
+    }
+    return Preview(plan.run.recipe, plan.overviews, plan.notes, step)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A training before anything is written: the run, what it begins with, a loader and an overview a phase, notes."""
+
+    run: Run
+    began: Beginning
+    loaders: dict[str, Loader]
+    overviews: tuple[PhaseOverview, ...]
+    notes: tuple[str, ...]
+
+
+def _plan(
+    recipe: Recipe, data: TrainingData, sets: DataSets, out: Path, phases: Sequence[str], start: Start | None
+) -> _Plan:
+    """Everything that can be wrong is found here."""
+    start, (robot, statistics) = start or Start(), sets.robot
     recipe, tokenizer, notes = fit_to_data(recipe, data, sets, out, start)
     check(recipe, phases)
     sets.check_tokenizer(tokenizer)
     run = find_run(out, recipe, tokenizer, robot, statistics, sets.record())
     began = find_beginning(run, start)
-    loaders = {name: phase_loader(run, name, sets) for name in phases}  # all that does not fit is reported first
+    loaders = {name: phase_loader(run, name, sets) for name in phases}
     check_trained(recipe, phases, trained_before(run, began, phases[0]))
     notes += [note for name in phases if (note := schedule_note(recipe, name))]
-    notes += [phase_overview(recipe, name, loader).line() for name, loader in loaders.items()]
     if has_trained(out):
         notes += extension_notes(open_run(out).recipe, recipe, out)
-    create(run)
-    if is_first():
-        config.save(began, run.path / beginning.FILE)
-    announce([*notes, *clipping_lines(statistics, robot)])
-    return run, loaders, first_weights(run, start, phases[0])
+    overviews = tuple(phase_overview(recipe, name, loader) for name, loader in loaders.items())
+    return _Plan(run, began, loaders, overviews, (*notes, *clipping_lines(statistics, robot)))
 
 
 def fit_to_data(

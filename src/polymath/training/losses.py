@@ -1,15 +1,18 @@
-"""The objective: cross-entropy on the next token (with z-loss) + mean-squared error of the action head.
+"""The objective: cross-entropy on the next token (with z-loss) + error of the action head, its square unless chosen.
 
 Both are sums over the batch divided by totals of the batch, so a batch may be computed in parts, one after the other
 (micro-batches) or side by side (devices): the objectives of the parts add up.
 """
 
+import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
+import optax
 from jaxtyping import Array, Bool, Float, Int
 
+from polymath.errors import ConfigError
 from polymath.model import polymath_v
 from polymath.model.execution import Execution
 from polymath.training.cross_entropy import tiled_cross_entropy
@@ -20,9 +23,12 @@ from polymath.types import Batch
 class Config:
     """What is added to the mean cross-entropy of the tokens, and how that is computed.
 
-    action   weight of the mean squared error of the action head's normalised chunks
-    places   weight of the same error of the model's localizer, which reads the W*A numbers of a control step directly
-             from its image's latents. It trains a freshly initialised vision transformer: the gradient through a fresh
+    action   weight of the error of the action head's normalised chunks
+    error    what that error is: the mean square, the absolute value (as OpenVLA-OFT, arXiv:2502.19645), or Huber's
+             (1964): half the square up to `huber`, linear beyond it. The mean square is reported with each of them
+    huber    in normalised units
+    places   weight of the mean squared error of the model's localizer, which reads the W*A numbers of a control step
+             directly from its image's latents. It trains a freshly initialised vision transformer: the gradient through a fresh
              decoder is too small for that
     z_loss   weight of log(Z)^2, where Z is the sum of a token's exponentials (section 5 of Chowdhery et al. 2022,
              arXiv:2204.02311)
@@ -30,9 +36,15 @@ class Config:
     """
 
     action: float = 1.0
+    error: Literal["mse", "l1", "huber"] = "mse"
+    huber: float = 0.1
     places: float = 0.0
     z_loss: float = 1e-4
     tile: int = 1024
+
+    def __post_init__(self) -> None:
+        if not 0 < self.huber < math.inf:
+            raise ConfigError(f"huber: {self.huber}; give the error above which it grows linearly, above 0")
 
 
 class Totals(NamedTuple):
@@ -65,14 +77,18 @@ def objective(
     matrix = params.decoder.embedding if params.decoder.output is None else params.decoder.output
     token_loss, sums = tiled_cross_entropy(matrix, outputs.hidden, targets, weights, config.tile, config.z_loss)
     of_tokens, of_actions = jnp.maximum(of_tokens, 1e-6), jnp.maximum(of_actions, 1)
-    mse = action_error(outputs.actions, *_targets(outputs.actions, batch)) / of_actions
+    targeted = _targets(outputs.actions, batch)
+    mse = action_error(outputs.actions, *targeted) / of_actions
     parts = {
         "cross_entropy": sums.cross_entropy / of_tokens,
         "mse": mse,
         "z_loss": sums.z_loss / of_tokens,
         "token_accuracy": sums.correct / of_tokens,
     }
-    loss = token_loss / of_tokens + config.action * mse
+    error = mse
+    if config.error != "mse":
+        error = parts["action_error"] = robust_error(outputs.actions, *targeted, config) / of_actions
+    loss = token_loss / of_tokens + config.action * error
     if outputs.places is not None:
         parts["places"] = places_error(outputs.places, batch, model.resampler.latents) / of_actions
         loss = loss + config.places * parts["places"]
@@ -112,3 +128,11 @@ def action_error(
 ) -> Float[Array, ""]:
     """Sum of the squared errors over the action dimensions that exist."""
     return jnp.sum(jnp.where(mask, jnp.square(predicted - target), 0.0))
+
+
+def robust_error(
+    predicted: Float[Array, "B M W A"], target: Float[Array, "B M W A"], mask: Bool[Array, "B M W A"], config: Config
+) -> Float[Array, ""]:
+    """Sum of the absolute or Huber's errors over the action dimensions that exist."""
+    errors = jnp.where(mask, predicted - target, 0.0)
+    return jnp.sum(jnp.abs(errors) if config.error == "l1" else optax.losses.huber_loss(errors, delta=config.huber))

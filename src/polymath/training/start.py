@@ -136,10 +136,21 @@ def beginning(recipe: Recipe, start: Start) -> Beginning:
     trained = {name for name in all_weights(recipe) if name.split(".")[0] in start.published}
     if start.run is None:
         return Beginning(None, start.published_files, tuple(sorted(trained)))
+    if not (Path(start.run) / "checkpoints").is_dir() and _is_exported(Path(start.run)):
+        raise ConfigError(
+            f"--start {start.run}: is what `polymath export` wrote; `polymath import {start.run} --out RUN` makes a "
+            "run of it to start from"
+        )
     step = newest_step(Path(start.run) / "checkpoints" / start.phase)
     checkpoint = files(Path(start.run) / "checkpoints" / start.phase / str(step))
     trained |= trained_in(open_run(start.run), start.phase)
     return Beginning(checkpoint, start.published_files, tuple(sorted(trained)))
+
+
+def _is_exported(path: Path) -> bool:
+    """Whether the directory's description is an exported policy's (`polymath.policy.exported`)."""
+    names = [path / name for name in ("polymath_v.json", "config.json")]
+    return any(name.is_file() and '"model_type": "polymath_v"' in name.read_text(errors="replace") for name in names)
 
 
 def trained_in(run: Run, last_phase: str) -> set[str]:

@@ -58,7 +58,11 @@ class RobotTransform:
                 )
 
     def instruction_ids(self, instruction: str) -> list[int]:
-        """Tokens of the instruction; none if the ablation blanks it. DataError if it is empty."""
+        """Tokens of the instruction; none if the ablation blanks it. DataError if it is empty or no text."""
+        value: object = instruction  # users have handed over None
+        if not isinstance(value, str):
+            kind = "missing (None)" if value is None else f"a {type(value).__name__}, not text"
+            raise DataError(f"instruction: is {kind}; describe the task in words")
         if not instruction.strip():
             raise DataError("instruction: is empty; describe the task in words")
         return [] if self.ablation.blank_instruction else self.tokenizer.encode(instruction)
