@@ -336,3 +336,27 @@ def test_evaluations_that_cannot_start_say_why(
     assert main(["eval", "metaworld", *arguments]) == 2
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        (["trian"], "polymath: trian: no such verb; did you mean train?"),
+        (["data", "inspekt", "x"], "polymath: data inspekt: no such verb; did you mean inspect?"),
+        (["fly"], "polymath: fly: no such verb; choose from demo, presets"),
+    ],
+)
+def test_a_verb_that_there_is_not(typed: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(typed) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_presets_fit_a_terminal_of_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["presets"]) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "polymath_v_200m\n  research on one GPU" in out

@@ -137,3 +137,13 @@ def test_the_z_loss_has_its_gradient_as_well() -> None:
     theirs = jax.grad(plain, argnums=(0, 1))
     for a, b in zip(ours(params.embedding, hidden), theirs(params.embedding, hidden), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"), [("l1", 0.05 + 0.3 + 2.0), ("huber", 0.05**2 / 2 + 0.1 * 0.25 + 0.1 * 1.95)]
+)
+def test_robust_errors_by_hand(error: Any, expected: float) -> None:
+    """Of errors 0.05, -0.3, 2 and a masked one; Huber's is e^2/2 up to 0.1, 0.1 (|e| - 0.05) beyond."""
+    predicted, mask = jnp.array([[[[0.05, -0.3, 2.0, 7.0]]]]), jnp.array([[[[True, True, True, False]]]])
+    total = losses.robust_error(predicted, jnp.zeros((1, 1, 1, 4)), mask, losses.Config(error=error, huber=0.1))
+    assert float(total) == pytest.approx(expected, rel=1e-6)

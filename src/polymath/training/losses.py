@@ -28,8 +28,8 @@ class Config:
              (1964): half the square up to `huber`, linear beyond it. The mean square is reported with each of them
     huber    in normalised units
     places   weight of the mean squared error of the model's localizer, which reads the W*A numbers of a control step
-             directly from its image's latents. It trains a freshly initialised vision transformer: the gradient through a fresh
-             decoder is too small for that
+             directly from its image's latents. It trains a freshly initialised vision transformer: the gradient through
+             a fresh decoder is too small for that
     z_loss   weight of log(Z)^2, where Z is the sum of a token's exponentials (section 5 of Chowdhery et al. 2022,
              arXiv:2204.02311)
     tile     tokens whose logits exist at a time; it changes memory and speed, the loss by rounding alone
