@@ -63,8 +63,8 @@ class Phase:
 
 
 def scaled(part: int, before: int, after: int) -> int:
-    """`part` of `before` steps as the same share of `after` steps."""
-    return round(part * after / before)
+    """`part` of `before` steps as the same share of `after` steps; what is not 0 stays at least 1."""
+    return max(1, round(part * after / before)) if part else 0
 
 
 @dataclass(frozen=True)
