@@ -11,13 +11,14 @@ from polymath.cli import main
 from polymath.data.formats.lerobot.writer import LeRobotWriter
 from polymath.data.prepare.pipeline import prepare
 from polymath.data.prepare.settings import Settings
+from polymath.data.robots.clipping import clipping_lines
 from polymath.data.robots.statistics import Statistics
 from polymath.data.sequences.sequence import Layout
 from polymath.errors import ConfigError, DataError
 from polymath.presets.demo import TINY
 from polymath.tokenizer import ControlTokens, Tokenizer, corpus
 from polymath.tokenizer import train as train_tokenizer
-from polymath.training.announcements import announce_clipping
+from polymath.training.announcements import announce
 from polymath.training.datasets import DataSets, TrainingData, in_slot
 from polymath.training.run import DataRecord, Run
 from polymath.types import Embodiment, Episode
@@ -104,7 +105,7 @@ def test_what_is_clipped_is_said_when_a_run_begins(
     place = write(tmp_path / "one", outlier=5.0)
     robot, statistics = DataSets(TrainingData(place), 16, "mean-std").robot
     run = Run(tmp_path, TINY, Tokenizer.load(tokenizer_file), robot, statistics, DataRecord((), ()))
-    announce_clipping(run)
+    announce(clipping_lines(run.statistics, run.embodiment))
     assert capsys.readouterr().err.startswith("action 'dx': 1.67% of the values are clipped, by at most 1.05")
     assert main(["data", "inspect", str(place), "--normalization", "mean-std", "--json"]) == 0
     rows = {row["dimension"]: row for row in json.loads(capsys.readouterr().out)["clipping"]}
