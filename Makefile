@@ -77,7 +77,7 @@ TEST_ENVIRONMENT := $(TPU_STAMP)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-pythons worker-pythons libero lowest wheel-check lint format docs settings lock oracles vit-g calvin-chains calvin-tests calvin-policy bridge-policy prepare-kills prepare-ray resume-hosts lerobot-check lerobot-eval-check openpi-client-check vla-eval-check fixtures rivals maxtext tokenizer benchmarks clean rtc client-pythons
+.PHONY: help install demo test test-pythons worker-pythons libero lowest wheel-check lint format docs settings lock oracles vit-g calvin-chains calvin-tests calvin-policy libero-policy bridge-policy prepare-kills prepare-ray resume-hosts lerobot-check lerobot-eval-check openpi-client-check vla-eval-check fixtures rivals maxtext tokenizer benchmarks clean rtc client-pythons
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -235,6 +235,17 @@ bridge-policy: install  ## demonstrations, training and SIMPLER's 3 x 24 start s
 	$(BIN)/polymath train bridge --phases alignment --data runs/bridge/demos runs/bridge/captions --tokenizer runs/bridge/tokenizer.json --out runs/bridge/alignment
 	$(BIN)/polymath train bridge --phases robot --start runs/bridge/alignment --data runs/bridge/demos --tokenizer runs/bridge/tokenizer.json --out runs/bridge/run
 	$(BIN)/polymath eval bridge --policy runs/bridge/run --execute 4 --probe blind deaf --out runs/bridge/evaluation
+
+libero-policy: install  ## the same for LIBERO-Object and LIBERO-Spatial, into runs/libero (two and a half hours on two cores)
+	mkdir -p runs/libero
+	test -d runs/libero/demos || $(BIN)/polymath record libero --tasks libero_object libero_spatial --splits seen --episodes 30 --seed 1 --image-size 96 --renderer egl-fast --action-noise 0.3 --cameras agentview_rgb --out runs/libero/demos --native runs/libero/native
+	test -d runs/libero/captions || $(BIN)/polymath record libero-captions --data runs/libero/native --pairs 56000 --image-size 96 --chunk-length 8 --out runs/libero/captions
+	test -f runs/libero/tokenizer.json || $(BIN)/polymath tokenizer train runs/libero/captions runs/libero/demos --shipped --vocab-size 2048 --control-tokens 512 --out runs/libero/tokenizer.json
+	$(BIN)/polymath train libero --phases alignment --data runs/libero/demos runs/libero/captions --tokenizer runs/libero/tokenizer.json --out runs/libero/alignment
+	$(BIN)/polymath train libero --phases robot --start runs/libero/alignment --data runs/libero/demos --tokenizer runs/libero/tokenizer.json --out runs/libero/run
+	$(BIN)/polymath train libero --phases robot --start runs/libero/alignment --data runs/libero/demos --tokenizer runs/libero/tokenizer.json --out runs/libero/blind --set ablation.blank_images=true
+	for policy in run blind; do $(BIN)/polymath eval libero --policy runs/libero/$$policy --tasks libero_object libero_spatial --splits seen swapped_instructions --episodes 10 --execute 8 --renderer egl-fast --out runs/libero/evaluation || exit 1; done
+	$(BIN)/polymath compare runs/libero/evaluation/episodes/run.jsonl runs/libero/evaluation/episodes/blind.jsonl
 
 # The run begins with the demo's alignment: `make demo` first, or DEMO=DIRECTORY of another one.
 DEMO ?= runs/demo

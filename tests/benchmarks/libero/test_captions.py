@@ -41,7 +41,11 @@ def test_a_question_and_its_answer() -> None:
         seen.add(question["question"])
         assert mask[3].tolist() == [True] * 4 + [False] * 3
         assert targets[3, 2:4] == pytest.approx([1 / 3, 1.0], abs=1e-4)  # (0.2 m - 0.15 m) / 0.15 m up, open
-        assert not mask[4:].any()
+        # all four things, the leftmost first: columns are x / (z - 2), mirrored
+        assert mask[4:6].tolist() == [[True] * 6 + [False], [True] * 2 + [False] * 5]
+        assert not mask[6:].any()
+        assert (np.diff(np.r_[targets[4, 0:6:2], targets[5, 0]]) >= 0).all()
+        assert sorted([*targets[4, 0:6:2].tolist(), targets[5, 0]]) == pytest.approx([-0.1, -0.05, 0, 0], abs=1e-4)
         if question["question"] == WORDS:
             assert mask[:3, 0].tolist() == [True, True, False]
             # (0.1, -0.2, 0) - (0, 0.1, 0.2), over 0.3 m

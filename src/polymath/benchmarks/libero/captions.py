@@ -4,11 +4,13 @@ A policy that starts from random weights learns to see from these faster than fr
 `polymath record libero --native` wrote, which keeps where everything was; nothing is rendered.
 
 A question is a task's own instruction, whose answer is what it moves and where that goes, or up to three names. The
-readout has W >= 4 rows of A >= 5 numbers, scaled to about [-1, 1]; further ones are masked:
+readout has W >= 4 rows of A >= 5 numbers, scaled to about [-1, 1]; what is not there is masked:
 
     rows 0-2   what the question names, in its order: column and row in agentview's picture, metres from the gripper
                along x, y and z of the world
     row 3      the gripper: column, row, its height above the lowest thing; its opening
+    rows 4-    column and row of every thing, from left to right in the picture, as many in a row as find room: what
+               can be read off a picture without the question trains the vision encoder faster
 """
 
 import json
@@ -133,6 +135,11 @@ def pointing(frame: Frame, chunk_length: int, action_dim: int, rng: np.random.Ge
     height = (frame.gripper[2] - frame.places[:, 2].min() - HEIGHT[0]) / HEIGHT[1]
     targets[NAMED, :4] = [*frame.pixel(frame.gripper), height, 2 * frame.finger / OPEN - 1]
     mask[NAMED, :4] = True
+    pixels = np.array(sorted(map(frame.pixel, frame.places))).ravel()
+    across = action_dim // 2 * 2
+    for row, first in zip(range(ROWS, chunk_length), range(0, len(pixels), across), strict=False):
+        several = pixels[first : first + across]
+        targets[row, : len(several)], mask[row, : len(several)] = several, True
     return {"question": question, "targets": np.clip(targets, -3, 3).round(4).tolist(), "mask": mask.tolist()}
 
 
