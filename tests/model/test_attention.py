@@ -7,6 +7,7 @@ import pytest
 
 from polymath.errors import ConfigError
 from polymath.model.attention import (
+    Scores,
     attend,
     cudnn_attention,
     device_kernel,
@@ -57,6 +58,35 @@ def test_mask_shows_the_past_of_the_own_segment_only() -> None:
         [0, 0, 0, 0, 0, 1],
     ]
     np.testing.assert_array_equal(mask, expected)
+
+
+def test_a_window_hides_what_lies_further_back() -> None:
+    mask = packed_causal_mask(jnp.asarray([[1, 1, 1, 1, 2, 2]]), window=2)[0].astype(int)
+    expected = [
+        [1, 0, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0, 0],
+        [0, 1, 1, 0, 0, 0],
+        [0, 0, 1, 1, 0, 0],
+        [0, 0, 0, 0, 1, 0],
+        [0, 0, 0, 0, 1, 1],
+    ]
+    np.testing.assert_array_equal(mask, expected)
+
+
+def test_splash_attention_with_a_window_and_a_cap_equals_the_reference() -> None:
+    rng = np.random.default_rng(3)
+    query, key, value, weight = (
+        jnp.asarray(rng.normal(size=(1, 256, heads, 128)), jnp.float32) for heads in (2, 1, 1, 2)
+    )
+    segments, scores = jnp.asarray(np.repeat([1, 2], [170, 86])[None]), Scores(cap=1.5, window=40)
+    mask = packed_causal_mask(segments, scores.window)
+    ours = jax.vjp(
+        lambda q, k, v: splash_attention(q, k, v, segments, interpret=True, scores=scores), query, key, value
+    )
+    reference = jax.vjp(lambda q, k, v: attend(q, k, v, mask, scores.cap), query, key, value)
+    np.testing.assert_allclose(ours[0], reference[0], atol=2e-5)
+    for a, b in zip(ours[1](weight), reference[1](weight), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-4)
 
 
 def test_large_scores_neither_overflow_nor_leak_into_the_gradient() -> None:

@@ -45,7 +45,7 @@ def batch() -> Batch:
     window = trajectory(LAYOUT, ControlTokens(512), 3, [700, 701], [step])
     documents = (drawn(window, 3, np.random.default_rng(seed)) for seed in range(100))
     two = next(document for document in documents if document.actions[0, :, -1].sum() == 2)
-    return collate([[drawn(pair(LAYOUT, images[0], [600, 601]), 0, rng), two]], LAYOUT)
+    return collate([[drawn(pair(LAYOUT, ControlTokens(512), images[0], [600, 601]), 0, rng), two]], LAYOUT)
 
 
 @jax.jit

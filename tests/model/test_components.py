@@ -86,11 +86,11 @@ def test_swiglu_is_the_formula_of_its_docstring() -> None:
     block.gate, block.up, block.down, block.beta = jnp.asarray(gate), jnp.asarray(up), jnp.asarray(down), 1.7
     g, u = x @ gate.T, x @ up.T
     expected = (g / (1 + np.exp(-1.7 * g)) * u) @ down
-    np.testing.assert_allclose(decoder.swiglu(block, DECODER, jnp.asarray(x)), expected, rtol=2e-5, atol=1e-5)
+    np.testing.assert_allclose(decoder.feed_forward(block, DECODER, jnp.asarray(x)), expected, rtol=2e-5, atol=1e-5)
     clamped = replace(DECODER, gate_clamp=0.5)
     g, u = np.minimum(g, 0.5), np.clip(u, -0.5, 0.5)
     expected = (g / (1 + np.exp(-1.7 * g)) * u) @ down
-    np.testing.assert_allclose(decoder.swiglu(block, clamped, jnp.asarray(x)), expected, rtol=2e-5, atol=1e-5)
+    np.testing.assert_allclose(decoder.feed_forward(block, clamped, jnp.asarray(x)), expected, rtol=2e-5, atol=1e-5)
 
 
 def test_decoder_positions_matter_only_relatively() -> None:

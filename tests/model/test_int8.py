@@ -14,11 +14,12 @@ from polymath.model import int8, lora, polymath_v
 from polymath.model.execution import Execution
 from polymath.presets.demo import TINY
 from polymath.specs import Tree, is_spec, named
+from polymath.tokenizer import ControlTokens
 
 MODEL = replace(TINY.model, decoder=replace(TINY.model.decoder, depth=2), vit=replace(TINY.model.vit, depth=1))
 LAYOUT = replace(TINY.layout, length=48)
 IMAGE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-BATCH = collate([[pair(LAYOUT, IMAGE, list(range(600, 620)))]], LAYOUT)
+BATCH = collate([[pair(LAYOUT, ControlTokens(512), IMAGE, list(range(600, 620)))]], LAYOUT)
 
 
 @pytest.fixture(scope="module")

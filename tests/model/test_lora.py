@@ -14,6 +14,7 @@ from polymath.errors import ConfigError
 from polymath.model import lora, polymath_v
 from polymath.model.execution import Execution
 from polymath.presets.demo import TINY
+from polymath.tokenizer import ControlTokens
 from polymath.training import losses, optimizer
 from polymath.training.step import init_state, make_step
 
@@ -23,7 +24,7 @@ ADAPTED = replace(PLAIN, adapters=lora.Config(EVERYWHERE, rank=3, alpha=6.0))
 ONLY_ADAPTERS = ((r".*\.lora_(down|up)", 1.0), (r"(?!.*\.lora_).*", 0.0))
 LAYOUT = replace(TINY.layout, length=48)
 IMAGE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-BATCH = collate([[pair(LAYOUT, IMAGE, list(range(600, 620)))]], LAYOUT)
+BATCH = collate([[pair(LAYOUT, ControlTokens(512), IMAGE, list(range(600, 620)))]], LAYOUT)
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,7 @@ def documents(layout: Layout = LAYOUT) -> list[Document]:
         mask=np.ones(layout.chunk_length, bool),
     )
     return [
-        pair(layout, image(1)[0], list(range(600, 609))),
+        pair(layout, ControlTokens(512), image(1)[0], list(range(600, 609))),
         trajectory(layout, ControlTokens(512), 3, list(range(700, 705)), [step]),
     ]
 

@@ -62,7 +62,7 @@ def ours(params: decoder.Params, config: decoder.Config, tokens: np.ndarray) -> 
     positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
     x = decoder.embed(params, config, tokens)
     hidden = decoder.forward(params, config, x, positions, jnp.ones(tokens.shape, int), Execution(remat="none"))
-    return decoder.logits(params, hidden)
+    return decoder.logits(params, config, hidden)
 
 
 def loss(params: decoder.Params, config: decoder.Config, tokens: np.ndarray) -> jax.Array:

@@ -36,7 +36,7 @@ def test_forward_flops_are_those_of_the_program(name: str) -> None:
 
     def forward(params: polymath_v.Params, batch: Any) -> Any:
         outputs = polymath_v.forward(params, recipe.model, batch, recipe.execution)
-        return decoder.logits(params.decoder, outputs.hidden), outputs.actions
+        return decoder.logits(params.decoder, recipe.model.decoder, outputs.hidden), outputs.actions
 
     batch = jax.eval_shape(lambda: jax.tree.map(jax.numpy.asarray, collate([[]], recipe.layout)))
     program = jax.make_jaxpr(forward)(weights.abstract(polymath_v.specs(recipe.model)), batch)

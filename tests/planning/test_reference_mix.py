@@ -44,7 +44,7 @@ def test_images_and_control_steps_are_never_split() -> None:
     for number in range(300):
         words = [5000] * int(rng.integers(1, 60))
         if number % 4:
-            documents.append(sequence.pair(SMALL, picture, words))
+            documents.append(sequence.pair(SMALL, ControlTokens(4096), picture, words))
         else:
             cameras = np.repeat(picture[None], rng.integers(1, 4), axis=0)
             steps = [ControlStep(cameras, state, chunk, np.ones(8, bool))] * int(rng.integers(1, 4))

@@ -91,7 +91,7 @@ def test_decoded_tokens_continue_the_committed_ones(run: Run, weights: polymath_
     forward = jax.jit(lambda b: polymath_v.forward(weights, model, b, ONE_PASS.execution).hidden)
     for number in range(12):
         place = first + number
-        scores = decoder.logits(weights.decoder, forward(batch)[0, place - 1])[block.start : block.stop]
+        scores = decoder.logits(weights.decoder, model.decoder, forward(batch)[0, place - 1])[block.start : block.stop]
         chosen = known[number] if number < len(known) else block.start + int(jnp.argmax(scores))
         batch.tokens[0, place], batch.segment_ids[0, place], batch.positions[0, place] = chosen, 1, place
     ids = batch.tokens[0, first : first + 12]

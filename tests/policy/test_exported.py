@@ -62,7 +62,9 @@ def test_back_again_answers_bit_for_bit(trained: Path, exported: Path, tmp_path:
         np.testing.assert_array_equal(a.actions, b.actions)
     batch = collate([[first.run.transform.prompt(seen[:1])]], first.run.recipe.layout)
     logits = jax.jit(
-        lambda p: decoder.logits(p.decoder, polymath_v.forward(p, RECIPE.model, batch, Execution()).hidden)
+        lambda p: decoder.logits(
+            p.decoder, RECIPE.model.decoder, polymath_v.forward(p, RECIPE.model, batch, Execution()).hidden
+        )
     )
     np.testing.assert_array_equal(logits(first.params), logits(second.params))
     with Checkpoints(tmp_path / "again" / "checkpoints" / "robot", every=1) as checkpoints:

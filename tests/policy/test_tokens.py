@@ -27,7 +27,7 @@ def test_tokens_are_those_of_uncached_greedy_decoding(run: Run, params: polymath
     forward = jax.jit(lambda b: polymath_v.forward(params, model, b, run.recipe.execution).hidden)
     expected = []
     for place in range(first, first + 12):
-        scores = decoder.logits(params.decoder, forward(batch)[0, place - 1])[block.start : block.stop]
+        scores = decoder.logits(params.decoder, model.decoder, forward(batch)[0, place - 1])[block.start : block.stop]
         expected.append(block.start + int(jnp.argmax(scores)))
         batch.tokens[0, place], batch.segment_ids[0, place], batch.positions[0, place] = expected[-1], 1, place
     chunk = Policy(run, params, "tokens", Decoding("tokens")).act([observation(0)])[0]
@@ -43,7 +43,7 @@ def test_decoding_never_leaves_its_block(run: Run, params: polymath_v.Params) ->
     observed = jax.jit(lambda b, c: observe(params, model, b, c, run.recipe.execution))(batch, room)
     loud = params.decoder.embedding.at[2].set(100.0 * observed.last[0])
     decoders = replace(params.decoder, embedding=loud)
-    assert int(jnp.argmax(decoder.logits(decoders, observed.last[0]))) == 2
+    assert int(jnp.argmax(decoder.logits(decoders, model.decoder, observed.last[0]))) == 2
     block = run.tokenizer.control.actions
     ids = jax.jit(lambda o: decode(decoders, model.decoder, o, block, 16))(observed)
     assert ids.shape == (3, 16)

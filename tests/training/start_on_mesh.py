@@ -19,6 +19,7 @@ from polymath.sharding import mesh as meshes
 from polymath.sharding.placement import partitioner
 from polymath.specs import named
 from polymath.tokenizer import Tokenizer
+from polymath.training.fitting import for_tokenizer
 from polymath.training.language import with_decoder_of
 from polymath.training.start import Start, starting_weights
 
@@ -29,11 +30,12 @@ def main(tokenizer: str, language: str, settings: str, weights: str) -> None:
         TINY.model, vit=vit.Config(image_size=16, patch=8, width=24, depth=2, heads=2, mlp=96), resampler=looking
     )
     layout = Layout(length=64, latents_per_image=looking.latents, image_size=16)
-    recipe = with_decoder_of(replace(TINY, model=model, layout=layout), Path(language))
+    ours = Tokenizer.load(Path(tokenizer))
+    recipe = for_tokenizer(with_decoder_of(replace(TINY, model=model, layout=layout), Path(language)), ours)
     start = Start(published={"resampler": Path(weights), "decoder": Path(language)})
     mesh = partitioner(meshes.Config(data=2))
-    alone = dict(named(starting_weights(recipe, start, Tokenizer.load(Path(tokenizer)))))
-    spread = dict(named(starting_weights(recipe, start, Tokenizer.load(Path(tokenizer)), mesh)))
+    alone = dict(named(starting_weights(recipe, start, ours)))
+    spread = dict(named(starting_weights(recipe, start, ours, mesh)))
     places = dict(named(mesh.shardings(polymath_v.specs(recipe.model))))
     report = {
         "different": [name for name in alone if not np.array_equal(alone[name], spread[name])],

@@ -24,7 +24,7 @@ def decoder_params() -> decoder.Params:
 
 def plain_cross_entropy(params: decoder.Params, hidden: jax.Array, targets: jax.Array, w: jax.Array) -> jax.Array:
     """-log softmax of the whole [B, S, V] logits, the textbook formula."""
-    log_p = jax.nn.log_softmax(decoder.logits(params, hidden), axis=-1)
+    log_p = jax.nn.log_softmax(decoder.logits(params, TINY.model.decoder, hidden), axis=-1)
     return -jnp.sum(w * jnp.take_along_axis(log_p, targets[..., None], axis=-1)[..., 0])
 
 

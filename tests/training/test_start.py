@@ -25,6 +25,7 @@ from polymath.tokenizer import Tokenizer
 from polymath.training.adapters import with_adapters, without_adapters
 from polymath.training.checkpoints import Checkpoints, load_params
 from polymath.training.datasets import TrainingData
+from polymath.training.fitting import for_tokenizer
 from polymath.training.job import train
 from polymath.training.language import load_language, pieces_of, translate, with_decoder_of
 from polymath.training.recipe import Recipe
@@ -128,7 +129,9 @@ def test_published_parts_and_a_draw_of_the_rest(tokenizer: Tokenizer) -> None:
 
 def test_a_public_language_model_under_our_vocabulary(language: Path, tokenizer: Tokenizer) -> None:
     recipe = with_decoder_of(TINY, language)
-    assert (recipe.model.decoder.vocabulary, recipe.model.decoder.width) == (2048, 32)
+    assert (recipe.model.decoder.vocabulary, recipe.model.decoder.width) == (96 + 512, 32)
+    recipe = for_tokenizer(recipe, tokenizer)
+    assert recipe.model.decoder.vocabulary == 2048
     assert recipe.model.action_head.width == 32
     ours = load_language(language, recipe.model.decoder, tokenizer)
     theirs = load_decoder(language, replace(recipe.model.decoder, vocabulary=96))
@@ -169,7 +172,7 @@ def test_rows_without_a_text_are_drawn_alike() -> None:
 
 
 def test_a_language_model_without_its_files(language: Path, tokenizer: Tokenizer) -> None:
-    config = with_decoder_of(TINY, language).model.decoder
+    config = for_tokenizer(with_decoder_of(TINY, language), tokenizer).model.decoder
     (language / "tokenizer.json").unlink()
     with pytest.raises(CheckpointError, match=r"tokenizer\.json: no such file, or not readable"):
         load_language(language, config, tokenizer)

@@ -9,10 +9,12 @@ query 0      x     |     |              Segments are documents packed into one s
 
 `packed_attention` has three paths of the same value: "reference" is `attend` below; "splash" the Pallas kernel of TPUs,
 which never forms the scores and skips what the mask excludes; "cudnn" the kernel of NVIDIA GPUs. Splash wants whole
-blocks: a length is padded to the next multiple of 128, and one below 128 takes the reference.
+blocks: a length is padded to the next multiple of 128, and one below 128 takes the reference. cuDNN has no soft cap:
+scores that are capped take the reference.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -35,8 +37,26 @@ def device_kernel(platform: str, dtype: DTypeLike) -> Literal["splash", "cudnn",
     return "cudnn" if platform in ("gpu", "cuda") and jnp.dtype(dtype).itemsize == 2 else "reference"
 
 
+@dataclass(frozen=True)
+class Scores:
+    """cap: scores s become cap * tanh(s / cap) (Gemma 2, arXiv:2408.00118, section 2); window: the last keys, itself
+    included, that a query sees.
+    """
+
+    cap: float | None = None
+    window: int | None = None
+
+
+PLAIN = Scores()
+
+
 def packed_attention(
-    segment_ids: Int[Array, "B S"], dtype: DTypeLike, kernel: str, saved_name: str, heads_axis: str | None = None
+    segment_ids: Int[Array, "B S"],
+    dtype: DTypeLike,
+    kernel: str,
+    saved_name: str,
+    heads_axis: str | None = None,
+    scores: Scores = PLAIN,
 ) -> Attend:
     """The attention of one packed batch, by a kernel of `polymath.model.execution.Execution`; `dtype` of the queries.
 
@@ -48,17 +68,16 @@ def packed_attention(
     if kernel == "auto":
         kernel = device_kernel(jax.default_backend(), dtype)
     if kernel == "splash" and segment_ids.shape[1] >= SPLASH_LANES:
+        splash = partial(splash_attention, saved_name=saved_name, scores=scores)
         if heads_axis is not None:
-            return over_heads(splash_attention, segment_ids, saved_name, heads_axis)
-        return partial(splash_attention, segment_ids=segment_ids, saved_name=saved_name)
-    mask = packed_causal_mask(segment_ids)
-    attention = cudnn_attention if kernel == "cudnn" else attend
+            return over_heads(splash, segment_ids, heads_axis)
+        return partial(splash, segment_ids=segment_ids)
+    mask = packed_causal_mask(segment_ids, scores.window)
+    attention = cudnn_attention if kernel == "cudnn" and scores.cap is None else partial(attend, cap=scores.cap)
     return lambda query, key, value: checkpoint_name(attention(query, key, value, mask), saved_name)
 
 
-def over_heads(
-    kernel: Callable[..., Float[Array, "B S h E"]], segment_ids: Int[Array, "B S"], saved_name: str, axis: str
-) -> Attend:
+def over_heads(kernel: Callable[..., Float[Array, "B S h E"]], segment_ids: Int[Array, "B S"], axis: str) -> Attend:
     """Every device of `axis` runs the kernel on its own heads."""
     heads = PartitionSpec(None, None, axis, None)
 
@@ -68,7 +87,7 @@ def over_heads(
         value: Float[Array, "B S k E"],
         segment_ids: Int[Array, "B S"],
     ) -> Float[Array, "B S h E"]:
-        return kernel(query, key, value, segment_ids, saved_name)
+        return kernel(query, key, value, segment_ids)
 
     divided = jax.shard_map(
         one_device,
@@ -87,6 +106,7 @@ def splash_attention(
     segment_ids: Int[Array, "B S"],
     saved_name: str | None = None,
     interpret: bool = False,
+    scores: Scores = PLAIN,
 ) -> Float[Array, "B S H E"]:
     """Pallas splash attention (jax.experimental.pallas.ops.tpu), grouped queries, one fused backward kernel.
 
@@ -96,7 +116,7 @@ def splash_attention(
 
     length, heads, width = query.shape[1:]
     padded, block = splash_blocks(length)
-    kernel = _splash_kernel(padded, heads, block, saved_name, interpret)
+    kernel = _splash_kernel(padded, heads, block, saved_name, interpret, scores)
     fill = ((0, 0), (0, padded - length))
     heads_first = [jnp.pad(x, (*fill, (0, 0), (0, 0))).transpose(0, 2, 1, 3) for x in (query * width**-0.5, key, value)]
     segment_ids = jnp.pad(segment_ids, fill)
@@ -111,13 +131,15 @@ def splash_blocks(length: int) -> tuple[int, int]:
 
 
 def _splash_kernel(
-    length: int, heads: int, block: int, saved_name: str | None, interpret: bool
+    length: int, heads: int, block: int, saved_name: str | None, interpret: bool, scores: Scores
 ) -> Callable[..., Float[Array, "H S E"]]:
     from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel as splash
     from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as masks
 
+    square, window = (length, length), scores.window
+    mask = masks.CausalMask(square) if window is None else masks.LocalMask(square, (window - 1, 0), offset=0)
     return splash.make_splash_mha(
-        masks.MultiHeadMask([masks.CausalMask((length, length))] * heads),
+        masks.MultiHeadMask([mask] * heads),
         block_sizes=splash.BlockSizes(
             block_q=block,
             block_kv=block,
@@ -130,6 +152,7 @@ def _splash_kernel(
         head_shards=1,
         q_seq_shards=1,
         residual_checkpoint_name=saved_name,
+        attn_logits_soft_cap=scores.cap,
         interpret=interpret,
     )
 
@@ -150,10 +173,12 @@ def cudnn_attention(
     )
 
 
-def packed_causal_mask(segment_ids: Int[Array, "B S"]) -> Bool[Array, "B S S"]:
-    """mask[b, q, k]: may query q see key k? Padding sees only padding, so that no row is empty."""
+def packed_causal_mask(segment_ids: Int[Array, "B S"], window: int | None = None) -> Bool[Array, "B S S"]:
+    """mask[b, q, k]: may query q see key k, of its last `window`? Padding sees padding, so that no row is empty."""
     length = segment_ids.shape[1]
     causal = jnp.tril(jnp.ones((length, length), bool))
+    if window is not None:
+        causal = causal & ~jnp.tril(causal, -window)
     return causal & (segment_ids[:, :, None] == segment_ids[:, None, :])
 
 
@@ -162,6 +187,7 @@ def attend(
     key: Float[Array, "B T K E"],
     value: Float[Array, "B T K E"],
     mask: Bool[Array, "B S T"] | None,
+    cap: float | None = None,
 ) -> Float[Array, "B S H E"]:
     """Scaled dot-product attention with grouped queries: H/K query heads share a key-value head. Softmax in float32.
 
@@ -173,6 +199,8 @@ def attend(
     query = (query * width**-0.5).reshape(batch, length, groups, heads // groups, width)
     query = query.transpose(0, 2, 3, 1, 4).reshape(batch, groups, -1, width)  # [B, K, G*S, E]
     scores = jnp.einsum("BKME,BTKE->BKMT", query, key, preferred_element_type=jnp.float32)
+    if cap is not None:
+        scores = cap * jnp.tanh(scores / cap)
     if mask is not None:
         bias = jnp.where(mask, 0.0, jnp.finfo(jnp.float32).min)[:, None, None]
         scores = (scores.reshape(batch, groups, -1, length, key.shape[1]) + bias).reshape(scores.shape)

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Int
 
 from polymath.model import decoder
 from polymath.model.attention import attend
-from polymath.model.layers import rms_norm
+from polymath.model.layer_kinds import LayerKinds, angles_of, layer_kinds, mask_of
 from polymath.sharding.sharded_weight import gather_weights
 
 Rows = Float[Array, "B T K E"]  # the cached keys, or values, of one layer
@@ -52,19 +52,25 @@ def append(
     offset = jnp.arange(x.shape[1])
     positions = cache.lengths[:, None] + offset
     angles = decoder.rotary_angles(config, positions)
-    mask = jnp.arange(cache.capacity) <= positions[:, :, None]
+    places = jnp.arange(cache.capacity)
+    full = places <= positions[:, :, None]
+    sliding = full if config.window is None else full & (places > positions[:, :, None] - config.window)
     place = jnp.where(offset < new[:, None], positions, cache.capacity)  # outside: dropped
     row = jnp.arange(len(x))[:, None]
 
-    def layer(x: Float[Array, "B S D"], layer: tuple[decoder.Block, Rows, Rows]) -> tuple[Array, tuple[Rows, Rows]]:
-        block, keys, values = layer
+    def layer(
+        x: Float[Array, "B S D"], layer: tuple[decoder.Block, LayerKinds | None, Rows, Rows]
+    ) -> tuple[Array, tuple[Rows, Rows]]:
+        block, kind, keys, values = layer
         block = gather_weights(block, x.dtype)
-        query, key, value = decoder.attention_inputs(block, config, x, angles)
+        query, key, value = decoder.attention_inputs(block, config, x, angles_of(kind, angles))
         keys = keys.at[row, place].set(key.astype(keys.dtype), mode="drop")
         values = values.at[row, place].set(value.astype(values.dtype), mode="drop")
-        context = attend(query, keys.astype(x.dtype), values.astype(x.dtype), mask)
+        mask = mask_of(kind, full, sliding)
+        context = attend(query, keys.astype(x.dtype), values.astype(x.dtype), mask, config.attention_cap)
         return decoder.after_attention(block, config, x, context), (keys, values)
 
-    x, (keys, values) = jax.lax.scan(layer, x, (params.blocks, cache.key, cache.value))
-    hidden = rms_norm(x, params.norm, config.epsilon)
+    layers = (params.blocks, layer_kinds(config.layers), cache.key, cache.value)
+    x, (keys, values) = jax.lax.scan(layer, x, layers)
+    hidden = decoder.normalised(x, params.norm, config)
     return hidden, Cache(keys, values, cache.lengths + new)

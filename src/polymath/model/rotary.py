@@ -61,7 +61,20 @@ class Llama3:
     kind: Literal["llama3"] = "llama3"
 
 
-Scaling = Linear | NtkAware | Yarn | Llama3
+@dataclass(frozen=True)
+class LongRope:
+    """LongRoPE (Ding et al. 2024, arXiv:2402.13753): each frequency divided by a factor of its own, found by search.
+
+    factors: those for sequences of at most `trained` tokens; magnitude: as YaRN's.
+    """
+
+    factors: tuple[float, ...]
+    trained: int
+    magnitude: float = 1.0
+    kind: Literal["longrope"] = "longrope"
+
+
+Scaling = Linear | NtkAware | Yarn | Llama3 | LongRope
 
 
 def frequencies(head_width: int, theta: float, scaling: Scaling | None = None) -> Float[Array, " half"]:
@@ -75,11 +88,15 @@ def frequencies(head_width: int, theta: float, scaling: Scaling | None = None) -
             return _yarn(head_width, theta, scaling)
         case Llama3():
             return _llama3(_plain(head_width, theta), scaling)
+        case LongRope(factors=factors):
+            return _plain(head_width, theta) / jnp.array(factors)
     return _plain(head_width, theta)
 
 
 def magnitude(scaling: Scaling | None) -> float:
-    """Factor on the length of rotated queries and keys: YaRN's own, or its 0.1 ln(factor) + 1 (eq. 22); else 1."""
+    """Factor on the length of rotated queries and keys: its own, or YaRN's 0.1 ln(factor) + 1 (eq. 22); else 1."""
+    if isinstance(scaling, LongRope):
+        return scaling.magnitude
     if not isinstance(scaling, Yarn):
         return 1.0
     if scaling.magnitude is not None:
@@ -92,9 +109,12 @@ def angles(positions: Int[Array, "B S"], frequencies: Float[Array, " half"]) -> 
 
 
 def rotate(
-    x: Float[Array, "B S H E"], angles: Float[Array, "B S half"], magnitude: float = 1.0
+    x: Float[Array, "B S H E"], angles: Float[Array, "B S half"], magnitude: float = 1.0, width: int | None = None
 ) -> Float[Array, "B S H E"]:
-    """Rotate channel i against channel i + E/2, in float32."""
+    """Rotate channel i against channel i + E/2, in float32; only the first `width` channels, if that is given."""
+    if width is not None:
+        rotated, rest = jnp.split(x, [width], axis=-1)
+        return jnp.concatenate([rotate(rotated, angles, magnitude), rest], axis=-1)
     cos, sin = jnp.cos(angles)[:, :, None], jnp.sin(angles)[:, :, None]
     if magnitude != 1.0:
         cos, sin = magnitude * cos, magnitude * sin

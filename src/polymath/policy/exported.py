@@ -45,7 +45,14 @@ from polymath.training.untrained import unadapted
 
 MODEL_TYPE = "polymath_v"
 PHASE = "robot"
-COPIED = ("tokenizer.json", "embodiment.json", "statistics.json", "data.json", "example_batch.safetensors")
+COPIED = (
+    "tokenizer.json",
+    "control_tokens.json",
+    "embodiment.json",
+    "statistics.json",
+    "data.json",
+    "example_batch.safetensors",
+)
 SHARD_BYTES = 5 * 10**9
 OTHER_MODEL = "the directory's description is of another model; export it again"
 Adapters = Literal["kept", "merged", "alone"]

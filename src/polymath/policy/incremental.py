@@ -86,7 +86,7 @@ def decode(
 
     def step(state: tuple[Array, cache.Cache], number: Array) -> tuple[tuple[Array, cache.Cache], Int[Array, " B"]]:
         last, before = state
-        ids = block.start + choose(decoder.logits(params, last, block), number)
+        ids = block.start + choose(decoder.logits(params, config, last, block), number)
         x = decoder.embed(params, config, ids[:, None], last.dtype)
         hidden, after = cache.append(params, config, before, x, jnp.ones(len(ids), jnp.int32))
         return (hidden[:, 0], after), ids

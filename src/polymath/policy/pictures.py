@@ -58,12 +58,12 @@ def kind(tokenizer: Tokenizer, token: int) -> str:
         return "readout"
     if token in control.actions:
         return "action"
-    return "structure" if token < control.size else "text"
+    return "structure" if token in (*control.ids, control.bos, control.eos) else "text"
 
 
 def label(tokenizer: Tokenizer, token: int) -> str:
     control = tokenizer.control
-    return control.names()[token] if token < control.size else repr(tokenizer.decode([token]))[1:-1]
+    return control.names()[token - control.first] if token in control.ids else repr(tokenizer.decode([token]))[1:-1]
 
 
 def draw_mask(segment_ids: Int[np.ndarray, "B S"], row: int = 0) -> Image.Image:

@@ -1,15 +1,18 @@
-"""The control-token block: ids [0, size) of every vocabulary, which text can never produce.
+"""The control-token block: `size` ids of every vocabulary, which text can never produce.
 
-    id        0     1     2     3     4        5..15   16..47         48..63  64..127       128..255  256..511    512..
+    place     0     1     2     3     4        5..15   16..47         48..63  64..127       128..255  256..511    512..
     name      <pad> <bos> <eos> <img> <state>  spare   <robot:0..31>  spare   <act:0..63>   spare     <a:0..255>  spare
 
-The positions are the same at every size (512 at demo size, 4,096 beside 256,000 entries), so that a model moves from
+An id is `first` + place. In our own vocabularies the block comes first, in a public model's it follows the last row of
+the model's embeddings (`polymath.tokenizer.public`); such a model's own begin and end of a text are taken where it has
+them, and <bos> and <eos> of the block are then unused.
+
+The places are the same at every size (512 at demo size, 4,096 beside 256,000 entries), so that a model moves from
 one to the other by copying rows. Actions are 256 uniform bins over [-1, 1] of the normalised action, after RT-2
 (Brohan et al. 2023, section 3.2).
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -27,17 +30,15 @@ SMALLEST_BLOCK = 512
 
 @dataclass(frozen=True)
 class ControlTokens:
-    """The block of `size` control tokens; `size` is a power of two of at least 512, else ConfigError."""
+    """The block of `size` control tokens; `size` is a power of two of at least 512, else ConfigError.
+
+    first: the id of <pad>. own_bos, own_eos: the ids of a public model's own begin and end of a text.
+    """
 
     size: int
-
-    pad: ClassVar[int] = 0
-    bos: ClassVar[int] = 1
-    eos: ClassVar[int] = 2
-    img: ClassVar[int] = 3
-    state: ClassVar[int] = 4
-    readouts: ClassVar[range] = range(FIRST_READOUT, FIRST_READOUT + READOUTS)
-    actions: ClassVar[range] = range(FIRST_ACTION, FIRST_ACTION + ACTION_BINS)
+    first: int = 0
+    own_bos: int | None = None
+    own_eos: int | None = None
 
     def __post_init__(self) -> None:
         if self.size < SMALLEST_BLOCK or self.size & (self.size - 1):
@@ -46,11 +47,44 @@ class ControlTokens:
                 "choose 512 at demo size, 4096 beside 256,000 entries"
             )
 
+    @property
+    def ids(self) -> range:
+        """All ids of the block."""
+        return range(self.first, self.first + self.size)
+
+    @property
+    def pad(self) -> int:
+        return self.first
+
+    @property
+    def bos(self) -> int:
+        return self.first + 1 if self.own_bos is None else self.own_bos
+
+    @property
+    def eos(self) -> int:
+        return self.first + 2 if self.own_eos is None else self.own_eos
+
+    @property
+    def img(self) -> int:
+        return self.first + 3
+
+    @property
+    def state(self) -> int:
+        return self.first + 4
+
+    @property
+    def readouts(self) -> range:
+        return self.ids[FIRST_READOUT : FIRST_READOUT + READOUTS]
+
+    @property
+    def actions(self) -> range:
+        return self.ids[FIRST_ACTION : FIRST_ACTION + ACTION_BINS]
+
     def robot(self, slot: int) -> int:
         """The id of `<robot:slot>`; ConfigError outside 0..31."""
         if not 0 <= slot < ROBOT_SLOTS:
             raise ConfigError(f"embodiment.slot: {slot} is outside 0..{ROBOT_SLOTS - 1}; choose a free slot")
-        return FIRST_ROBOT + slot
+        return self.first + FIRST_ROBOT + slot
 
     def names(self) -> list[str]:
         """The `size` names in the order of their ids.
@@ -73,11 +107,11 @@ class ControlTokens:
         if not np.isfinite(actions).all():
             raise DataError("action: holds NaN or infinity; repair or drop the episode before tokenising it")
         bins = np.floor((np.asarray(actions, np.float64) + 1.0) * (ACTION_BINS / 2))
-        return FIRST_ACTION + np.clip(bins, 0, ACTION_BINS - 1).astype(np.int32)
+        return self.actions.start + np.clip(bins, 0, ACTION_BINS - 1).astype(np.int32)
 
     def decode_actions(self, ids: Int[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
         """Ids of action tokens -> float32 bin centres; the error is at most 1/256. DataError for any other id."""
-        bins = np.asarray(ids) - FIRST_ACTION
+        bins = np.asarray(ids) - self.actions.start
         if bins.size and (bins.min() < 0 or bins.max() >= ACTION_BINS):
             raise DataError(f"action tokens: ids must lie in {self.actions}; constrain the decoding to that range")
         return ((bins + 0.5) * (2 / ACTION_BINS) - 1.0).astype(np.float32)

@@ -11,13 +11,19 @@ loads the file gives text ids >= R, whatever the text contains, without a switch
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
+
+import tiktoken
 
 from polymath.errors import ConfigError
+from polymath.files import atomic_write
 from polymath.tokenizer.control_tokens import ControlTokens
+from polymath.tokenizer.public_files import BESIDE
 
 # The pre-tokeniser of OpenAI's o200k_base (tiktoken, `tiktoken_ext/openai_public.py`): words with their leading
 # space, single digits, runs of punctuation, line ends. It bounds what a merge may span.
@@ -56,6 +62,7 @@ class Vocabulary:
 
     control: ControlTokens
     merges: tuple[tuple[bytes, bytes], ...]
+    drops_first_space: ClassVar[bool] = False  # when it decodes
 
     @cached_property
     def tokens(self) -> list[bytes]:
@@ -66,6 +73,17 @@ class Vocabulary:
     def ranks(self) -> dict[bytes, int]:
         """Bytes -> id of all that text can become."""
         return {token: rank for rank, token in enumerate(self.tokens) if rank >= self.control.size}
+
+    def encoder(self) -> Callable[[str], list[int]]:
+        """From text to ids, none of them a control token's."""
+        engine = tiktoken.Encoding("polymath", pat_str=PATTERN, mergeable_ranks=self.ranks(), special_tokens={})
+        return engine.encode_ordinary
+
+    def save(self, path: Path) -> None:
+        """Write tokenizer.json at `path`; the block that a public model's vocabulary had beside it is removed."""
+        path.with_name(BESIDE).unlink(missing_ok=True)
+        with atomic_write(path) as temporary:
+            temporary.write_text(self.to_json(), encoding="utf-8")
 
     def to_json(self) -> str:
         """The text of tokenizer.json."""

@@ -22,6 +22,7 @@ LOCK = ".training"
 OWN = (
     "checkpoints",
     "config.json",
+    "control_tokens.json",
     "data.json",
     "embodiment.json",
     "example_batch.safetensors",

@@ -47,14 +47,16 @@ def tiled_cross_entropy(
     weights: Float[Array, "B S"],
     tile: int,
     z_loss: float = 0.0,
+    cap: float | None = None,
 ) -> tuple[Float[Array, ""], TokenLoss]:
     """(sum of -log p(target) + z_loss * log(Z)^2, its parts). Only the first has a gradient.
 
-    matrix: [V, D], or this device's shard of it. Peak memory: one tile's logits [tile, V] and the matrix' gradient.
+    matrix: [V, D], or this device's shard of it. cap: the logits are cap * tanh(logits / cap). Peak memory: one tile's
+    logits [tile, V] and the matrix' gradient.
     """
     shard, place = vocabulary_slice(matrix)
     tiles = _tiles(Tile(hidden, targets, weights.astype(jnp.float32)), tile)
-    return _sums(shard, tiles, place, z_loss)
+    return _sums(shard, tiles, place, z_loss, cap)
 
 
 def _tiles(tokens: Any, tile: int) -> Tile:
@@ -69,12 +71,14 @@ def _tiles(tokens: Any, tile: int) -> Tile:
     return Tile(*map(cut, tokens))
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _sums(shard: Any, tiles: Tile, place: VocabularySlice, z_loss: float) -> tuple[Float[Array, ""], TokenLoss]:
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def _sums(
+    shard: Any, tiles: Tile, place: VocabularySlice, z_loss: float, cap: float | None
+) -> tuple[Float[Array, ""], TokenLoss]:
     matrix = all_gather_slice(shard, place, tiles.hidden.dtype)
 
     def add(total: TokenLoss, tile: Tile) -> tuple[TokenLoss, None]:
-        ring_tile, scores = _scores(matrix, tile, place)
+        ring_tile, scores = _scores(matrix, tile, place, cap)
         return jax.tree.map(jnp.add, total, _tile_loss(ring_tile, scores, place)), None
 
     def pass_over(total: TokenLoss, tile: Tile) -> tuple[TokenLoss, None]:
@@ -85,14 +89,16 @@ def _sums(shard: Any, tiles: Tile, place: VocabularySlice, z_loss: float) -> tup
     return total.cross_entropy + z_loss * total.z_loss, total
 
 
-def _sums_forward(shard: Any, tiles: Tile, place: VocabularySlice, z_loss: float) -> tuple[Any, tuple[Any, Any, Any]]:
+def _sums_forward(
+    shard: Any, tiles: Tile, place: VocabularySlice, z_loss: float, cap: float | None
+) -> tuple[Any, tuple[Any, Any, Any]]:
     matrix = all_gather_slice(shard, place, tiles.hidden.dtype)
 
     def add(carry: tuple[TokenLoss, Any], tile: Tile) -> tuple[tuple[TokenLoss, Any], Any]:
         total, d_matrix = carry
-        ring_tile, scores = _scores(matrix, tile, place)
+        ring_tile, scores = _scores(matrix, tile, place, cap)
         total = jax.tree.map(jnp.add, total, _tile_loss(ring_tile, scores, place))
-        d_logits = _d_logits(ring_tile, scores, z_loss).astype(matrix.dtype)
+        d_logits = _d_logits(ring_tile, scores, z_loss, cap).astype(matrix.dtype)
         d_hidden = jnp.dot(d_logits, matrix, preferred_element_type=jnp.float32)
         d_matrix += jnp.dot(d_logits.T, ring_tile.hidden, preferred_element_type=jnp.float32)
         return (total, d_matrix), reduce_scatter_tokens(d_hidden, place).astype(matrix.dtype)
@@ -108,9 +114,9 @@ def _sums_forward(shard: Any, tiles: Tile, place: VocabularySlice, z_loss: float
 
 
 def _sums_backward(
-    place: VocabularySlice, z_loss: float, saved: tuple[Any, Any, Any], gradient: Any
+    place: VocabularySlice, z_loss: float, cap: float | None, saved: tuple[Any, Any, Any], gradient: Any
 ) -> tuple[Any, Tile]:
-    del place, z_loss
+    del place, z_loss, cap
     scale, _ = gradient
     d_part, d_hidden, tiles = saved
     return scale * d_part, Tile((scale * d_hidden).astype(d_hidden.dtype), None, jnp.zeros_like(tiles.weights))  # type: ignore[arg-type]
@@ -138,9 +144,13 @@ class Scores(NamedTuple):
     log_z: Float[Array, " T"]
 
 
-def _scores(matrix: Float[Array, "V_slice D"], tile: Tile, place: VocabularySlice) -> tuple[Tile, Scores]:
+def _scores(
+    matrix: Float[Array, "V_slice D"], tile: Tile, place: VocabularySlice, cap: float | None
+) -> tuple[Tile, Scores]:
     ring_tile = Tile(*(all_gather_tokens(x, place) for x in tile))
     logits = jnp.einsum("TD,VD->TV", ring_tile.hidden, matrix, preferred_element_type=jnp.float32)
+    if cap is not None:
+        logits = cap * jnp.tanh(logits / cap)
     own = local_ids(ring_tile.targets, len(matrix), place)
     is_target = own[:, None] == jnp.arange(len(matrix))
     top = _over_ring(jnp.max(logits, axis=-1), place, jax.lax.pmax)
@@ -164,11 +174,12 @@ def _own_tokens(weights: Float[Array, " T"], place: VocabularySlice) -> Float[Ar
     return jnp.where(owner == jax.lax.axis_index(place.ring), weights, 0.0)
 
 
-def _d_logits(ring_tile: Tile, scores: Scores, z_loss: float) -> Float[Array, "T V_slice"]:
-    """d loss / d logits = w ((1 + 2 z log Z) softmax - one_hot(target))."""
+def _d_logits(ring_tile: Tile, scores: Scores, z_loss: float, cap: float | None) -> Float[Array, "T V_slice"]:
+    """d loss / d logits = w ((1 + 2 z log Z) softmax - one_hot(target)), below a cap times 1 - (logits / cap)^2."""
     softmax = jnp.exp(scores.logits - scores.log_z[:, None])
     slope = 1.0 + 2.0 * z_loss * scores.log_z
-    return ring_tile.weights[:, None] * (slope[:, None] * softmax - scores.is_target)
+    gradient = ring_tile.weights[:, None] * (slope[:, None] * softmax - scores.is_target)
+    return gradient if cap is None else gradient * (1.0 - jnp.square(scores.logits / cap))
 
 
 def _over_ring(x: Any, place: VocabularySlice, reduce: Any) -> Any:

@@ -106,13 +106,18 @@ def fitting_notes(before: Recipe, after: Recipe, robot: Embodiment) -> list[str]
     return notes
 
 
+def load_tokenizer(recipe: Recipe, path: Path) -> Tokenizer:
+    """The tokenizer of a file, or of a public model's folder with as many control tokens as the recipe has."""
+    return Tokenizer.from_public(path, recipe.control_tokens) if path.is_dir() else Tokenizer.load(path)
+
+
 def find_tokenizer(recipe: Recipe, paths: Sequence[Path], texts: Iterable[str]) -> Tokenizer:
     """The first of `paths` that exists; else one trained here, on the package's own text and that of the data.
 
     It has as many entries as the text gives, at most the recipe's vocabulary; every byte is among them.
     """
     for path in paths:
-        if path.is_file():
-            return Tokenizer.load(path)
+        if path.exists():
+            return load_tokenizer(recipe, path)
     control, lines = ControlTokens(recipe.control_tokens), (text + "\n" for text in islice(texts, MOST_TEXTS))
     return train_at_most(chain(corpus.shipped(), lines), recipe.model.decoder.vocabulary, control)

@@ -20,7 +20,15 @@ from polymath.training.checkpoints import has_checkpoint, load_params, newest_st
 from polymath.training.claim import check_place, claimed, has_trained
 from polymath.training.continuing import extension_notes, with_warmup_of
 from polymath.training.datasets import DataSets, TrainingData
-from polymath.training.fitting import find_tokenizer, fitted, fitting_notes, for_instructions, for_rate, for_tokenizer
+from polymath.training.fitting import (
+    find_tokenizer,
+    fitted,
+    fitting_notes,
+    for_instructions,
+    for_rate,
+    for_tokenizer,
+    load_tokenizer,
+)
 from polymath.training.loop import train_phase, training_mesh
 from polymath.training.overview import PhaseOverview, phase_overview, schedule_note
 from polymath.training.placement import check_rows
@@ -132,11 +140,14 @@ def fit_to_data(
         recipe = for_rate(recipe, robot)
     recipe = replace(recipe, chunk_seconds=None)
     if data.tokenizer:
-        tokenizer = Tokenizer.load(data.tokenizer)
+        tokenizer = load_tokenizer(recipe, Path(data.tokenizer))
+        if "decoder" in start.published:
+            recipe = for_tokenizer(recipe, tokenizer)
         check_tokenizer(recipe, tokenizer, data.tokenizer)
     else:
         runs = [*([out] if has_trained(out) else []), *([start.run] if start.run else [])]
-        paths = [*(run / "tokenizer.json" for run in runs), *sets.tokenizers()]
+        decoders = [Path(path) for part, path in start.published.items() if part == "decoder"]
+        paths = [*(run / "tokenizer.json" for run in runs), *sets.tokenizers(), *decoders]
         tokenizer = find_tokenizer(recipe, paths, sets.texts())
         recipe = for_tokenizer(recipe, tokenizer)
     recipe = for_instructions(recipe, robot, tokenizer, sets.instructions())

@@ -75,7 +75,9 @@ def objective(
     targets, weights = next_tokens(batch)
     of_tokens, of_actions = totals(batch) if whole is None else whole
     matrix = params.decoder.embedding if params.decoder.output is None else params.decoder.output
-    token_loss, sums = tiled_cross_entropy(matrix, outputs.hidden, targets, weights, config.tile, config.z_loss)
+    token_loss, sums = tiled_cross_entropy(
+        matrix, outputs.hidden, targets, weights, config.tile, config.z_loss, model.decoder.logit_cap
+    )
     of_tokens, of_actions = jnp.maximum(of_tokens, 1e-6), jnp.maximum(of_actions, 1)
     targeted = _targets(outputs.actions, batch)
     mse = action_error(outputs.actions, *targeted) / of_actions

@@ -32,13 +32,12 @@ def pieces_of(tokenizer: Tokenizer, path: Path) -> list[list[int]]:
     is missing or no tokenizer.
     """
     settings, other = _open_without_ends(path)
-    control = tokenizer.control.size
-    tokens = [tokenizer.decode_bytes([number]) for number in range(control, tokenizer.vocab_size)]
+    tokens = [b"" if number in tokenizer.control.ids else token for number, token in enumerate(tokenizer.tokens)]
     texts = [token.decode("utf-8", errors="surrogateescape") for token in tokens]  # a surrogate for each stray byte
     whole = other.encode_batch([text if _is_text(text) else "" for text in texts], add_special_tokens=False)
     vocabulary, unknown = other.get_vocab(), _unknown(settings["model"], other)
     byte_level = "ByteLevel" in json.dumps([settings.get("pre_tokenizer"), settings.get("normalizer")])
-    pieces: list[list[int]] = [[] for _ in range(control)]
+    pieces: list[list[int]] = []
     for token, text, encoded in zip(tokens, texts, whole, strict=True):
         if _is_text(text):
             ids = encoded.ids

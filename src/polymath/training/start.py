@@ -34,7 +34,7 @@ class Start:
     """run, phase: another run directory and the phase whose newest weights are taken; published: part -> its files.
 
     The parts are `vit` (HF CLIP or SigLIP, open_clip, timm, big_vision), `resampler` (open_flamingo) and `decoder` (a
-    folder of the LLaMA family in HF's layout). What neither gives is drawn.
+    public language model's folder in HF's layout). What neither gives is drawn.
     """
 
     run: Path | None = None
@@ -115,7 +115,7 @@ def as_begun(recipe: Recipe, out: Path, start: Start) -> Recipe:
         recipe = with_chunk(recipe, stored.layout.chunk_length)
     if "decoder" in left_out:
         sizes = replace(recipe.model, decoder=model.decoder, action_head=model.action_head)
-        recipe = replace(recipe, model=sizes)
+        recipe = replace(recipe, model=sizes, control_tokens=stored.control_tokens)
     if "vit" in left_out:
         sizes = replace(recipe.model, vit=model.vit, resampler=model.resampler)
         layout = replace(recipe.layout, image_size=stored.layout.image_size)

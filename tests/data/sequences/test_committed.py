@@ -61,7 +61,7 @@ def test_a_window_gives_each_step_its_own(past: bool) -> None:
 
 
 def test_a_document_without_control_steps_has_the_column_too() -> None:
-    document = drawn(pair(LAYOUT, IMAGES[0], [600]), 0, np.random.default_rng(0))
+    document = drawn(pair(LAYOUT, ControlTokens(512), IMAGES[0], [600]), 0, np.random.default_rng(0))
     assert document.actions.shape == (0, 4, 4)
     batch = collate([[document, of_count(window(), 1)]], LAYOUT)
     assert batch.actions.shape == (1, LAYOUT.max_control_steps, 4, 4)

@@ -13,7 +13,7 @@ IMAGE = np.zeros((4, 4, 3), np.uint8)
 
 
 def pair(caption: int) -> Document:
-    return sequence.pair(LAYOUT, IMAGE, [600] * caption)
+    return sequence.pair(LAYOUT, ControlTokens(512), IMAGE, [600] * caption)
 
 
 def window() -> Document:

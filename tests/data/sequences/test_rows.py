@@ -17,7 +17,7 @@ LAYOUT = Layout(length=128, latents_per_image=3, image_size=8, chunk_length=2, a
 def test_pictures_are_fitted_to_the_layout(tokenizer: Tokenizer) -> None:
     picture = np.full((20, 11, 3), 7, np.uint8)
     ids = tokenizer.encode("a cube")
-    pair = rows.pair_document(LAYOUT, picture, ids)
+    pair = rows.pair_document(LAYOUT, tokenizer.control, picture, ids)
     assert len(pair.tokens) == pair_length(LAYOUT, len(ids))
     mixed = rows.interleaved_document(LAYOUT, tokenizer, ["first", picture, "then", picture])
     assert pair.images.tolist() == np.full((1, 8, 8, 3), 7).tolist()

@@ -40,7 +40,7 @@ def bins(*values: float) -> list[int]:
 
 def test_an_image_text_pair() -> None:
     image = np.full((8, 8, 3), 9, np.uint8)
-    document = pair(LAYOUT, image, [600, 601])
+    document = pair(LAYOUT, CONTROL, image, [600, 601])
     assert document.tokens.tolist() == [BOS, IMG, IMG, IMG, 600, 601, EOS]
     assert document.loss_weights.tolist() == [0, 0, 0, 0, 1, 1, 1]
     assert document.image_starts.tolist() == [1]
@@ -119,7 +119,7 @@ def test_no_act_position_comes_after_a_token_of_its_own_targets() -> None:
 
 def test_pictures_of_another_size_are_refused() -> None:
     with pytest.raises(DataError, match=r"image: uint8 \(4, 4, 3\).*resize"):
-        pair(LAYOUT, np.zeros((4, 4, 3), np.uint8), [600])
+        pair(LAYOUT, CONTROL, np.zeros((4, 4, 3), np.uint8), [600])
 
 
 @pytest.mark.parametrize(("field", "value"), [("length", 0), ("window", 0), ("stride", 3)])

@@ -45,7 +45,7 @@ def logits(params: decoder.Params, config: decoder.Config, tokens: np.ndarray) -
     positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
     x = decoder.embed(params, config, tokens)
     hidden = decoder.forward(params, config, x, positions, jnp.ones(tokens.shape, int), Execution(remat="none"))
-    return decoder.logits(params, hidden)
+    return decoder.logits(params, config, hidden)
 
 
 @pytest.mark.parametrize("name", ["plain", "linear", "yarn", "llama3", "yarn_attention", "yarn_mscale", "yarn_whole"])

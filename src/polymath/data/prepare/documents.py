@@ -95,7 +95,7 @@ class Maker:
         text = self._rows.text(row)
         self._drop(filters.text_reason(text, self._bounds))
         image = self._picture(row)
-        document = pair_document(self._layout, image, self._tokenizer.encode(text))
+        document = pair_document(self._layout, self._tokenizer.control, image, self._tokenizer.encode(text))
         return Made([document], 1, len(text), filters.picture_hash(image), filters.text_hash(text))
 
     def _pointing(self, row: int) -> Made:

@@ -31,7 +31,7 @@ def samples(out: Path, plan: Plan, number: int) -> list[dict[str, Any]]:
     for index in chosen:
         file = int(np.searchsorted(ends, index, side="right"))
         document = wire.decode(_document(files[file], index - int(ends[file] - counts[file])))
-        words = [int(token) for token in document["tokens"] if token >= tokenizer.control.size]
+        words = [int(token) for token in document["tokens"] if token not in tokenizer.control.ids]
         pictures = [_thumbnail(jpeg) for jpeg in document["jpegs"][:PICTURES]]
         shown.append({"pictures": pictures, "text": tokenizer.decode(words)[:CHARACTERS]})
     return shown

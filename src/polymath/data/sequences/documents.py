@@ -47,7 +47,8 @@ class PairDocuments:
         if not len(pairs):
             raise DataError(f"{pairs.name}: holds no image-text pair; record or point to another set")
         self.name = pairs.name
-        self._pairs, self._layout, self._augmentation, self._ablation = pairs, layout, augmentation, ablation
+        self._pairs, self._layout, self._control = pairs, layout, tokenizer.control
+        self._augmentation, self._ablation = augmentation, ablation
         self._captions = [caption_ids(pairs.text(i), tokenizer, f"{self.name}[{i}]") for i in range(len(pairs))]
         tokens = [sequence.pair_length(layout, len(caption)) for caption in self._captions]
         ones = np.ones(len(tokens), np.int64)
@@ -55,7 +56,7 @@ class PairDocuments:
 
     def document(self, index: int, rng: np.random.Generator) -> Document:
         image = _picture(self._pairs, index, self._layout.image_size, self._augmentation, self._ablation, rng)
-        return pair_document(self._layout, image, self._captions[index])
+        return pair_document(self._layout, self._control, image, self._captions[index])
 
 
 class PointingDocuments:

@@ -15,21 +15,21 @@ from polymath.tokenizer import ControlTokens
 Piece = Sequence[int] | UInt8[np.ndarray, "size size 3"]
 
 
-def interleaved(layout: Layout, pieces: Sequence[Piece]) -> Document:
+def interleaved(layout: Layout, control: ControlTokens, pieces: Sequence[Piece]) -> Document:
     """Each piece is the ids of a text, or a picture already fitted to the layout."""
-    tokens, weights, images, starts = [ControlTokens.bos], [0.0], [], []
+    tokens, weights, images, starts = [control.bos], [0.0], [], []
     for piece in pieces:
         if isinstance(piece, np.ndarray):
             starts.append(len(tokens))
             images.append(piece)
-            tokens += [ControlTokens.img] * layout.latents_per_image
+            tokens += [control.img] * layout.latents_per_image
             weights += [0.0] * layout.latents_per_image
         else:
             tokens += piece
             weights += [1.0] * len(piece)
     size = layout.image_size
     return Document(
-        tokens=np.array([*tokens, ControlTokens.eos], np.int32),
+        tokens=np.array([*tokens, control.eos], np.int32),
         loss_weights=np.array([*weights, 1.0], np.float32),
         images=np.stack(images) if images else np.zeros((0, size, size, 3), np.uint8),
         image_starts=np.array(starts, np.int32),

@@ -30,9 +30,11 @@ def caption_ids(text: str, tokenizer: Tokenizer, where: str) -> list[int]:
     return tokenizer.encode(text)
 
 
-def pair_document(layout: Layout, image: UInt8[np.ndarray, "height width 3"], caption: Sequence[int]) -> Document:
+def pair_document(
+    layout: Layout, control: ControlTokens, image: UInt8[np.ndarray, "height width 3"], caption: Sequence[int]
+) -> Document:
     """A picture and the tokens of its caption."""
-    return sequence.pair(layout, fit(image, layout.image_size), caption)
+    return sequence.pair(layout, control, fit(image, layout.image_size), caption)
 
 
 def pointing_document(
@@ -52,7 +54,7 @@ def interleaved_document(layout: Layout, tokenizer: Tokenizer, parts: Sequence[s
     pieces: list[Piece] = [
         tokenizer.encode(part) if isinstance(part, str) else fit(part, layout.image_size) for part in parts
     ]
-    return interleaved(layout, pieces)
+    return interleaved(layout, tokenizer.control, pieces)
 
 
 def window_steps(layout: Layout, step: int) -> range:

@@ -110,9 +110,11 @@ class Document:
     readout_positions: Int[np.ndarray, "m W"]
 
 
-def pair(layout: Layout, image: UInt8[np.ndarray, "size size 3"], caption: Sequence[int]) -> Document:
+def pair(
+    layout: Layout, control: ControlTokens, image: UInt8[np.ndarray, "size size 3"], caption: Sequence[int]
+) -> Document:
     """An image-text pair; `caption` holds ids of the tokenizer. The size is `pair_length(layout, len(caption))`."""
-    control, q = ControlTokens, layout.latents_per_image
+    q = layout.latents_per_image
     tokens = np.array([control.bos, *[control.img] * q, *caption, control.eos], np.int32)
     weights = np.zeros(len(tokens), np.float32)
     weights[1 + q :] = 1.0

@@ -15,6 +15,7 @@ from polymath.model.weights.pointers import refuse_pointer
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+GATED = ", of a gated model after access was given on its page and `hf auth login`"
 CONVERT = "it is a pickle, which may run code and is never opened; fetch or convert to .safetensors"
 
 
@@ -62,7 +63,9 @@ def _of_index(index: Path) -> Shards:
     shards = [index.parent / name for name in sorted(names)]
     for shard in shards:
         if not shard.is_file():
-            raise CheckpointError(f"{shard}: is named by {index.name} but missing; fetch the whole checkpoint again")
+            raise CheckpointError(
+                f"{shard}: is named by {index.name} but missing; fetch the whole checkpoint again{GATED}"
+            )
     return Shards(shards, frozenset(weight_map))
 
 
@@ -75,10 +78,7 @@ def _of_names(folder: Path) -> list[Path]:
             raise CheckpointError(f"{pickles[0]}: {CONVERT}; {folder} holds no .safetensors file")
         begun = len(list(folder.rglob("*.incomplete")))
         unfinished = f", but {begun} unfinished downloads" if begun else ""
-        raise CheckpointError(
-            f"{folder}: holds no .safetensors file{unfinished}; fetch the whole checkpoint, of a gated model after "
-            "access was given on its page and `hf auth login`"
-        )
+        raise CheckpointError(f"{folder}: holds no .safetensors file{unfinished}; fetch the whole checkpoint{GATED}")
     for shard in shards:
         match = re.search(r"-of-(\d+)\.safetensors$", shard.name)
         count = sum(other.name.endswith(match[0]) for other in shards) if match else 0

@@ -1,7 +1,12 @@
-"""A decoder of the LLaMA family (Llama 1 to 3, TinyLlama, Mistral without a sliding window) in HF's layout.
+"""A public decoder of one of `families.FAMILIES` in HF's layout.
 
-The gate is Swish with β fixed at 1, there is no QK-norm, embeddings are not scaled, and the logits have a matrix of
-their own unless the file ties it. Rotations are half-split in HF's files, as ours are.
+The gate's β is fixed at 1, and the logits have a matrix of their own unless the file ties it. Rotations are half-split
+in HF's files, as ours are. The names of the norms around a residual branch depend on where they stand:
+
+    norms      attention: before             after                      feed-forward: before         after
+    before     input_layernorm                                          post_attention_layernorm
+    both       input_layernorm               post_attention_layernorm   pre_feedforward_layernorm    post_feedforward_…
+    after                                    post_attention_layernorm                                post_feedforward_…
 """
 
 import re
@@ -28,7 +33,9 @@ def load_decoder(
     tensors = open_tensors(path)
     embedding = tensors.shapes.get("model.embed_tokens.weight")
     if embedding is None:
-        raise CheckpointError(f"{path}: no tensor 'model.embed_tokens.weight'; this is no decoder of the LLaMA family")
+        raise CheckpointError(
+            f"{path}: no tensor 'model.embed_tokens.weight'; this is no public decoder of a known family"
+        )
     if len(embedding) != 2:
         raise CheckpointError(
             f"{path}: tensor 'model.embed_tokens.weight' has shape {list(embedding)}, but an embedding is [vocabulary, "
@@ -45,7 +52,8 @@ def load_decoder(
             f"{path}: holds {layers} layers, but num_hidden_layers in config.json is {config.depth:,}; fetch the whole "
             "checkpoint again"
         )
-    rules, specs = _rules(config), decoder.specs(config)
+    fused, specs = any(name.endswith(".qkv_proj.weight") for name in tensors.shapes), decoder.specs(config)
+    rules = _rules(config, fused=fused)
     hint = f"it has width {embedding[1]} and {layers} layers; set model.decoder to its sizes"
     unused = {"lm_head.weight"} if config.tied else set()
     inverse = {name for name in tensors.shapes if name.endswith("rotary_emb.inv_freq")}  # of old files; we compute it
@@ -55,26 +63,63 @@ def load_decoder(
     return assemble(specs, rules, tensors, dtype, shardings, hint)
 
 
-def _rules(config: decoder.Config) -> Rules:
+def _rules(config: decoder.Config, *, fused: bool) -> Rules:
+    """fused: the file holds one matrix of queries, keys and values, and one of gate and up (Phi-3)."""
     D, H, K, E = config.width, config.heads, config.kv_heads, config.head_width
     layer = "model.layers.{layer}."
     attention, mlp = f"{layer}self_attn.", f"{layer}mlp."
     rules = {
         "embedding": Rule(("model.embed_tokens.weight",)),
         "norm": Rule(("model.norm.weight",)),
-        "blocks.attention_norm": Rule((f"{layer}input_layernorm.weight",)),
+        **_norm_rules(config, layer),
         "blocks.query": Rule((f"{attention}q_proj.weight",), lambda w: w.reshape(H, E, D)),
         "blocks.key_value": Rule(
             (f"{attention}k_proj.weight", f"{attention}v_proj.weight"),
             lambda k, v: np.stack([k.reshape(K, E, D), v.reshape(K, E, D)]),
         ),
         "blocks.out": Rule((f"{attention}o_proj.weight",), lambda w: w.T.reshape(H, E, D)),
-        "blocks.mlp_norm": Rule((f"{layer}post_attention_layernorm.weight",)),
         "blocks.gate": Rule((f"{mlp}gate_proj.weight",)),
         "blocks.up": Rule((f"{mlp}up_proj.weight",)),
         "blocks.down": Rule((f"{mlp}down_proj.weight",), transposed),
     }
+    if config.qk_norm:
+        rules["blocks.query_norm"] = Rule((f"{attention}q_norm.weight",))
+        rules["blocks.key_norm"] = Rule((f"{attention}k_norm.weight",))
+    if config.qkv_bias:
+        rules["blocks.query_bias"] = Rule((f"{attention}q_proj.bias",), lambda b: b.reshape(H, E))
+        rules["blocks.key_value_bias"] = Rule(
+            (f"{attention}k_proj.bias", f"{attention}v_proj.bias"),
+            lambda k, v: np.stack([k.reshape(K, E), v.reshape(K, E)]),
+        )
+    if fused:
+        rules |= _fused_rules(config, attention, mlp)
     return rules if config.tied else {**rules, "output": Rule(("lm_head.weight",))}
+
+
+def _fused_rules(config: decoder.Config, attention: str, mlp: str) -> Rules:
+    D, H, K, E = config.width, config.heads, config.kv_heads, config.head_width
+    qkv, gate_up = (f"{attention}qkv_proj.weight",), (f"{mlp}gate_up_proj.weight",)
+    return {
+        "blocks.query": Rule(qkv, lambda w: w[: H * E].reshape(H, E, D)),
+        "blocks.key_value": Rule(qkv, lambda w: w[H * E :].reshape(2, K, E, D)),
+        "blocks.gate": Rule(gate_up, lambda w: w[: config.mlp]),
+        "blocks.up": Rule(gate_up, lambda w: w[config.mlp :]),
+    }
+
+
+def _norm_rules(config: decoder.Config, layer: str) -> Rules:
+    """See the table at the top of this file."""
+    names = {
+        "before": {"attention_norm": "input", "mlp_norm": "post_attention"},
+        "both": {
+            "attention_norm": "input",
+            "attention_out_norm": "post_attention",
+            "mlp_norm": "pre_feedforward",
+            "mlp_out_norm": "post_feedforward",
+        },
+        "after": {"attention_out_norm": "post_attention", "mlp_out_norm": "post_feedforward"},
+    }[config.norms]
+    return {f"blocks.{ours}": Rule((f"{layer}{theirs}_layernorm.weight",)) for ours, theirs in names.items()}
 
 
 def _refuse_untied(tensors: Tensors) -> None:

@@ -31,7 +31,7 @@ def written(folder: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("model_type", "qwen3"),
+        ("model_type", "qwen3_moe"),
         ("model_type", ...),
         ("architectures", ["LlamaForSequenceClassification"]),
         ("hidden_act", "gelu"),
