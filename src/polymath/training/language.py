@@ -29,7 +29,7 @@ from polymath.training.recipe import Recipe
 def with_decoder_of(recipe: Recipe, folder: Path) -> Recipe:
     """The recipe with the decoder that `folder`/config.json describes, its vocabulary and the control tokens behind it.
 
-    The vocabulary is that of the embeddings; `fitting.for_tokenizer` sets it to a tokenizer's when that is known. Raises
+    The vocabulary is that of the embeddings; `fitting.for_tokenizer` sets it to a tokenizer's. Raises
     ConfigError for a model that our decoder cannot be, and for a file in the folder's place.
     """
     if folder.is_file():

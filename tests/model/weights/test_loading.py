@@ -161,7 +161,7 @@ def test_another_vocabulary_is_named() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "complaint"),
     [
-        ("model_type", "qwen2", "model_type is 'qwen2'"),
+        ("model_type", "qwen2_moe", "model_type is 'qwen2_moe'"),
         ("attention_bias", True, "attention_bias is True"),
         ("sliding_window", 4096, "sliding_window is 4096"),
         ("rope_scaling", {"rope_type": "longrope"}, "'longrope' is not supported"),
