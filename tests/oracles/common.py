@@ -15,7 +15,7 @@ def randomise(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in module.named_parameters():
-            if not weight.numel():
+            if not weight.numel() or not weight.ndim:
                 continue
             noise = torch.randn(weight.shape, generator=generator)
             if weight.ndim == 1 and name.endswith("weight"):

@@ -124,7 +124,7 @@ def timm_cases(folder: Path) -> Iterator[Case]:
         ("vit_base_patch16_clip_quickgelu_224", {"img_size": 21}),
         ("vit_base_patch14_dinov2", {"img_size": 21}),
         ("vit_base_patch14_reg4_dinov2", {"img_size": 21}),
-        ("vit_giant_patch14_dinov2", {"img_size": 21}),
+        ("vit_giant_patch14_dinov2", {"img_size": 21, "mlp_ratio": 4.0}),
         ("vit_base_patch16_dinov3", {"img_size": 21}),
         ("vit_base_patch16_dinov3_qkvb", {"img_size": 21}),
         ("vit_huge_plus_patch16_dinov3", {"img_size": 21}),

@@ -7,7 +7,7 @@ from typing import Any
 from polymath.model.weights.fields import HARMLESS, Fields, read_fields
 from polymath.model.weights.hf_families import ACTIVATIONS, FAMILIES, SIZES, WHOLE, Family
 from polymath.model.weights.layout import Layout
-from polymath.model.weights.stated import Statement, Statements
+from polymath.model.weights.stated import Statement, Statements, square
 from polymath.model.weights.tensors import Shape
 
 KIND = "the config.json of a vision transformer that is known here"
@@ -33,7 +33,7 @@ def hugging_face_statements(path: Path, layout: Layout, shapes: Mapping[str, Sha
     if "rope_theta" in merged:
         theta = fields.number("rope_theta", merged["rope_theta"])
         statements["rotary"] = _stated(fields, "rope_theta", theta, merged["rope_theta"])
-    statements["image_size"] = _image_size(fields, merged["image_size"])
+    statements["image_size"] = square(fields, "image_size", merged["image_size"])
     for name, allowed in family.only.items():
         fields.only(name, *allowed)
     _check_biases(fields, family, shapes)
@@ -102,13 +102,6 @@ def _feed_forward(fields: Fields, merged: Mapping[str, Any], sizes: Statements) 
         mlp = (int(mlp * 2 / 3) + 7) // 8 * 8  # transformers' Dinov2SwiGLUFFN
         statements["activation"] = _stated(fields, "use_swiglu_ffn", "silu", True)
     return {**statements, "mlp": _stated(fields, "mlp_ratio", mlp, merged["mlp_ratio"])}
-
-
-def _image_size(fields: Fields, text: Any) -> Statement:
-    """Of square pictures."""
-    if isinstance(text, list) and len(text) == 2 and text[0] == text[1]:
-        return _stated(fields, "image_size", Fields(fields.path, {"image_size": text[0]}).integer("image_size"), text)
-    return _stated(fields, "image_size", fields.integer("image_size", text), text)
 
 
 def _check_biases(fields: Fields, family: Family, shapes: Mapping[str, Shape]) -> None:

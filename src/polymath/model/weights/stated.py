@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from polymath.errors import CheckpointError, ConfigError
 from polymath.model import vit
-from polymath.model.weights.fields import brief, is_number
+from polymath.model.weights.fields import Fields, brief, is_number
 
 CHOICES = ("image_size", "final_norm")
 """Fields that may differ from the file: positions are interpolated, and the last norm may be left out."""
@@ -39,6 +39,16 @@ def check(statements: Mapping[str, Statement], config: vit.Config) -> None:
                 f"{statement.path}: {statement.field} is {brief(statement.text)}, but model.vit.{name} is "
                 f"{brief(setting)}; set model.vit.{name}={statement.value}"
             )
+
+
+def square(fields: Fields, name: str, default: Any = None) -> Statement:
+    """The side of square pictures, which the field gives as a number or as height and width."""
+    text = fields.take(name, default)
+    if isinstance(text, list) and len(text) == 2 and text[0] == text[1]:
+        side = Fields(fields.path, {name: text[0]}, fields.name("")).integer(name)
+    else:
+        side = fields.integer(name, default)
+    return Statement(side, fields.path, fields.name(name), text)
 
 
 def refuse(statement: Statement, reason: str, remedy: str) -> NoReturn:

@@ -13,7 +13,7 @@ from typing import Any
 from polymath.model.weights.fields import Fields, read_fields
 from polymath.model.weights.hf_families import PLAIN
 from polymath.model.weights.pixels import channels
-from polymath.model.weights.stated import Statement, Statements
+from polymath.model.weights.stated import Statement, Statements, square
 from polymath.model.weights.tensors import Shape
 
 # Width and heads by the word for the size.
@@ -144,9 +144,10 @@ def _arguments(arguments: Fields, values: dict[str, Any], heads: int | None) -> 
     if "num_heads" in arguments:
         heads = arguments.integer("num_heads")
     if "img_size" in arguments:
-        values["image_size"] = arguments.integer("img_size")
+        values["image_size"] = square(arguments, "img_size").value
     if "act_layer" in arguments:
         values["activation"] = arguments.only("act_layer", "gelu", "gelu_tanh", "quick_gelu")
+    arguments.only("in_chans", 3)
     arguments.only("qkv_bias", True, False)
     for name in ABSENT:
         arguments.only(name, False, None)
