@@ -17,6 +17,7 @@ from polymath.errors import DataError
 
 VERBS = [
     ["compare"],
+    ["data", "doctor"],
     ["data", "inspect"],
     ["data", "prepare"],
     ["demo"],
@@ -347,7 +348,9 @@ def test_evaluations_that_cannot_start_say_why(
     ],
 )
 def test_a_verb_that_there_is_not(typed: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(typed) == 2
+    with pytest.raises(SystemExit) as ended:
+        main(typed)
+    assert ended.value.code == 2
     assert message in capsys.readouterr().err
 
 

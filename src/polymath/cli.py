@@ -29,7 +29,7 @@ from polymath.commands import (
     tokenizer,
 )
 from polymath.commands.output import print_json
-from polymath.errors import ConfigError, PolymathError, did_you_mean
+from polymath.errors import PolymathError, did_you_mean
 from polymath.interrupts import STATUS, STOPPED, remembered_interrupts, was_interrupted
 
 DESCRIPTION = """Build, train, evaluate and serve vision-language-action models.
@@ -95,8 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments == ["--version"]:
         print(f"polymath {polymath.__version__}")
         return 0
+    _check_verb(app, arguments)
     try:
-        _check_verb(app, arguments)
         with remembered_interrupts():
             status = app.cli(
                 args=arguments, prog="polymath", description=DESCRIPTION, config=(tyro.conf.FlagCreatePairsOff,)
@@ -127,13 +127,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check_verb(verbs: SubcommandApp, words: Sequence[str], before: str = "") -> None:
-    """Raise ConfigError with the nearest names for a verb that there is not."""
+    """End with status 2 and the nearest names for a verb that there is not."""
     if not words or words[0].startswith("-"):
         return
     known = verbs._subcommands
     if words[0] not in known:
         offered = [name for name in known if not name.startswith("eval-")]
-        raise ConfigError(f"{before}{words[0]}: no such verb; {did_you_mean(words[0], offered)}")
+        message = f"{before}{words[0]}: no such verb; {did_you_mean(words[0], offered)}"
+        print(f"polymath: {message}; `polymath --help` lists them", file=sys.stderr)
+        sys.exit(2)
     target = known[words[0]].target
     if isinstance(target, SubcommandApp):
         _check_verb(target, words[1:], f"{before}{words[0]} ")
