@@ -61,10 +61,12 @@ def test_a_run_with_its_own_tokenizer(
         np.testing.assert_array_equal(np.asarray(ours), np.asarray(weight), err_msg=name)
 
 
-def test_a_tokenizer_of_ours_by_choice(data: TrainingData, public: Path, tmp_path: Path) -> None:
+def test_a_tokenizer_of_ours_by_choice(
+    data: TrainingData, language: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The embeddings are then translated, and the model has as many as the file has entries."""
-    published = ("--published", f"decoder={public}", "--tokenizer", str(data.tokenizer))
-    assert trained(data, tmp_path / "run", *published) == 0
+    published = ("--published", f"decoder={language}", "--tokenizer", str(data.tokenizer))
+    assert trained(data, tmp_path / "run", *published) == 0, capsys.readouterr().err
     run = open_run(tmp_path / "run")
     assert not run.tokenizer.is_public
     assert run.recipe.model.decoder.vocabulary == run.tokenizer.vocab_size == 2048
