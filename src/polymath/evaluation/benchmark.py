@@ -49,7 +49,7 @@ class Plan:
     cameras: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     workers: int = 2
-    slots: int = 8
+    slots: int = 0
     python: str = ""
 
 
@@ -73,6 +73,7 @@ class Benchmark:
     worker           the command that starts one simulator process for a complete plan (see `polymath_worker`)
     cameras          all that can be rendered; those of the embodiment if empty
     renderers        names, the usual one first
+    slots            simulators of one process, see Plan; fewer where a scene takes much memory
     options          further options of `polymath eval NAME --option`, with their defaults
     groups           name -> tasks; a group's name stands for its tasks in a plan
     levels           the score counts 0 to `levels` (subtasks of a chain); 1: success or not
@@ -97,6 +98,7 @@ class Benchmark:
     renderers: tuple[str, ...] = ("default",)
     image_size: int = 64
     episodes: int = 10
+    slots: int = 8
     seeds_per_block: int = 1000
     options: Mapping[str, str] = field(default_factory=dict)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -145,7 +147,7 @@ class Benchmark:
         self._check("camera", plan.cameras, known)
         self._check("renderer", (plan.renderer,) if plan.renderer else (), self.renderers)
         self._check("option", tuple(plan.options), tuple(self.options))
-        at_least = {"execute": 1, "workers": 1, "slots": 1, "episodes": 0, "seed": 0, "image_size": 0}
+        at_least = {"execute": 1, "workers": 1, "slots": 0, "episodes": 0, "seed": 0, "image_size": 0}
         for name, least in at_least.items():
             value = getattr(plan, name)
             if type(value) is not int or value < least:
@@ -158,6 +160,7 @@ class Benchmark:
             tasks=tuple(dict.fromkeys(task for name in tasks for task in self.groups.get(name, (name,)))),
             splits=tuple(dict.fromkeys(plan.splits or self.standard_splits or self.splits)),
             episodes=plan.episodes or self.episodes,
+            slots=plan.slots or self.slots,
             renderer=plan.renderer or self.renderers[0],
             image_size=plan.image_size or self.image_size,
             cameras=plan.cameras or self.embodiment.cameras,

@@ -66,6 +66,7 @@ def _benchmark(name: str, suites: tuple[str, ...], splits: dict[str, tuple[str, 
         worker=partial(worker_command, name, suites),
         renderers=RENDERERS,
         image_size=128,
+        slots=3,  # one with a scene of LIBERO-Spatial takes 0.9 GB
         options={"pictures": PICTURES[0]},
         protocol="libero 1",
         published=PUBLISHED if suites == SUITES else (),
