@@ -87,7 +87,18 @@ def test_the_commands_of_the_command_page_run(tmp_path: Path) -> None:
         assert ran.returncode == 0, f"$ {line}\n{ran.stdout}{ran.stderr}"
         assert ran.stdout, f"{line}: says nothing"
     made = {path.name for path in tmp_path.iterdir()}
-    written = {"episodes", "pairs", "episodes.png", "pairs.png", "tokenizer.json", "run", "exported", "run-again"}
+    written = {
+        "episodes",
+        "pairs",
+        "episodes.png",
+        "pairs.png",
+        "doctor.html",
+        "keep.txt",
+        "tokenizer.json",
+        "run",
+        "exported",
+        "run-again",
+    }
     assert made == written | {"prepared", "run-prepared", "exported-for-lerobot"}
 
 

@@ -22,6 +22,8 @@ TORUS = (8, 8, 8)
 CASES = {
     "demo-1x8x1": ("demo", mesh.Config(data=8), None),
     "calvin-1x8x1": ("calvin", mesh.Config(data=8), None),
+    "libero-1x8x1": ("libero", mesh.Config(data=8), None),
+    "bridge-1x8x1": ("bridge", mesh.Config(data=8), None),
     "tiny-2x4x1": ("tiny", mesh.Config(replica=2, data=4), None),
     "polymath_v_200m-1x8x1": ("polymath_v_200m", mesh.Config(data=8), None),
     "polymath_v_1b-1x8x1": ("polymath_v_1b", mesh.Config(data=8), None),

@@ -284,19 +284,16 @@ def _write_shards(place: Path, params: dict[str, Any], shard_bytes: int) -> None
         weight_map.update(dict.fromkeys(names, file))
         arrays = {name: np.ascontiguousarray(weight) for name, weight in names.items()}
         save_tensors(place / file, arrays, metadata={"format": "np"})
-    total = sum(weight.nbytes for weight in params.values())
-    index = {"metadata": {"total_size": total}, "weight_map": weight_map}
+    index = {"metadata": {"total_size": sum(weight.nbytes for weight in params.values())}, "weight_map": weight_map}
     (place / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
 
 
 def _shards(params: dict[str, Any], shard_bytes: int) -> Iterator[dict[str, Any]]:
     """Names and weights in order, each group of at most `shard_bytes` unless a single weight is larger."""
     shard: dict[str, Any] = {}
-    size = 0
     for name, weight in params.items():
-        if shard and size + weight.nbytes > shard_bytes:
+        if shard and sum(other.nbytes for other in shard.values()) + weight.nbytes > shard_bytes:
             yield shard
-            shard, size = {}, 0
+            shard = {}
         shard[name] = weight
-        size += weight.nbytes
     yield shard

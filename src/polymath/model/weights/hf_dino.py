@@ -32,6 +32,7 @@ def dinov2_rules(config: vit.Config) -> Rules:
 
 
 def dinov3_rules(config: vit.Config) -> Rules:
+    """Where transformers' DINOv3ViTModel keeps our weights; the query, key and value projections are apart."""
     layer = "layer.{layer}."
     gate = {f"blocks.gate{x}": Rule((f"{layer}mlp.gate_proj.{y}",)) for x, y in (("", "weight"), ("_bias", "bias"))}
     return {

@@ -96,7 +96,7 @@ def _with_class(table: np.ndarray, config: vit.Config) -> np.ndarray:
     """The table with a row for the class token, which models with `no_embed_class` do not have: zeros, which add
     nothing. One more than a square number of rows is no square.
     """
-    if config.class_token and round(len(table) ** 0.5) ** 2 == len(table):
+    if config.class_token and table.ndim and round(len(table) ** 0.5) ** 2 == len(table):
         return np.concatenate([np.zeros_like(table[:1]), table])
     return table
 
