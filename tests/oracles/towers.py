@@ -190,7 +190,7 @@ def built(model: Any) -> dict[str, Any]:
         "activation": {"GELUTanh": "gelu_tanh", "QuickGELU": "quick_gelu", "SiLU": "silu", "GELU": "gelu"}[act],
         "depth": len(model.blocks),
         "width": model.embed_dim,
-        "registers": model.num_reg_tokens,
+        "registers": model.num_prefix_tokens - (model.cls_token is not None),
         "final_norm": not isinstance(model.norm, torch.nn.Identity),
     }
 

@@ -49,9 +49,11 @@ def test_features(name: str) -> None:
 
 
 def test_what_the_folders_state() -> None:
-    dinov3 = stated(TOWERS / "dinov3_gated")
+    dinov3, giant = stated(TOWERS / "dinov3_gated"), stated(TOWERS / "vit_giant_patch14_dinov2")
     assert (dinov3.rotary, dinov3.gated, dinov3.activation, dinov3.layer_scale) == (100.0, True, "silu", True)
     assert (dinov3.image_size, dinov3.patches, dinov3.mean) == (24, 9, (0.5, 0.5, 0.5))
+    assert (giant.gated, giant.epsilon, giant.registers) == (True, 1e-6, 0)
+    assert stated(TOWERS / "vit_base_patch14_reg4_dinov2").registers == 4
     paligemma = stated(TOWERS / "paligemma")
     assert (paligemma.activation, paligemma.final_norm, paligemma.class_token) == ("gelu_tanh", True, False)
 
@@ -92,6 +94,9 @@ def test_torchs_bicubic_without_antialiasing() -> None:
             "model_type is 'siglip2",
         ),
         ("paligemma", None, {"vision_feature_layer": -2}, "vision_feature_layer is -2, but only None or -1"),
+        ("vit_giant_patch14_dinov2", None, {"architecture": "vit_base_patch16_rope_224"}, "architecture is 'vit_base_"),
+        ("vit_giant_patch14_dinov2", "model_args", {"qk_norm": True}, r"model_args\.qk_norm is True"),
+        ("vit_giant_patch14_dinov2", "pretrained_cfg", {"mean": ...}, "has no field 'pretrained_cfg.mean'"),
     ],
 )
 def test_a_folder_that_ours_cannot_be(

@@ -42,8 +42,8 @@ class Flavour:
 
 FLAVOURS = {
     "": Flavour(),
-    "siglip": Flavour("gelu_tanh"),
-    "siglip_gap": Flavour("gelu_tanh"),
+    "siglip": Flavour(),
+    "siglip_gap": Flavour(),
     "clip": Flavour(epsilon=1e-5),
     "clip_quickgelu": Flavour("quick_gelu", 1e-5),
     "dinov2": Flavour(),
@@ -53,6 +53,8 @@ FLAVOURS = {
 }
 NAME = rf"vit_(?P<size>{'|'.join(HEADS)})_patch\d+(?:_(?P<flavour>{'|'.join(filter(None, FLAVOURS))}))?(?:_\d+)?"
 """For example vit_so400m_patch14_siglip_384."""
+TANH = r"vit_(base_patch32|so400m_patch16|giantopt_patch16)_siglip.*|vit_large_patch16_siglip_(gap_)?512"
+"""SigLIP was trained with the tanh form of GELU; timm computes it in these models, and the exact one in the others."""
 # Arguments of timm's models that show in the tensors' shapes, or change no feature of a patch.
 SHOWN = (
     *(
@@ -109,6 +111,8 @@ def architecture_statements(
     flavour = FLAVOURS[match["flavour"] or ""]
     values: dict[str, Any] = {**PLAIN, "epsilon": flavour.epsilon, "rotary": flavour.rotary, **_of_tensors(shapes)}
     values["activation"] = "silu" if values["gated"] else flavour.activation
+    if re.fullmatch(TANH, name):
+        values["activation"] = "gelu_tanh"
     heads = HEADS[match["size"]].get(values.get("width", 0))
     if arguments is not None:
         heads = _arguments(arguments, values, heads)
