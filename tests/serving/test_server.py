@@ -60,13 +60,20 @@ def until(condition, seconds: float = 20.0) -> None:
         time.sleep(0.02)
 
 
-def raw_socket(server: Server) -> socket.socket:
-    return socket.create_connection(server.listener.getsockname()[:2], timeout=20)
+def raw_socket(server: Server, receive_buffer: int | None = None) -> socket.socket:
+    """A connection. A receive buffer is set before connecting: where it shrinks later, the kernel drops segments of the
+    window that it has promised, with the acknowledgements in them, and what this side sends stalls, too."""
+    plain = socket.socket()
+    if receive_buffer is not None:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    plain.settimeout(20.0)
+    plain.connect(server.listener.getsockname()[:2])
+    return plain
 
 
-def upgraded(server: Server) -> socket.socket:
+def upgraded(server: Server, receive_buffer: int | None = None) -> socket.socket:
     """A WebSocket without a library behind it: it answers no ping and closes nothing."""
-    plain = raw_socket(server)
+    plain = raw_socket(server, receive_buffer)
     plain.sendall(
         b"GET / HTTP/1.1\r\nHost: robot\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -223,9 +230,7 @@ def test_who_sends_nothing_or_never_ends_is_cut_off(policies: dict[str, Policy])
 def test_who_does_not_read_is_cut_off(policies: dict[str, Policy]) -> None:
     limits = Limits(send=0.3, rate=1e6, ping=30.0)
     with running([served(policies["plain"])], limits, send_buffer=4096) as server:
-        plain = upgraded(server)
-        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        plain.settimeout(20.0)  # a busy server reads slowly, which is no end
+        plain = upgraded(server, receive_buffer=4096)
         with contextlib.suppress(OSError):  # cut off while it still sends
             for _ in range(20_000):
                 plain.sendall(framed(b"garbage" * 20))
