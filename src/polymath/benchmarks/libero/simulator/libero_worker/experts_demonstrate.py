@@ -19,7 +19,7 @@ from .experts_starts import draw_start
 
 LONGEST = 250
 """Control steps after which the expert gives up; one that took so long shows its detours, not the way."""
-ASTRAY = 0.3  # share of the episodes with noise that begin astray
+ASTRAY = 0.5  # share of the disturbed episodes that begin astray
 ASTRAY_STEPS = 25
 ASTRAY_ABOVE = (0.08, 0.30)  # metres of the hand above the lowest of the things
 EXTRAS = ("states", "robot_states", "joint_states", "places")
