@@ -62,7 +62,8 @@ def until(condition, seconds: float = 20.0) -> None:
 
 def raw_socket(server: Server, receive_buffer: int | None = None) -> socket.socket:
     """A connection. A receive buffer is set before connecting: where it shrinks later, the kernel drops segments of the
-    window that it has promised, with the acknowledgements in them, and what this side sends stalls, too."""
+    window that it has promised, with the acknowledgements in them, and what this side sends stalls, too.
+    """
     plain = socket.socket()
     if receive_buffer is not None:
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)

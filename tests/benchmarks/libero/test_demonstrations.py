@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from libero_worker.experts_demonstrate import ASTRAY
 
 from polymath.benchmarks.libero.benchmark import BENCHMARK
 from polymath.evaluation.benchmark import Plan
@@ -55,3 +56,15 @@ def test_a_demonstration_is_always_the_same_one_and_can_be_played_again(pool: Wo
     [(_, ended)] = pool.receive()
     assert isinstance(ended, State)
     assert ended.success
+
+
+def test_some_disturbed_demonstrations_begin_astray_and_still_succeed(pool: WorkerPool) -> None:
+    """One seed of each kind by the documented draw; only the disturbed ones may begin elsewhere."""
+    usual = _demonstration(pool, 0, 0.0).states[0, :3]
+    draws = {seed: np.random.default_rng([seed, 1]).random() for seed in range(20)}
+    astray = next(seed for seed, draw in draws.items() if draw < ASTRAY)
+    straight = next(seed for seed, draw in draws.items() if draw >= ASTRAY)
+    for seed, noise, elsewhere in ((astray, 0.3, True), (straight, 0.3, False), (astray, 0.0, False)):
+        demonstration = _demonstration(pool, seed, noise)
+        assert demonstration.success
+        assert (np.linalg.norm(demonstration.states[0, :3] - usual) > 0.03) == elsewhere
