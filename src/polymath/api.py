@@ -56,6 +56,7 @@ def train(
     tokenizer: str | Path | None = None,
     start: str | Path | None = None,
     start_phase: str = "alignment",
+    start_checkpoint: str | int = "newest",
     published: Mapping[str, str | Path] | None = None,
     controls: str | None = None,
 ) -> Run:
@@ -75,6 +76,7 @@ def train(
         None if start is None else Path(start),
         start_phase,
         {part: Path(path) for part, path in (published or {}).items()},
+        start_checkpoint,
     )
     sources, has_pairs = sort_data(_listed(data))
     recipe = as_published(recipe, begin)
@@ -95,8 +97,11 @@ def load_policy(
     batch: int = 1,
     dtype: Dtype | None = None,
     mesh: MeshConfig | None = None,
+    checkpoint: str | int = "newest",
 ) -> Policy:
-    """The newest weights of a run's robot phase as a policy.
+    """Weights of a run's robot phase as a policy: of its `checkpoint` "newest", "best", or of a step.
+
+    "best" is the one with the smallest error on the episodes that the run held out.
 
     `policy.open()` gives a session for an episode, `session.act(observation, executed)` an action chunk, and
     `policy.answer` those of several sessions, in passes of `batch` rows. `policy.act(observations)` needs no episodes.
@@ -106,7 +111,7 @@ def load_policy(
     `name` stands in results; that of the directory if left out. Raises ConfigError or CheckpointError for a directory
     that is neither a complete run nor one that `polymath export` wrote.
     """
-    return Policy.load(Path(path), name, Decoding(decode, temperature), batch, dtype, mesh)
+    return Policy.load(Path(path), name, Decoding(decode, temperature), batch, dtype, mesh, checkpoint)
 
 
 def evaluate(

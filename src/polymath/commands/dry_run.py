@@ -60,6 +60,7 @@ def as_report(preview: Preview, data: TrainingData) -> dict[str, Any]:
         "memory_free_bytes": free_memory(),
         "matrix_product_flops_per_second": rate,
         "phases": phases,
+        "held_out": {each.source: list(each.held_out) for each in preview.episodes.sets},
         "notes": list(preview.notes),
         "data_warnings": data_warnings(data),
     }

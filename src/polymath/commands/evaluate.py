@@ -32,6 +32,7 @@ def evaluate(
     temperature: float = 0.0,
     probe: tuple[Literal["blind", "deaf"], ...] = (),
     dtype: Literal["float32", "bf16", "int8"] | None = None,
+    checkpoint: str = "newest",
     renderer: str | None = None,
     allow_mixed_renderers: bool = False,
     until_separated_from: Path | None = None,
@@ -74,6 +75,8 @@ def evaluate(
             NAME-blind and NAME-deaf.
         dtype: Hold a run's weights in float32, bf16 or int8; left out, in what gives the answers of the trained weights
             in the least memory. One that changes the answers stands in the name, as NAME-int8.
+        checkpoint: Of a run: newest, best on the episodes that it held out of its training, or a step. What is not the
+            newest stands in the name, as NAME-best.
         renderer: That of the training data, or see the next option.
         allow_mixed_renderers: Let the pictures be drawn otherwise than in the training data.
         until_separated_from: The episode log of another policy that ran the same episodes of one split. The evaluation
@@ -123,7 +126,7 @@ def evaluate(
     assert policy is not None
     chosen.complete(plan)  # mistakes are named before the weights are read
     decoding = None if decode is None and temperature == 0 else Decoding(decode or "head", temperature)
-    candidate = find_candidate(policy, chosen, name, dtype, decoding, key_file)
+    candidate = find_candidate(policy, chosen, name, dtype, decoding, key_file, checkpoint)
     if execute is None:
         plan = with_usual_execute(plan, candidate)
     out = out or Path(policy) / "evaluation"

@@ -13,10 +13,11 @@ def export(
     out: Path,
     format: Literal["hf", "lerobot"] = "hf",
     adapters: Literal["kept", "merged", "alone"] = "kept",
+    checkpoint: str = "newest",
     push: str | None = None,
     json: bool = False,
 ) -> None:
-    """A run's newest robot weights with all they need, as a directory that Hugging Face's libraries or LeRobot read.
+    """A run's robot weights with all they need, as a directory that Hugging Face's libraries or LeRobot read.
 
     Example: polymath export run --out exported
 
@@ -27,13 +28,14 @@ def export(
             LeRobot's config.json and processors, for `lerobot-eval --policy.path=OUT`.
         adapters: Of a run that trained adapters: as they are, merged into the weights, or without the weights below
             them (then what was trained beside the adapters comes along).
+        checkpoint: newest, best on the episodes that the run held out, or a step.
         push: Upload it to this repository (ORG/NAME) of the Hugging Face Hub as well.
         json: Print one JSON object instead of a line.
     """
     from polymath.policy.exported import export_run
     from polymath.policy.hub import push as push_directory
 
-    export_run(run, out, adapters, format=format)
+    export_run(run, out, adapters, format=format, checkpoint=checkpoint)
     address = None if push is None else push_directory(out, push)
     size = sum(path.stat().st_size for path in out.iterdir())
     if json:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def openloop(
     policy: str,
-    data: str,
+    data: str | None = None,
     out: Path | None = None,
     name: str | None = None,
     key_file: Path | None = None,
@@ -22,6 +22,7 @@ def openloop(
     plots: int = 4,
     probes: int = 8,
     dtype: Literal["float32", "bf16", "int8"] | None = None,
+    checkpoint: str = "newest",
     decode: Literal["head", "tokens"] | None = None,
     temperature: float = 0.0,
     json: bool = False,
@@ -30,11 +31,14 @@ def openloop(
 
     Writes OUT/openloop.json and OUT/openloop.html. A low error is no success rate.
 
-    Example: polymath eval openloop --policy run --data episodes
+    Example: polymath eval openloop --policy run
+
+    Example: polymath eval openloop --policy run --data episodes --checkpoint best
 
     Args:
         policy: A run directory, the name of a registered policy, or a served one, as for `polymath eval`.
-        data: Held-out episodes of the policy's robot, as for `polymath data inspect`.
+        data: Episodes of the policy's robot, as for `polymath data inspect`; left out, those that the run held out of
+            its training.
         out: Where the results are written; RUN/openloop if left out.
         name: The policy's name in the results; that of the run directory if left out.
         key_file: The key of a server that asks for one; $POLYMATH_SERVER_KEY if left out.
@@ -44,6 +48,7 @@ def openloop(
         probes: Episodes on which the policy is asked again with the instruction of another episode, with black pictures
             and with the mean state; 0 leaves that out.
         dtype: How a run's weights are held, as for `polymath eval`.
+        checkpoint: Of a run: newest, best on the episodes that it held out, or a step.
         decode: How a run answers, as for `polymath eval`.
         temperature: Of the draws of action tokens; 0 takes the likeliest each time.
         json: Print the results as JSON instead of the tables.
@@ -61,7 +66,9 @@ def openloop(
     out = out or Path(policy) / "openloop"
     decoding = None if decode is None and temperature == 0 else Decoding(decode or "head", temperature)
     command = command_line("eval openloop", openloop, arguments)
-    result = evaluate(policy, data, out, name, episodes, execute, plots, dtype, decoding, key_file, probes, command)
+    result = evaluate(
+        policy, data, out, name, episodes, execute, plots, dtype, decoding, key_file, probes, command, checkpoint
+    )
     if json:
         print_json(config.to_dict(result))
         return

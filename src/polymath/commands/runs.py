@@ -91,6 +91,7 @@ def train(
     phases: tuple[Phase, ...] | None = None,
     start: Path | None = None,
     start_phase: Phase | None = None,
+    start_checkpoint: str | None = None,
     published: tuple[str, ...] = (),
     adapters: str | None = None,
     rank: int | None = None,
@@ -119,6 +120,8 @@ def train(
         phases: Which phases, in this order; left out, both, or without pairs the robot phase on episodes alone.
         start: Begin with the weights of another run directory. A later phase of a run continues the one before it.
         start_phase: Which phase of that run, alignment unless named.
+        start_checkpoint: Which checkpoint of that phase: newest unless named, best on the episodes that the run held
+            out, or a step.
         published: Begin with published weights of a part, as vit=PATH, resampler=PATH or decoder=DIRECTORY; the sizes
             of the vision transformer and of the decoder are those of their folders.
         adapters: Train low-rank adapters alone, on the weights whose names this regular expression matches.
@@ -130,6 +133,7 @@ def train(
     """
     with exits_at_once():
         from polymath.errors import ConfigError
+        from polymath.training.checkpoint_choice import best
         from polymath.training.datasets import in_slot, sort_data
         from polymath.training.job import preview
         from polymath.training.job import train as train_run
@@ -141,11 +145,12 @@ def train(
         start_processes(os.environ)
         for option, value, needed, there in (
             ("--start-phase", start_phase, "--start RUN", start),
+            ("--start-checkpoint", start_checkpoint, "--start RUN", start),
             ("--rank", rank, "--adapters PATTERN", adapters),
         ):
             if value is not None and there is None:
                 raise ConfigError(f"{option} {value}: changes nothing without {needed}; add that, or leave it out")
-        begin = Start(start, start_phase or "alignment", _parts(published))
+        begin = Start(start, start_phase or "alignment", _parts(published), start_checkpoint or "newest")
         recipe = _recipe(preset, begin, adapters, rank)
         recipe = with_settings(recipe, [assignment for group in set for assignment in group])
         check_published(recipe, begin)
@@ -163,10 +168,16 @@ def train(
             return
     train_run(plan.recipe, sources, out, plan.phases, begin)
     steps = {phase: plan.recipe.phase(phase).steps for phase in plan.phases}
+    measured = {phase: each for phase in plan.phases if (each := best(out / "checkpoints" / phase))}
     if json:
-        print_json({"path": str(out), "recipe": plan.recipe.name, "steps": steps})
-    else:
-        print(f"{out}: " + ", ".join(f"{phase} {count:,} steps" for phase, count in steps.items()))
+        chosen = {phase: {"step": each.step, "error": each.error} for phase, each in measured.items()}
+        print_json({"path": str(out), "recipe": plan.recipe.name, "steps": steps, "best": chosen})
+        return
+    print(f"{out}: " + ", ".join(f"{phase} {count:,} steps" for phase, count in steps.items()))
+    for phase, each in measured.items():
+        print(
+            f"{phase}: best on the held-out episodes at step {each.step:,}, error {each.error:.4g} (--checkpoint best)"
+        )
 
 
 def _parts(published: tuple[str, ...]) -> dict[str, Path]:

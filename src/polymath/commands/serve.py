@@ -19,6 +19,7 @@ def serve(
     decode: Literal["head", "tokens"] = "head",
     temperature: float = 0.0,
     dtype: Literal["float32", "bf16", "int8"] | None = None,
+    checkpoint: str = "newest",
     rows: tuple[int, ...] = (1, 8),
     max_latency: float = 5.0,
     assume_executed: bool = False,
@@ -66,6 +67,7 @@ def serve(
         temperature: Of the draws of action tokens; 0 takes the likeliest each time.
         dtype: Hold the weights in float32, bf16 or int8; left out, in what gives the answers of the trained weights in
             the least memory.
+        checkpoint: Of the runs: newest, best on the episodes that a run held out of its training, or a step.
         rows: Sizes of a pass. A pass takes the size that answers most of the waiting requests a second, as measured
             while it starts for the first time; rounding depends on it. One size gives the same bits at any load.
         max_latency: Milliseconds that a request waits for others to share its pass, while no other pass runs.
@@ -116,6 +118,7 @@ def serve(
             robot=robot,
             decoding=Decoding(decode, temperature),
             dtype=dtype,
+            checkpoint=checkpoint,
             rows=rows,
             max_latency=max_latency / 1e3,
             assume_executed=assume_executed,

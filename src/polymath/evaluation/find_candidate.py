@@ -17,6 +17,7 @@ from polymath.evaluation.candidate import Candidate
 from polymath.policy.decoding import HEAD, Decoding, Dtype
 from polymath.policy.remote.address import is_address
 from polymath.policy.session import Acting, Policy, with_sessions
+from polymath.training.checkpoint_choice import NEWEST
 
 GROUP = "polymath.policies"
 PolicyFactory = Callable[[Benchmark], Policy | Acting]
@@ -37,16 +38,19 @@ def find_candidate(
     dtype: Dtype | None = None,
     decoding: Decoding | None = None,
     key_file: Path | None = None,
+    checkpoint: str | int = NEWEST,
 ) -> Candidate:
     """The candidate behind a run directory, the name of a registered policy, the URL of a served one, or an object.
 
     `key_file` holds the key of a server that asks for one. A directory that has the name of a registered policy is
     written ./NAME. `dtype` in which a run's weights are held. `decoding` of its answers: the action head if left out.
+    `checkpoint` of a run: "newest", "best" on its held-out episodes, or a step.
     Raises ConfigError if there is neither, if the run is incomplete, if the object is no policy, or if what is for
     runs alone is chosen for another policy.
     """
     if not isinstance(policy, str | Path):
-        for option, value in (("decode", decoding), ("dtype", dtype), ("key_file", key_file)):
+        chosen = None if checkpoint == NEWEST else checkpoint
+        for option, value in (("decode", decoding), ("dtype", dtype), ("key_file", key_file), ("checkpoint", chosen)):
             if value is not None:
                 raise ConfigError(
                     f"{option}: the policy is loaded already; choose it where the policy is made (load_policy)"
@@ -54,13 +58,13 @@ def find_candidate(
         return of_object(policy, name)
     text = str(policy)
     if isinstance(policy, str) and is_address(text):
-        check_is_no_run(text, dtype, decoding)
+        check_is_no_run(text, dtype, decoding, checkpoint)
         from polymath.evaluation.remote_candidate import of_address
 
         return of_address(text, name, key_file)
     check_needs_no_key(text, key_file)
     if isinstance(policy, str) and text in {**BUILT_IN, **plugins.entries(GROUP)}:
-        check_is_no_run(text, dtype, decoding)
+        check_is_no_run(text, dtype, decoding, checkpoint)
         factory = plugins.find(GROUP, text, Callable, BUILT_IN)  # type: ignore[arg-type]
         policy = plugins.called(GROUP, text, factory, benchmark)  # type: ignore[arg-type]
         return replace(of_object(policy, None), name=name or text)
@@ -69,11 +73,15 @@ def find_candidate(
         raise ConfigError(f"--policy {text}: no such run directory, nor a registered policy; {hint}")
     from polymath.evaluation.run_candidate import of_run
 
-    return of_run(Path(policy), name, dtype, decoding or HEAD)
+    return of_run(Path(policy), name, dtype, decoding or HEAD, checkpoint)
 
 
-def check_is_no_run(text: str, dtype: Dtype | None, decoding: Decoding | None) -> None:
+def check_is_no_run(text: str, dtype: Dtype | None, decoding: Decoding | None, checkpoint: str | int = NEWEST) -> None:
     """Raise ConfigError for what can be chosen for run directories alone."""
+    if checkpoint != NEWEST:
+        raise ConfigError(
+            f"--checkpoint {checkpoint}: policy {text} is no run directory, so it has no checkpoints here"
+        )
     if dtype is not None:
         raise ConfigError(f"--dtype {dtype}: policy {text} is no run directory, so it has no weights to hold otherwise")
     if decoding is not None:

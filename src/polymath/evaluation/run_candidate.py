@@ -14,17 +14,28 @@ from polymath.policy.exported import is_exported
 from polymath.policy.policy import directory_name
 from polymath.policy.session import BATCH
 from polymath.training.beginning import files
+from polymath.training.checkpoint_choice import NEWEST
 from polymath.training.checkpoints import latest_step, weights_digest
 from polymath.training.run import Run
 
 
-def of_run(path: Path, name: str | None = None, dtype: Dtype | None = None, decoding: Decoding = HEAD) -> Candidate:
-    """The newest robot weights of a run directory, named after it; with what is not the head's chunk as RUN-tokens.
+def of_run(
+    path: Path,
+    name: str | None = None,
+    dtype: Dtype | None = None,
+    decoding: Decoding = HEAD,
+    checkpoint: str | int = NEWEST,
+) -> Candidate:
+    """Robot weights of a run directory, named after it; with what is not the head's chunk as RUN-tokens.
 
+    checkpoint: "newest", "best" on the held-out episodes, or a step; what is not the newest stands in the name.
     Raises ConfigError or CheckpointError if it is incomplete.
     """
     suffix = "" if decoding.kind == "head" else f"-{decoding.label}"
-    policy = Policy.load(path, name or f"{directory_name(path)}{suffix}", decoding, dtype=dtype)
+    chosen = "" if checkpoint == NEWEST else f"-{checkpoint}"
+    policy = Policy.load(
+        path, name or f"{directory_name(path)}{chosen}{suffix}", decoding, dtype=dtype, checkpoint=checkpoint
+    )
     return of_run_policy(policy, f"{policy.name}-{policy.other_dtype}" if policy.other_dtype else None)
 
 
@@ -39,8 +50,8 @@ def of_run_policy(policy: Policy, name: str | None) -> Candidate:
     Weights that are held in another dtype than the usual one are other weights.
     """
     run, layout = policy.run, policy.run.recipe.layout
-    step = latest_step(run.checkpoints("robot"))
-    weights = _content(run, policy.transform.ablation)
+    step = latest_step(run.checkpoints("robot")) if run.step is None else run.step
+    weights = _content(run, step, policy.transform.ablation)
     other = f"/{policy.other_dtype}" if policy.other_dtype else ""
     return Candidate(
         name=name or policy.name,
@@ -62,17 +73,17 @@ def _checkpoint(run: Run, step: int | None) -> str:
     return f"{name}/robot/{step or 0}" if step is not None or not is_exported(run.path) else name
 
 
-def _content(run: Run, ablation: Ablation) -> str:
+def _content(run: Run, step: int | None, ablation: Ablation) -> str:
     """16 hexadecimal digits of the weights and of all that turns observations into their input and back.
 
     Empty for a checkpoint without checksums, and where there is none.
     """
     if is_exported(run.path):
         parts: list[Any] = [files(run.path, (".safetensors",)).sha256]
-    elif latest_step(run.checkpoints("robot")) is None:
+    elif step is None:
         return ""
     else:
-        parts = [weights_digest(run.checkpoints("robot"))]
+        parts = [weights_digest(run.checkpoints("robot"), step)]
     if not parts[0]:
         return ""
     parts += [config.to_dict(part) for part in (run.statistics, run.embodiment, run.recipe.layout, ablation)]

@@ -34,7 +34,8 @@ from polymath.policy.model_card import model_card
 from polymath.specs import is_spec, named
 from polymath.training.adapters import without_adapters
 from polymath.training.beginning import FILE, Beginning, files
-from polymath.training.checkpoints import Checkpoints, has_checkpoint, load_params, newest_step
+from polymath.training.checkpoint_choice import NEWEST, chosen_step
+from polymath.training.checkpoints import Checkpoints, has_checkpoint, load_params
 from polymath.training.optimizer import learning_rate_factors
 from polymath.training.recipe import PHASES, Recipe
 from polymath.training.run import Run, open_parts, open_run, save_tensors
@@ -51,6 +52,7 @@ COPIED = (
     "embodiment.json",
     "statistics.json",
     "data.json",
+    "episodes.json",
     "example_batch.safetensors",
 )
 SHARD_BYTES = 5 * 10**9
@@ -77,10 +79,16 @@ class Exported:
 
 
 def export_run(
-    run_path: Path, out: Path, adapters: Adapters = "kept", shard_bytes: int = SHARD_BYTES, format: Format = "hf"
+    run_path: Path,
+    out: Path,
+    adapters: Adapters = "kept",
+    shard_bytes: int = SHARD_BYTES,
+    format: Format = "hf",
+    checkpoint: str | int = NEWEST,
 ) -> None:
-    """Write the newest weights of the robot phase; the directory appears whole or not at all.
+    """Write the weights of a checkpoint of the robot phase; the directory appears whole or not at all.
 
+    checkpoint: "newest", "best" on the held-out episodes, or a step.
     Raises ConfigError or CheckpointError for an incomplete run or one that has no adapters to merge or to take out, and
     for adapters alone in a directory for LeRobot, which has no base to put below them; PolymathError if `out` exists.
     """
@@ -96,9 +104,9 @@ def export_run(
         )
     if adapters != "kept" and run.recipe.model.adapters is None:
         raise ConfigError(f"{run.path}: has no adapters; export it without --adapters {adapters}")
-    params = load_params(run.checkpoints(PHASE), run.recipe.model, run.recipe.robot.optimizer)
-    recipe = run.recipe
-    described = Exported(MODEL_TYPE, PHASE, newest_step(run.checkpoints(PHASE)), recipe)
+    step, recipe = chosen_step(run.checkpoints(PHASE), checkpoint), run.recipe
+    params = load_params(run.checkpoints(PHASE), recipe.model, recipe.robot.optimizer, checkpoint=step)
+    described = Exported(MODEL_TYPE, PHASE, step, recipe)
     weights, use = dict(named(params)), "polymath import THIS_DIRECTORY --out run"
     if adapters == "merged":
         recipe = without_adapters(recipe)

@@ -22,6 +22,7 @@ from polymath.policy.run_session import RunSession
 from polymath.policy.session import EpisodeKey, Turn, check_sessions
 from polymath.policy.streaming import Streams
 from polymath.sharding import mesh as meshes
+from polymath.training.checkpoint_choice import NEWEST
 from polymath.training.run import Run
 from polymath.types import ActionChunk, Observation
 
@@ -62,9 +63,11 @@ class Policy:
         batch: int = 1,
         dtype: Dtype | None = None,
         mesh: meshes.Config | None = None,
+        checkpoint: str | int = NEWEST,
     ) -> "Policy":
-        """The newest weights of a run's robot phase, or those of an exported directory, and no optimizer state.
+        """Weights of a run's robot phase, or those of an exported directory, and no optimizer state.
 
+        checkpoint: "newest", "best" on the held-out episodes, or a step.
         dtype: "float32", "bf16" or "int8" (`polymath.policy.weights`); None: what gives the answers of the float32
         masters in the least memory. A dtype that changes the answers stands in the name, as in RUN-int8, unless `name`
         is given. mesh: [1, 1, model], over which the weights are divided; one device if left out.
@@ -72,7 +75,7 @@ class Policy:
         """
         if not isinstance(decoding, Decoding):
             raise ConfigError(f"decoding {decoding!r}: give a Decoding, as in Decoding('tokens')")
-        run, params = weights.load(path, dtype, mesh)
+        run, params = weights.load(path, dtype, mesh, checkpoint)
         suffix = "" if dtype in (None, weights.usual(run.recipe.execution)) else f"-{dtype}"
         return cls(run, params, name or f"{directory_name(path)}{suffix}", decoding, batch, dtype)
 

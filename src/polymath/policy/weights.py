@@ -33,6 +33,7 @@ from polymath.sharding import mesh as meshes
 from polymath.sharding.placement import Partitioner
 from polymath.sharding.placement import partitioner as partitioner_of
 from polymath.specs import Leaf, Spec, is_spec, named
+from polymath.training.checkpoint_choice import NEWEST, chosen_step
 from polymath.training.run import Run, open_run
 from polymath.training.stored_weights import Places, stored_weights
 
@@ -44,8 +45,12 @@ def usual(execution: Execution) -> Dtype:
     return "bf16" if execution.dtype == "bfloat16" else "float32"
 
 
-def load(path: Path, dtype: Dtype | None = None, mesh: meshes.Config | None = None) -> tuple[Run, polymath_v.Params]:
-    """A run directory, or one that `polymath export` wrote, and the newest weights of its robot phase.
+def load(
+    path: Path, dtype: Dtype | None = None, mesh: meshes.Config | None = None, checkpoint: str | int = NEWEST
+) -> tuple[Run, polymath_v.Params]:
+    """A run directory, or one that `polymath export` wrote, and weights of its robot phase.
+
+    checkpoint: "newest", "best" on the held-out episodes, or a step; an exported directory has one alone.
 
     One float32 array is held at a time, beside the weights that are converted already. mesh: [1, 1, model]; one device
     if left out. Raises ConfigError or CheckpointError for a directory that is incomplete, an unknown dtype, a mesh that
@@ -61,10 +66,16 @@ def load(path: Path, dtype: Dtype | None = None, mesh: meshes.Config | None = No
         require("int8", "--dtype int8")
     places = one_device if mesh is None else on_mesh(decode_partitioner(mesh))
     if exported.is_exported(Path(path)):
+        if checkpoint != NEWEST:
+            raise ConfigError(
+                f"{path}: checkpoint {checkpoint!r}, but what was exported is one alone; leave it out, or name the run"
+            )
         run, arrays = exported.open_exported(Path(path), places)
     else:
         run = open_run(path)
-        arrays = stored_weights(run.checkpoints("robot"), run.recipe.model, places)
+        step = chosen_step(run.checkpoints("robot"), checkpoint)
+        run = replace(run, step=step)
+        arrays = stored_weights(run.checkpoints("robot"), run.recipe.model, places, step)
     execution = run.recipe.execution
     if mesh is not None:  # kernels that a compiler cannot divide over the heads
         run = replace(run, recipe=replace(run.recipe, execution=replace(execution, attention="reference")))

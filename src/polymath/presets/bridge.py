@@ -41,4 +41,5 @@ RECIPE = Recipe(
     ),
     execution=calvin.RECIPE.execution,
     augmentation=calvin.RECIPE.augmentation,
+    held_out=calvin.RECIPE.held_out,
 )

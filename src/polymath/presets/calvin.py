@@ -54,4 +54,5 @@ RECIPE = Recipe(
     ),
     execution=demo.RECIPE.execution,
     augmentation=demo.RECIPE.augmentation,
+    held_out=demo.RECIPE.held_out,
 )

@@ -29,6 +29,7 @@ marked ↻ may change in a run that has trained, the number of steps together wi
 FREE = {
     *(f"execution.{name}" for name in ("remat", "attention", "micro_batches", "unroll", "residual", "heads")),
     *(f"PHASE.{name}" for name in ("steps", "checkpoint_every", "checkpoint_keep", "log_every")),
+    "held_out.every",
 }
 
 

@@ -42,6 +42,7 @@ class Plan:
     robot: str = "polymath"
     decoding: Decoding = field(default_factory=Decoding)
     dtype: Dtype | None = None
+    checkpoint: str = "newest"
     rows: tuple[int, ...] = (1, BATCH)
     max_latency: float = 0.005
     assume_executed: bool = False
@@ -155,7 +156,7 @@ def _load(plan: Plan, stop: Callable[[], bool]) -> Iterator[Served]:
     for name, path in plan.runs.items():
         if stop():
             return
-        policy = Policy.load(path, name, plan.decoding, dtype=plan.dtype)
+        policy = Policy.load(path, name, plan.decoding, dtype=plan.dtype, checkpoint=plan.checkpoint)
         contract = Contract.of(policy.run)
         seconds = warm_up(policy, plan.rows, plan.limits, stop, known_speeds(folder, policy))
         remember_speeds(folder, policy, seconds)

@@ -1,7 +1,8 @@
-"""Checkpoints by orbax: atomic, the newest few kept, restored straight into the requested shapes and dtypes.
+"""Checkpoints by orbax: atomic, the newest few and the best kept, restored into the requested shapes and dtypes.
 
     PHASE/STEP/default/                what orbax writes: the arrays of the state, cut into chunks
-    PHASE/STEP/_CHECKPOINT_METADATA    its "custom_metadata" holds a checksum of every array
+    PHASE/STEP/_CHECKPOINT_METADATA    its "custom_metadata" holds a checksum of every array, and the error on held-out
+                                       episodes where it was measured at that step
 
 Orbax finds files that are missing or cut off, but not a changed byte in a chunk. So each array's 32-bit words are added
 up (modulo 2^32, on the devices, in any order and on any mesh) when it is saved and again when it is restored.
@@ -28,6 +29,7 @@ from polymath.model import polymath_v
 from polymath.sharding.placement import Partitioner
 from polymath.specs import named
 from polymath.training import optimizer
+from polymath.training.checkpoint_choice import ERROR, NEWEST, Measured, NewestAndBest, best, chosen_step, steps_in
 from polymath.training.processes import is_first
 from polymath.training.quiet import full_disk_errors, no_library_log, quiet_threads
 from polymath.training.step import State, abstract_state
@@ -46,13 +48,15 @@ WORDS = {1: jnp.uint8, 2: jnp.uint16, 4: jnp.uint32}  # by the bytes of a number
 class Checkpoints:
     """Writes the checkpoints of one phase; use as a context manager, so that pending writes are finished.
 
+    The newest `keep` stay on disk, and the best of those that were measured (`checkpoint_choice`).
     Raises PolymathError where the disk is full; what was half-written is removed.
     """
 
     def __init__(self, directory: Path, every: int, keep: int = 2) -> None:
         self.directory = Path(directory).absolute()
+        self._kept, self._measured = NewestAndBest(keep, best(self.directory)), Measured(-1, math.nan)
         options = ocp.CheckpointManagerOptions(
-            save_interval_steps=every, max_to_keep=keep, create=True, enable_async_checkpointing=True
+            save_interval_steps=every, preservation_policy=self._kept, create=True, enable_async_checkpointing=True
         )
         self._contexts = ExitStack()
         with disk_errors(self.directory):
@@ -72,15 +76,26 @@ class Checkpoints:
     def latest(self) -> int | None:
         return self._manager.latest_step()
 
+    def measured(self, step: int, error: float) -> None:
+        """Note the error on held-out episodes at `step`: the checkpoint of that step has it, and the best is saved."""
+        self._measured = Measured(step, error)
+
     def save(self, state: State, *, now: bool = False) -> None:
-        """Save if the interval says so, or `now`. The step is the number of batches seen."""
+        """Save if the interval says so, if it is the best, or `now`. The step is the number of batches seen."""
         step = int(state.step)
+        error = self._measured.error if self._measured.step == step else None
+        now = now or self._kept.is_better(error)
         if self._manager.latest_step() == step or not (now or self._manager.should_save(step)):
             return
+        metadata: dict[str, Any] = {SUMS: checksums(state)}
+        if error is not None and math.isfinite(error):
+            metadata[ERROR] = error
+        if self._kept.is_better(error):
+            self._kept.best = self._measured
         chunks = jax.tree.map(lambda _: ocp.SaveArgs(chunk_byte_size=CHUNK_BYTES), state)
         with self._writing():
             arrays = ocp.args.StandardSave(state, save_args=chunks)
-            self._manager.save(step, args=arrays, force=now, custom_metadata={SUMS: checksums(state)})
+            self._manager.save(step, args=arrays, force=now, custom_metadata=metadata)
 
     def wait(self) -> None:
         """Until what was saved is on disk."""
@@ -110,32 +125,27 @@ class Checkpoints:
 
 def newest_step(directory: Path) -> int:
     """The step of the newest checkpoint. Raises CheckpointError if there is none."""
-    if not has_checkpoint(directory):
-        missing = "holds no checkpoint yet" if Path(directory).is_dir() else "no such directory"
-        raise CheckpointError(f"{directory}: {missing}; train that phase first")
-    return max(int(path.name) for path in Path(directory).iterdir() if path.name.isdigit())
+    return chosen_step(directory)
 
 
 def has_checkpoint(directory: Path) -> bool:
-    """Whether at least one checkpoint in `directory` is complete (orbax renames one when it is)."""
-    return Path(directory).is_dir() and any(path.name.isdigit() for path in Path(directory).iterdir())
+    """Whether at least one checkpoint in `directory` is complete."""
+    return bool(steps_in(directory))
 
 
 def latest_step(directory: Path) -> int | None:
-    """The newest finished step of a phase's directory, if there is one; nothing is opened or made."""
-    if not Path(directory).is_dir():
-        return None
-    return max((int(path.name) for path in Path(directory).iterdir() if path.name.isdigit()), default=None)
+    """The newest finished step of a phase's directory, if there is one."""
+    return max(steps_in(directory), default=None)
 
 
-def restore(directory: Path, target: State) -> State:
-    """The newest state of a directory, in the shapes, dtypes and places of `target` (abstract or real).
+def restore(directory: Path, target: State, step: int | None = None) -> State:
+    """The state of a directory at `step`, or its newest, in the shapes, dtypes and places of `target`.
 
     Beside it no more than its largest array is held. Raises CheckpointError if there is none, it does not fit, or it is
     damaged.
     """
     directory = Path(directory).absolute()
-    step = latest_step(directory)
+    step = latest_step(directory) if step is None else step
     if step is None:
         raise CheckpointError(f"{directory}: holds no checkpoint yet; train first")
     place = directory / str(step)
@@ -157,21 +167,25 @@ def reading_limit(target: State) -> float:
 
 
 def load_params(
-    directory: Path, model: polymath_v.Config, config: optimizer.Config, partitioner: Partitioner | None = None
+    directory: Path,
+    model: polymath_v.Config,
+    config: optimizer.Config,
+    partitioner: Partitioner | None = None,
+    checkpoint: str | int = NEWEST,
 ) -> polymath_v.Params:
-    """The weights of a phase's newest checkpoint. Raises CheckpointError if there is none."""
-    newest_step(directory)
-    state = restore(directory, abstract_state(model, config, partitioner))
+    """The weights of a phase's checkpoint (see `chosen_step`). Raises CheckpointError if there is none."""
+    step = chosen_step(directory, checkpoint)
+    state = restore(directory, abstract_state(model, config, partitioner), step)
     return optimizer.merge(state.trainable, state.frozen, polymath_v.specs(model))
 
 
-def weights_digest(directory: Path) -> str:
-    """A hash of the newest checkpoint's weights, from their stored checksums; empty in one of an older version.
+def weights_digest(directory: Path, checkpoint: str | int = NEWEST) -> str:
+    """A hash of a checkpoint's weights, from their stored checksums; empty in one of an older version.
 
     Optimizer state and the division into trainable and frozen weights do not count. Raises CheckpointError if there is
     no checkpoint.
     """
-    stored = stored_sums(Path(directory) / str(newest_step(directory)))
+    stored = stored_sums(Path(directory) / str(chosen_step(directory, checkpoint)))
     parts = [name.partition(".") for name in stored]
     weights = {name: stored[f"{group}.{name}"] for group, _, name in parts if group in ("trainable", "frozen")}
     return hashlib.sha256(json.dumps(weights, sort_keys=True).encode()).hexdigest() if weights else ""

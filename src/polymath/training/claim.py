@@ -25,6 +25,7 @@ OWN = (
     "control_tokens.json",
     "data.json",
     "embodiment.json",
+    "episodes.json",
     "example_batch.safetensors",
     "loader",
     "metrics.jsonl",

@@ -1,7 +1,7 @@
 """A run that is trained on: how it is executed may change, and how long; what it learns may not.
 
 may change at every call    mesh, execution.{remat, attention, micro_batches, unroll, residual, heads},
-                            PHASE.{checkpoint_every, checkpoint_keep, log_every}, purpose
+                            PHASE.{checkpoint_every, checkpoint_keep, log_every}, held_out.every, purpose
 may change with care        PHASE.steps, with optimizer.cooldown_steps: not below the newest checkpoint, and not
                             where a later phase has begun from the finished one
 """
@@ -17,8 +17,8 @@ from polymath.training.recipe import PHASES, Phase, Recipe, scaled
 EXECUTION = ("remat", "attention", "micro_batches", "unroll", "residual", "heads")
 BOOKKEEPING = ("checkpoint_every", "checkpoint_keep", "log_every")
 RULE = (
-    "steps, checkpoint_every, checkpoint_keep, log_every, mesh and most of execution may change, what is learned may "
-    "not; choose another run directory, or the same setting to resume"
+    "steps, checkpoint_every, checkpoint_keep, log_every, held_out.every, mesh and most of execution may change, what "
+    "is learned may not; choose another run directory, or the same setting to resume"
 )
 
 
@@ -78,6 +78,7 @@ def _as_executed(stored: Recipe, recipe: Recipe) -> Recipe:
         mesh=recipe.mesh,
         execution=execution,
         purpose=recipe.purpose,
+        held_out=replace(stored.held_out, every=recipe.held_out.every),
         alignment=_phase_as_executed(stored.alignment, recipe.alignment),
         robot=_phase_as_executed(stored.robot, recipe.robot),
     )

@@ -28,6 +28,8 @@ from polymath.data.sequences.sequence import Layout
 from polymath.data.sequences.transforms import NO_ABLATION
 from polymath.errors import ConfigError
 from polymath.tokenizer import Tokenizer
+from polymath.training.held_out import Record, divide, record_of
+from polymath.training.measurement import HeldOutWindows
 from polymath.training.recipe import Phase, Recipe
 from polymath.training.run import DataRecord, Run
 from polymath.types import Embodiment
@@ -103,7 +105,15 @@ def sort_data(sources: Sequence[str | EpisodeSet]) -> tuple[TrainingData, bool]:
 class DataSets:
     """Raises ConfigError or DataError for sets that are missing or hold no robot to train for."""
 
-    def __init__(self, data: TrainingData, image_size: int, normalization: Normalization = "quantiles") -> None:
+    def __init__(
+        self,
+        data: TrainingData,
+        image_size: int,
+        normalization: Normalization = "quantiles",
+        held_out: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        """`held_out`: the share of a raw set's episodes that is not trained on (`training.held_out`), by `seed`."""
         self._normalization = normalization
         self._names, self._pairs = data, [split(str(name)) for name in data.pairs]
         self.prepared = [(open_set(place), share) for place, share in (split(str(name)) for name in data.prepared)]
@@ -113,6 +123,9 @@ class DataSets:
             self.episodes = open_source(place, image_size=image_size)
         elif data.robot is not None:
             self.episodes, self._share = FittedEpisodes(data.robot, image_size), Share()
+        self.held_out: EpisodeSet | None = None
+        if self.episodes is not None:
+            self.episodes, self.held_out = divide(self.episodes, held_out, seed)
         if data.controls is not None and self.episodes is not None:
             raise ConfigError(
                 f"--controls {data.controls}: chooses among prepared sets, but the run is for the robot of "
@@ -156,6 +169,20 @@ class DataSets:
             robot, renderer = str(folder.path), folder.renderer
         return DataRecord(tuple(map(str, names.pairs)), (robot,), renderer, tuple(map(str, names.prepared)))
 
+    def episode_record(self) -> Record:
+        """Which raw episodes are trained on, and which are held out."""
+        if self.episodes is None:
+            return Record(complete=not self.prepared)
+        source = split(self.record().robot[0])[0]
+        return Record((record_of(source, self.episodes, self.held_out),), complete=not self.prepared)
+
+    def held_out_windows(self, run: Run, layout: Layout) -> list[HeldOutWindows]:
+        """The windows of the held-out episodes, for rows of that layout."""
+        if self.held_out is None:
+            return []
+        transform = replace(run.transform, layout=layout)
+        return [HeldOutWindows(WindowDocuments(self.held_out, transform), transform)]
+
     def tokenizers(self) -> list[Path]:
         """The tokenizer.json of each prepared set."""
         return [prepared.tokenizer for prepared, _ in self.prepared]
@@ -175,9 +202,10 @@ class DataSets:
         return self.episodes is not None and not self._pairs and not self.prepared
 
     def instructions(self) -> Iterable[str]:
-        """The instructions of the raw episodes."""
-        episodes = self.episodes
-        return () if episodes is None else (episodes.instruction(i) for i in range(len(episodes)))
+        """The instructions of the raw episodes, the held-out ones included."""
+        for episodes in (self.episodes, self.held_out):
+            if episodes is not None:
+                yield from (episodes.instruction(i) for i in range(len(episodes)))
 
     def texts(self) -> Iterable[str]:
         """The instructions of the raw episodes, then the captions of the raw pairs."""

@@ -37,16 +37,10 @@ def make_gradients(
     specs = polymath_v.specs(model)
     places = {} if partitioner is None else dict(named(partitioner.specs(specs)))
 
-    def params_of(weights: Weights) -> polymath_v.Params:
-        """The model's weights; those that are divided over the batch's devices as `ShardedWeight`."""
-        if partitioner is not None:
-            reduction = execution.reduction
-            weights = {name: sharded(shard, places[name], partitioner, reduction) for name, shard in weights.items()}
-        return optimizer.merge(weights, {}, specs)
-
     def local(trainable: Weights, frozen: Weights, batch: Batch, whole: losses.Totals) -> Gradients:
         def objective(trainable: Weights, batch: Batch) -> tuple[Float[Array, ""], Metrics]:
-            return losses.objective(params_of({**trainable, **frozen}), model, loss, batch, execution, whole)
+            params = params_of({**trainable, **frozen}, specs, places, partitioner, execution.reduction)
+            return losses.objective(params, model, loss, batch, execution, whole)
 
         return _accumulated(jax.value_and_grad(objective, has_aux=True), trainable, batch, execution.micro_batches)
 
@@ -55,10 +49,23 @@ def make_gradients(
     return _side_by_side(local, places, partitioner, execution.reduction)
 
 
+def params_of(
+    weights: Weights,
+    specs: polymath_v.Params,
+    places: dict[str, PartitionSpec],
+    partitioner: Partitioner | None,
+    reduction: Reduction,
+) -> polymath_v.Params:
+    """The model's weights; those that are divided over the batch's devices as `ShardedWeight`."""
+    if partitioner is not None:
+        weights = {name: sharded(shard, places[name], partitioner, reduction) for name, shard in weights.items()}
+    return optimizer.merge(weights, {}, specs)
+
+
 def _side_by_side(local: Any, places: dict[str, PartitionSpec], partitioner: Partitioner, reduction: Reduction) -> Any:
     """`local` on every device's rows, and the sums over the devices."""
     axes = partitioner.batch_axes
-    inside = {name: _only(place, axes) for name, place in places.items()}
+    inside = {name: only(place, axes) for name, place in places.items()}
 
     def everywhere(trainable: Weights, frozen: Weights, batch: Batch) -> Gradients:
         whole = jax.lax.psum(losses.totals(batch), axes)
@@ -112,7 +119,7 @@ def _float32(gradients: Weights) -> Weights:
     return jax.tree.map(lambda g: g.astype(jnp.float32), gradients)
 
 
-def _only(place: PartitionSpec, axes: tuple[str, ...]) -> PartitionSpec:
+def only(place: PartitionSpec, axes: tuple[str, ...]) -> PartitionSpec:
     """The part of a place that the `shard_map` spells out."""
     kept = (tuple(axis for axis in axes_of(entry) if axis in axes) for entry in place)
     return PartitionSpec(*(entry or None for entry in kept))

@@ -13,7 +13,7 @@ from polymath.interrupts import exits_at_once
 from polymath.model import polymath_v
 from polymath.model.polymath_v import Params
 from polymath.tokenizer import Tokenizer
-from polymath.training import beginning, optimizer
+from polymath.training import beginning, held_out, optimizer
 from polymath.training.announcements import announce
 from polymath.training.beginning import Beginning
 from polymath.training.checkpoints import has_checkpoint, load_params, newest_step
@@ -54,18 +54,22 @@ def train(
     with exits_at_once():
         check_place(out, data.folders())
         check_order(recipe, out, phases)
-        sets = DataSets(data, recipe.layout.image_size, recipe.action_normalization)
+        recipe = as_divided(recipe, out)
+        sets = open_sets(recipe, data)
     with claimed(out):
         with exits_at_once():
             plan = _plan(recipe, data, sets, out, phases, start)
             run = create(plan.run)
             if is_first():
                 config.save(plan.began, run.path / beginning.FILE)
+                if not has_trained(out):
+                    config.save(plan.episodes, run.path / held_out.FILE)
             announce([*plan.notes, *(overview.line() for overview in plan.overviews)])
             params = first_weights(run, start, phases[0])
         for name in phases:
             check_stream(run, name, plan.loaders[name])
-            params = train_phase(run, name, plan.loaders[name], params)
+            windows = sets.held_out_windows(run, run.recipe.phase_layout(name))
+            params = train_phase(run, name, plan.loaders[name], params, windows)
     return run
 
 
@@ -77,6 +81,7 @@ class Preview:
     overviews: tuple[PhaseOverview, ...]
     notes: tuple[str, ...]
     step: dict[str, int]
+    episodes: held_out.Record
 
 
 def preview(
@@ -88,13 +93,12 @@ def preview(
     """
     check_place(out, data.folders())
     check_order(recipe, out, phases)
-    plan = _plan(
-        recipe, data, DataSets(data, recipe.layout.image_size, recipe.action_normalization), out, phases, start
-    )
+    recipe = as_divided(recipe, out)
+    plan = _plan(recipe, data, open_sets(recipe, data), out, phases, start)
     step = {
         name: newest_step(plan.run.checkpoints(name)) for name in phases if has_checkpoint(plan.run.checkpoints(name))
     }
-    return Preview(plan.run.recipe, plan.overviews, plan.notes, step)
+    return Preview(plan.run.recipe, plan.overviews, plan.notes, step, plan.episodes)
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,7 @@ class _Plan:
     loaders: dict[str, Loader]
     overviews: tuple[PhaseOverview, ...]
     notes: tuple[str, ...]
+    episodes: held_out.Record
 
 
 def _plan(
@@ -124,7 +129,29 @@ def _plan(
     if has_trained(out):
         notes += extension_notes(open_run(out).recipe, recipe, out)
     overviews = tuple(phase_overview(recipe, name, loader) for name, loader in loaders.items())
-    return _Plan(run, began, loaders, overviews, (*notes, *clipping_lines(statistics, robot)))
+    episodes = find_episodes(out, sets, start)
+    notes += episodes.lines()
+    return _Plan(run, began, loaders, overviews, (*notes, *clipping_lines(statistics, robot)), episodes)
+
+
+def open_sets(recipe: Recipe, data: TrainingData) -> DataSets:
+    """The data sets, divided as the recipe says."""
+    return DataSets(data, recipe.layout.image_size, recipe.action_normalization, recipe.held_out.share, recipe.seed)
+
+
+def as_divided(recipe: Recipe, out: Path) -> Recipe:
+    """The recipe; of a run that has trained without a record of its episodes, one that holds none of them out."""
+    if has_trained(out) and held_out.read(out) is None:
+        return replace(recipe, held_out=replace(held_out.NOTHING, every=recipe.held_out.every))
+    return recipe
+
+
+def find_episodes(out: Path, sets: DataSets, start: Start) -> held_out.Record:
+    """The record of the run's episodes: its own if it has trained, else that of the sets, after that of `start`."""
+    if has_trained(out):
+        return held_out.read(out) or held_out.Record(complete=False)
+    record = sets.episode_record()
+    return record if start.run is None else held_out.after(record, held_out.read(start.run))
 
 
 def fit_to_data(

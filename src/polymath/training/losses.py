@@ -71,7 +71,18 @@ def objective(
 
     `whole`: the totals of the batch of which `batch` is a part; the objectives of its parts then add up to its own.
     """
-    outputs = polymath_v.forward(params, model, batch, execution)
+    return of_outputs(polymath_v.forward(params, model, batch, execution), params, model, config, batch, whole)
+
+
+def of_outputs(
+    outputs: polymath_v.Outputs,
+    params: polymath_v.Params,
+    model: polymath_v.Config,
+    config: Config,
+    batch: Batch,
+    whole: Totals | None = None,
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    """As `objective`, of the model's outputs for that batch."""
     targets, weights = next_tokens(batch)
     of_tokens, of_actions = totals(batch) if whole is None else whole
     matrix = params.decoder.embedding if params.decoder.output is None else params.decoder.output
@@ -79,7 +90,7 @@ def objective(
         matrix, outputs.hidden, targets, weights, config.tile, config.z_loss, model.decoder.logit_cap
     )
     of_tokens, of_actions = jnp.maximum(of_tokens, 1e-6), jnp.maximum(of_actions, 1)
-    targeted = _targets(outputs.actions, batch)
+    targeted = action_targets(outputs.actions, batch)
     mse = action_error(outputs.actions, *targeted) / of_actions
     parts = {
         "cross_entropy": sums.cross_entropy / of_tokens,
@@ -112,10 +123,10 @@ def places_error(places: Float[Array, "B N G"], batch: Batch, latents: int) -> F
     image = jnp.take_along_axis(batch.image_index, last, axis=1) // latents
     own = jnp.take_along_axis(places, jnp.maximum(image, 0)[..., None], axis=1)  # [B, M, G]
     own = own.reshape(*batch.actions.shape[:3], -1)
-    return action_error(own, *_targets(own, batch))
+    return action_error(own, *action_targets(own, batch))
 
 
-def _targets(
+def action_targets(
     predicted: Float[Array, "B M W A"], batch: Batch
 ) -> tuple[Float[Array, "B M W A"], Bool[Array, "B M W A"]]:
     """The batch's actions and their mask, without the column that says which actions are given."""

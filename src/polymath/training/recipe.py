@@ -4,8 +4,11 @@
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from polymath import config
 from polymath.data.robots.scaling import Normalization
 from polymath.data.sequences.augment import Augmentation
 from polymath.data.sequences.sequence import Layout
@@ -15,6 +18,8 @@ from polymath.model import polymath_v
 from polymath.model.execution import Execution
 from polymath.sharding import mesh as meshes
 from polymath.training import losses, optimizer
+from polymath.training.held_out import NOTHING
+from polymath.training.held_out import Config as HeldOut
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Phase:
     max_control_steps: int | None = None  # M of this phase; None: the layout's
     committed: int = 0
     checkpoint_every: int = 1_000
-    checkpoint_keep: int = 2  # the newest ones that stay on disk
+    checkpoint_keep: int = 2  # the newest ones that stay on disk, beside the best on held-out episodes
     log_every: int = 10
 
     def __post_init__(self) -> None:
@@ -71,6 +76,7 @@ def scaled(part: int, before: int, after: int) -> int:
 class Recipe:
     """`alignment` trains on image-text pairs, `robot` fine-tunes on trajectories (mixed with pairs).
 
+    held_out: episodes of raw sets that are not trained on, to measure on.
     action_normalization: how the robot's actions are scaled, see `data.robots.scaling`.
     allow_untrained: a phase may freeze weights that were drawn at random and that nothing has trained.
     chunk_seconds: how long a chunk lasts where the data are a raw set of episodes alone; the robot's rate then gives
@@ -88,10 +94,16 @@ class Recipe:
     mesh: meshes.Config = field(default_factory=meshes.Config)
     augmentation: Augmentation = field(default_factory=Augmentation)
     ablation: Ablation = field(default_factory=Ablation)
+    held_out: HeldOut = field(default_factory=HeldOut)
     action_normalization: Normalization = "quantiles"
     seed: int = 0
     allow_untrained: bool = False
     chunk_seconds: float | None = None
+
+    @classmethod
+    def upgrade(cls, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A file's fields; a run of an older version trained on all its episodes. Called by `config.from_dict`."""
+        return {"held_out": config.to_dict(NOTHING), **fields}
 
     def __post_init__(self) -> None:
         model, layout = self.model, self.layout

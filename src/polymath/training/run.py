@@ -5,6 +5,7 @@ RUN/tokenizer.json               loads with Hugging Face tokenizers
 RUN/embodiment.json              the robot: cameras, state, actions, frequency
 RUN/statistics.json              normalisation of state and actions
 RUN/data.json                    where the data came from, and the identity of its renderer
+RUN/episodes.json                which raw episodes are trained on, and which are held out
 RUN/start.json                   which weights the run began with, and their hashes
 RUN/loader/PHASE.json            which stream of batches the phase reads: seed, rows, data
 RUN/example_batch.safetensors    the first rows of the robot phase, to try the model on
@@ -46,7 +47,7 @@ class DataRecord:
 
 @dataclass(frozen=True)
 class Run:
-    """An opened run directory."""
+    """An opened run directory. `step`: of the robot checkpoint that was chosen; None: the newest."""
 
     path: Path
     recipe: Recipe
@@ -54,6 +55,7 @@ class Run:
     embodiment: Embodiment
     statistics: Statistics
     data: DataRecord
+    step: int | None = None
 
     @property
     def transform(self) -> RobotTransform:

@@ -17,7 +17,8 @@ from polymath.sharding.placement import Partitioner
 from polymath.tokenizer import Tokenizer
 from polymath.training.adapters import with_adapters
 from polymath.training.beginning import WEIGHT_FILES, Beginning, Files, files, read
-from polymath.training.checkpoints import has_checkpoint, load_params, newest_step
+from polymath.training.checkpoint_choice import NEWEST, chosen_step
+from polymath.training.checkpoints import has_checkpoint, load_params
 from polymath.training.claim import has_trained
 from polymath.training.fitting import with_chunk
 from polymath.training.language import load_language, with_decoder_of
@@ -31,7 +32,9 @@ PARTS = ("vit", "resampler", "decoder")
 
 @dataclass(frozen=True)
 class Start:
-    """run, phase: another run directory and the phase whose newest weights are taken; published: part -> its files.
+    """run, phase: another run directory and the phase whose weights are taken; published: part -> its files.
+
+    checkpoint: "newest", "best" on the other run's held-out episodes, or a step of that phase.
 
     The parts are `vit` (HF CLIP or SigLIP, open_clip, timm, big_vision), `resampler` (open_flamingo) and `decoder` (a
     public language model's folder in HF's layout). What neither gives is drawn.
@@ -40,6 +43,7 @@ class Start:
     run: Path | None = None
     phase: str = "alignment"
     published: Mapping[str, Path] = field(default_factory=dict)
+    checkpoint: str | int = NEWEST
 
     def __post_init__(self) -> None:
         for part in self.published:
@@ -141,7 +145,7 @@ def beginning(recipe: Recipe, start: Start) -> Beginning:
             f"--start {start.run}: is what `polymath export` wrote; `polymath import {start.run} --out RUN` makes a "
             "run of it to start from"
         )
-    step = newest_step(Path(start.run) / "checkpoints" / start.phase)
+    step = chosen_step(Path(start.run) / "checkpoints" / start.phase, start.checkpoint)
     checkpoint = files(Path(start.run) / "checkpoints" / start.phase / str(step))
     trained |= trained_in(open_run(start.run), start.phase)
     return Beginning(checkpoint, start.published_files, tuple(sorted(trained)))
@@ -186,7 +190,7 @@ def starting_weights(
         part: _published(part, Path(path), recipe, tokenizer, places) for part, path in start.published.items()
     }
     if start.run is not None:
-        params = _of_run(start.run, start.phase, recipe, mesh)
+        params = _of_run(start, recipe, mesh)
     else:
         nothing: dict[str, Any] = dict.fromkeys(published)
         rest = replace(specs, **nothing)
@@ -195,16 +199,19 @@ def starting_weights(
     return lora.attach(params, polymath_v.specs(recipe.model), key) if recipe.model.adapters else params
 
 
-def _of_run(path: Path, phase: str, recipe: Recipe, mesh: Partitioner | None) -> polymath_v.Params:
+def _of_run(start: Start, recipe: Recipe, mesh: Partitioner | None) -> polymath_v.Params:
     """Another run's weights; adapters that are not the recipe's are merged into them, a localizer that the recipe has
     no more is left out, and a map of committed actions that the run does not have yet is drawn.
     """
+    assert start.run is not None
+    path, phase = Path(start.run), start.phase
     other = open_run(path).recipe
     if _sizes(other.model, recipe.model) != _sizes(recipe.model, recipe.model):
         raise ConfigError(
             f"{path}: holds another model than recipe {recipe.name!r}; start from a run of the same sizes"
         )
-    params = load_params(Path(path) / "checkpoints" / phase, other.model, other.phase(phase).optimizer, mesh)
+    place, optimizer = path / "checkpoints" / phase, other.phase(phase).optimizer
+    params = load_params(place, other.model, optimizer, mesh, start.checkpoint)
     if other.model.adapters != recipe.model.adapters:
         params = jax.jit(lora.merge)(params)
     if not recipe.model.localizer:

@@ -18,6 +18,7 @@ from polymath.errors import CheckpointError
 from polymath.model import polymath_v
 from polymath.specs import Spec, named
 from polymath.training import checkpoints
+from polymath.training.checkpoint_choice import NEWEST, chosen_step
 from polymath.training.quiet import no_library_log, quiet_threads
 
 Places = Callable[[str, Spec], jax.sharding.Sharding]
@@ -26,14 +27,15 @@ GROUPS = ("trainable", "frozen")  # of `polymath.training.step.State`
 
 
 def stored_weights(
-    directory: Path, model: polymath_v.Config, places: Places
+    directory: Path, model: polymath_v.Config, places: Places, checkpoint: str | int = NEWEST
 ) -> Iterator[tuple[str, Float[Array, "..."]]]:
-    """(name, weight) of every weight of the newest checkpoint, in the order of `polymath_v.specs`, each at its place.
+    """(name, weight) of every weight of a checkpoint, in the order of `polymath_v.specs`, each at its place.
 
+    `checkpoint`: see `chosen_step`.
     Raises CheckpointError if there is none, one does not fit the model, or an array is damaged.
     """
     directory = Path(directory).absolute()
-    step = checkpoints.newest_step(directory)
+    step = chosen_step(directory, checkpoint)
     place = directory / str(step)
     sums, specs = checkpoints.stored_sums(place), dict(named(polymath_v.specs(model)))
     sizes = {name: 4 * math.prod(spec.shape) for name, spec in specs.items()}

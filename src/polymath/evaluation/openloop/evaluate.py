@@ -17,12 +17,13 @@ from polymath.evaluation.openloop.measure import predictions
 from polymath.evaluation.openloop.page import film_strip, write_page
 from polymath.evaluation.openloop.probes import probe_all
 from polymath.evaluation.openloop.result import OpenLoop, ProbeResult
-from polymath.evaluation.openloop.seen import seen_by
+from polymath.evaluation.openloop.seen import held_out_of, seen_by
 from polymath.evaluation.remote_candidate import of_address
 from polymath.evaluation.run_candidate import of_run
 from polymath.files import atomic_write
 from polymath.policy.decoding import Decoding, Dtype
 from polymath.policy.remote.address import is_address
+from polymath.training.checkpoint_choice import NEWEST
 from polymath.training.run import Run
 from polymath.types import Embodiment
 from polymath.workers.process import WorkerCommand
@@ -30,7 +31,7 @@ from polymath.workers.process import WorkerCommand
 
 def evaluate(
     policy: str | Path,
-    data: str,
+    data: str | None,
     out: Path,
     name: str | None = None,
     episodes: int = 0,
@@ -41,9 +42,11 @@ def evaluate(
     key_file: Path | None = None,
     probes: int = 8,
     command: str = "",
+    checkpoint: str | int = NEWEST,
 ) -> OpenLoop:
     """Errors of the policy on the first `episodes` of the set (0: all); writes OUT/openloop.json and openloop.html.
 
+    data: None for the episodes that the run held out of its training. checkpoint: of a run, see `of_run`.
     plots: episodes that are drawn, the worst first. probes: episodes on which the policy is asked again without its
     eyes, ears and state; 0 leaves them out. command: what the page shows as the way to repeat it.
     execute: control steps from one question to the next; 0 for those of the policy's history, or 1. Raises ConfigError
@@ -53,17 +56,18 @@ def evaluate(
     candidate: Candidate | None = None
     policy = str(policy)
     if is_address(policy):
-        check_is_no_run(policy, dtype, decoding)
+        check_is_no_run(policy, dtype, decoding, checkpoint)
         candidate = of_address(policy, name, key_file)
     elif Path(policy).is_dir():
         check_needs_no_key(policy, key_file)
-        candidate = of_run(Path(policy), name, dtype, decoding or Decoding())
+        candidate = of_run(Path(policy), name, dtype, decoding or Decoding(), checkpoint)
+    data = held_out_of(Path(policy)) if data is None else data
     held_out = open_source(data, candidate.image_size or None if candidate else None)
     robot = getattr(held_out, "embodiment", None)
     if not isinstance(robot, Embodiment) or not len(held_out):
         raise DataError(f"{data}: holds no episodes of a robot; name a set of episodes, not of pairs")
     if candidate is None:
-        candidate = find_candidate(policy, _nothing_to_run(robot), name, dtype, decoding, key_file)
+        candidate = find_candidate(policy, _nothing_to_run(robot), name, dtype, decoding, key_file, checkpoint)
     _check_robot(candidate, robot, data)
     if execute:
         candidate.check_execute(execute)
