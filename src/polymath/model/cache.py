@@ -7,6 +7,7 @@ empty cache, streaming control appends the tokens of the newest observation, dec
     row 1   k k n n n . . .      .  room; capacity T = 8
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
@@ -39,6 +40,17 @@ def empty(config: decoder.Config, batch: int, capacity: int, dtype: DTypeLike = 
     decoder.check_length(config, capacity)
     shape = (config.depth, batch, capacity, config.kv_heads, config.head_width)
     return Cache(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype), jnp.zeros(batch, jnp.int32))
+
+
+def side_by_side(caches: Sequence[Cache], capacity: int) -> Cache:
+    """The rows of caches of one capacity in one cache, with room for `capacity` tokens each, theirs at least."""
+    room = [(0, 0)] * 5
+    room[2] = (0, capacity - caches[0].capacity)
+    key, value = (
+        jnp.pad(jnp.concatenate(rows, axis=1), room)
+        for rows in ([each.key for each in caches], [each.value for each in caches])
+    )
+    return Cache(key, value, jnp.concatenate([each.lengths for each in caches]))
 
 
 def append(

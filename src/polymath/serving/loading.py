@@ -14,7 +14,7 @@ from polymath.errors import ConfigError, DataError
 from polymath.home import home
 from polymath.policy import Policy
 from polymath.policy.cache_rows import MOST_ROWS
-from polymath.policy.one_pass import bucket
+from polymath.policy.one_pass import bucket, padded
 from polymath.policy.session import Session, Turn
 from polymath.serving.limits import Limits
 from polymath.types import Observation
@@ -106,7 +106,8 @@ def _episode(policy: Policy, session: Session, instruction: str) -> Iterator[Tur
 def instructions(policy: Policy, tokens: int) -> list[str]:
     """One instruction for each pair of lengths to which prompts are padded, of at most `tokens` tokens of instruction.
 
-    The pair: the prompt that begins an episode, and the one after a full window.
+    The pair: what comes before the first picture and after it; of a run with a history the prompt that begins an
+    episode, and the one after a full window.
 
     Lengths beyond the sequences of the training are left out. Raises ConfigError where there is none left.
     """
@@ -126,7 +127,7 @@ def instructions(policy: Policy, tokens: int) -> list[str]:
 
 
 def _padded_lengths(policy: Policy, instruction: str) -> tuple[int, ...]:
-    """Tokens of the prompts of one observation and of those that stay after a full window, with the padding.
+    """The pair of lengths of `instructions`, with the padding.
 
     Raises DataError beyond the sequences of the training.
     """
@@ -140,6 +141,8 @@ def _padded_lengths(policy: Policy, instruction: str) -> tuple[int, ...]:
     ]
     if len(prompts[-1].tokens) + room > layout.length:
         raise DataError("the actions after the prompt would go beyond the sequences of the training")
+    if policy.window == 1:
+        return padded(prompts[0], layout.length - room)
     return tuple(bucket(len(prompt.tokens), layout.length) for prompt in prompts[:2])
 
 
