@@ -57,6 +57,15 @@ def test_other_settings_that_are_no_numbers(value: Any) -> None:
             make()
 
 
+@pytest.mark.parametrize("value", [["1", "2"], "12", np.array([1j, 2]), [b"1", b"2"], [[1], [1, 2]], [None, 1]])
+def test_what_only_looks_like_numbers_is_no_action(value: Any) -> None:
+    """numpy would read the texts as numbers and leave out the imaginary part."""
+    with pytest.raises(ClientError, match=r"^action: .*other things than numbers"):
+        Watchdog("joints", 2).filter(value)
+    with pytest.raises(ClientError, match=r"^action: .*other things than numbers"):
+        Targets(10.0).add(0.0, value)
+
+
 def test_weights_that_would_be_nan_never_reach_the_arm() -> None:
     """exp(-inf * 0) is NaN: the mean of good chunks was NaN, and was handed out."""
     with pytest.raises(ClientError, match="decay: inf"):

@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from lerobot.configs import FeatureType, NormalizationMode, PreTrainedConfig
 from lerobot.utils.constants import ACTION, OBS_STATE
 
+from polymath.errors import ConfigError
+
 IMAGE = "observation.images."
+TRAINED_ELSEWHERE = "polymath_v: LeRobot evaluates it; train with `polymath train`, then `polymath export`"
 
 
 @PreTrainedConfig.register_subclass("polymath_v")
@@ -47,7 +50,8 @@ class PolymathVConfig(PreTrainedConfig):
         return None
 
     def get_optimizer_preset(self):
-        raise NotImplementedError("polymath_v is trained by `polymath train`, then exported; LeRobot evaluates it")
+        """Raises ConfigError: LeRobot does not train it."""
+        raise ConfigError(TRAINED_ELSEWHERE)
 
     def get_scheduler_preset(self) -> None:
         return None

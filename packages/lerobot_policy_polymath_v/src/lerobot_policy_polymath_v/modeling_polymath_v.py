@@ -21,7 +21,7 @@ from lerobot.policies.pretrained import PreTrainedPolicy
 from lerobot.utils.constants import ACTION, OBS_STATE
 from torch import Tensor
 
-from lerobot_policy_polymath_v.configuration_polymath_v import IMAGE, PolymathVConfig
+from lerobot_policy_polymath_v.configuration_polymath_v import IMAGE, TRAINED_ELSEWHERE, PolymathVConfig
 from lerobot_policy_polymath_v.sources import Source, of_directory, of_server
 from polymath.errors import ConfigError, DataError
 from polymath.policy.hub import fetch
@@ -76,7 +76,8 @@ class PolymathVPolicy(PreTrainedPolicy):
             return torch.from_numpy(self._stepper.chunks(observations(batch, self.robot)))
 
     def forward(self, batch: dict[str, Tensor]) -> tuple[Tensor, dict | None]:
-        raise NotImplementedError("polymath_v is trained by `polymath train`, then exported; LeRobot evaluates it")
+        """Raises ConfigError: LeRobot does not train it."""
+        raise ConfigError(TRAINED_ELSEWHERE)
 
     def get_optim_params(self) -> dict:
         return {}

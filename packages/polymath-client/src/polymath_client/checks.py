@@ -39,10 +39,12 @@ def dimensions(name: str, indices: Sequence[int], width: int) -> None:
 
 
 def vector(name: str, value: Any) -> np.ndarray:
-    """Numbers as float32, of whatever shape. Raises ClientError for anything else."""
+    """Numbers as float32, of whatever shape. Raises ClientError for anything else, texts of numbers included."""
     try:
-        return np.asarray(value, np.float32)
-    except (TypeError, ValueError):
-        raise ClientError(
-            f"{name}: a {type(value).__name__} that holds other things than numbers; give an array"
-        ) from None
+        numbers = np.asarray(value)
+    except ValueError:  # lists of different lengths
+        numbers = np.empty(0, object)
+    if numbers.dtype.kind not in "biuf":
+        raise ClientError(f"{name}: a {type(value).__name__} that holds other things than numbers; give an array")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, which is refused where it matters
+        return numbers.astype(np.float32)

@@ -59,8 +59,8 @@ class Targets(_Stamped):
         self._from = self._action
 
     def add(self, time: float, action: np.ndarray) -> None:
-        before = None if self._time is None else self.at(time)
-        dimensions("angles", self._angles, np.size(action))
+        action, before = vector("action", action), None if self._time is None else self.at(time)
+        dimensions("angles", self._angles, action.size)
         super().add(time, action)
         self._from = self._action if before is None else before
 

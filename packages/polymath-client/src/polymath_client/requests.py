@@ -58,14 +58,13 @@ class Requests:
         """Raises what the inference raises."""
         executed = np.stack(self._executed) if self._executed and not self._fresh else None
         request = Request(observation, executed, committed, self._fresh)
-        self._origin, self._executed, self._fresh = self.position, [], False
+        self._origin, self._executed, self._fresh = self.position, [], True  # until the request has gone out
         try:
             self._inference.submit(request)
         except Reconnected:
             self._lost()
-        except Exception:
-            self._fresh = True
-            raise
+        else:
+            self._fresh = False
 
     def answer(self) -> Optional[Chunk]:
         """The chunk that has arrived. Raises what the inference raised; after a reconnection there is none.
@@ -77,8 +76,8 @@ class Requests:
         except Reconnected:
             self._lost()
             return None
-        except Exception:
-            self._fresh, self._outdated = True, False  # what the server knows of the session is unknown
+        except Exception:  # of the caller's own inference too, and raised on: the server's session is unknown after it
+            self._fresh, self._outdated = True, False
             raise
         if reply is None:
             return None
