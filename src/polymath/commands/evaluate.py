@@ -96,19 +96,14 @@ def evaluate(
     from polymath.evaluation.harness import run_benchmark
     from polymath.evaluation.report.evaluation import write_evaluation_report
     from polymath.evaluation.results import as_json
-    from polymath.evaluation.sequential import Opponent, describe, read_verdict
+    from polymath.evaluation.sequential import Opponent
     from polymath.policy.decoding import Decoding
-    from polymath.policy.remote.address import is_address
 
     opponent = None if until_separated_from is None else Opponent(until_separated_from, alpha)
     if opponent is not None and probe:
         raise ConfigError("--until-separated-from: tests one policy; evaluate probes by themselves")
     chosen = find_benchmark(benchmark)
-    if policy is None and replay is None:
-        raise ConfigError("--policy: name a run directory or a registered policy, or demonstrations with --replay")
-    if replay is None and out is None and not Path(str(policy)).is_dir():
-        served = "is served" if is_address(str(policy)) else "no such run directory"
-        raise ConfigError(f"--policy {policy}: {served}; a policy without a directory needs --out")
+    _check_usage(policy, replay, out)
     plan = Plan(
         tasks=tasks,
         splits=splits,
@@ -141,12 +136,20 @@ def evaluate(
         print_json({split: {name: as_json(entry) for name, entry in row.items()} for split, row in own.items()})
     else:
         _print_results(own)
-        for entry in next(iter(own.values()), {}).values():
-            print(f"\nidentity {entry.identity.hash} (protocol {entry.identity.protocol_hash})")
-        if verdict := read_verdict(out / "episodes" / f"{candidate.name}.jsonl"):
-            print(describe(verdict, candidate.name))
+        _print_provenance(own, candidate.name, out)
         print(f"{out / 'results.json'}\n{page}")
     return 0
+
+
+def _check_usage(policy: str | None, replay: str | None, out: Path | None) -> None:
+    """Raise ConfigError where nothing is to be evaluated, or no directory is there for the results."""
+    from polymath.policy.remote.address import is_address
+
+    if policy is None and replay is None:
+        raise ConfigError("--policy: name a run directory or a registered policy, or demonstrations with --replay")
+    if replay is None and out is None and not Path(str(policy)).is_dir():
+        served = "is served" if is_address(str(policy)) else "no such run directory"
+        raise ConfigError(f"--policy {policy}: {served}; a policy without a directory needs --out")
 
 
 def _positive(episodes: int | None, usual: int) -> int:
@@ -180,6 +183,16 @@ def _print_results(results: "Results") -> None:
     if measured := [[s, n, m, *_mean(mean)] for s, n, e in entries for m, mean in e.measures.items()]:
         print()
         print_table(["split", "policy", "measure", "mean", "95 % interval"], measured)
+
+
+def _print_provenance(results: "Results", name: str, out: Path) -> None:
+    """By which protocol they came about, and the verdict of a test against another policy."""
+    from polymath.evaluation.sequential import describe, read_verdict
+
+    for entry in next(iter(results.values()), {}).values():
+        print(f"\nidentity {entry.identity.hash} (protocol {entry.identity.protocol_hash})")
+    if verdict := read_verdict(out / "episodes" / f"{name}.jsonl"):
+        print(describe(verdict, name))
 
 
 def _mean(mean: "Mean") -> list[str]:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tyro.conf import Positional
 
@@ -105,12 +105,7 @@ def serve(
         from polymath.serving.run import Plan, check, parse_runs
         from polymath.serving.run import serve as serve_plan
 
-        if (tls_cert is None) != (tls_key is None):
-            raise ConfigError("--tls-cert and --tls-key: give both, or none for plain ws://")
-        if not run:
-            raise ConfigError("RUN: name at least one run directory")
-        if json and not dry_run:
-            raise ConfigError("--json: belongs to --dry-run; a server writes JSON lines to stderr by itself")
+        _check_usage(run, tls_cert, tls_key, dry_run, json)
         plan = Plan(
             runs=parse_runs(run),
             host=host,
@@ -148,14 +143,28 @@ def serve(
     if json:
         print_json(report)
     else:
-        header = list(report["models"][0])
-        print_table(header, [list(model.values()) for model in report["models"]])
-        for adapter in report["adapters"]:
-            for key, text in (("conversions", "converted"), ("unverified", "not verified, the run does not say it")):
-                if adapter[key]:
-                    print(f"{adapter['model']}: {text}: {'; '.join(adapter[key])}")
-        print(f"\n{report['url']} is free, {'with' if report['keys'] else 'without'} keys; everything fits")
+        _print_report(report)
     return 0
+
+
+def _check_usage(run: tuple[str, ...], tls_cert: Path | None, tls_key: Path | None, dry_run: bool, json: bool) -> None:
+    """Raise ConfigError for options that do not go together."""
+    if (tls_cert is None) != (tls_key is None):
+        raise ConfigError("--tls-cert and --tls-key: give both, or none for plain ws://")
+    if not run:
+        raise ConfigError("RUN: name at least one run directory")
+    if json and not dry_run:
+        raise ConfigError("--json: belongs to --dry-run; a server writes JSON lines to stderr by itself")
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    """What `polymath.serving.run.check` found."""
+    print_table(list(report["models"][0]), [list(model.values()) for model in report["models"]])
+    for adapter in report["adapters"]:
+        for key, text in (("conversions", "converted"), ("unverified", "not verified, the run does not say it")):
+            if adapter[key]:
+                print(f"{adapter['model']}: {text}: {'; '.join(adapter[key])}")
+    print(f"\n{report['url']} is free, {'with' if report['keys'] else 'without'} keys; everything fits")
 
 
 def _say_ready(url: str, go_on: Callable[[], None]) -> None:
