@@ -71,6 +71,7 @@ def test_save_and_load(tmp_path: Path) -> None:
         ({"name": "a", "packed": 1}, r"config\.packed: expected bool, got 1"),
         ({"name": "a", "optimizer": 3}, r"config\.optimizer: expected the fields of Optimizer, got 3"),
         ({"name": "a", "optimizer": {"kind": "sgd"}}, r"config\.optimizer\.kind: 'sgd' is none of 'adafactor', 'adam'"),
+        ({"name": "a", "optimizer": {"peak": 10**400}}, r"config\.optimizer\.peak: is beyond 1\.8e308"),
         ({"name": "a", "optimizer": {"clip": "x"}}, r"config\.optimizer\.clip: 'x' fits no alternative: .*float"),
         ({"name": "a", "image": [64]}, r"config\.image: expected 2 values, got 1"),
         ({"name": "a", "image": 64}, r"config\.image: expected a list, got 64"),
@@ -102,6 +103,7 @@ def test_overrides() -> None:
         ("optimiser.peak=1", "--set optimiser.peak=1: no group 'optimiser'; did you mean optimizer"),
         ("name.first=1", "--set name.first=1: no group 'name'"),
         ("layers=many", "layers: expected int, got 'many'"),
+        (f"layers={'9' * 5000}", "layers: expected int, got '999"),
     ],
 )
 def test_overrides_that_do_not_fit_are_named(assignment: str, message: str) -> None:

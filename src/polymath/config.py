@@ -101,7 +101,7 @@ def apply_overrides(config: T, assignments: typing.Sequence[str]) -> T:
 def _parse(text: str) -> Any:
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # no JSON, or a number of more digits than Python reads
         return text
 
 
@@ -134,10 +134,17 @@ def _decode(hint: Any, value: Any, where: str) -> Any:
             raise ConfigError(f"{where}: expected a map, got {value!r}")
         return {key: _decode(arguments[1], v, f"{where}[{key!r}]") for key, v in value.items()}
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return _as_float(value, where)
     if not isinstance(value, hint) or (hint in (int, float) and isinstance(value, bool)):
         raise ConfigError(f"{where}: expected {hint.__name__}, got {value!r}")
     return value
+
+
+def _as_float(value: int, where: str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise ConfigError(f"{where}: is beyond 1.8e308, the largest float; choose a smaller number") from None
 
 
 def _decode_union(arguments: tuple[Any, ...], value: Any, where: str) -> Any:

@@ -152,12 +152,13 @@ def message(seen: Observation, **more: Any) -> dict[str, Any]:
     return {**pictures, "observation/state": seen.state, "prompt": seen.instruction, **more}
 
 
-def certificate(chain: Path, key: Path) -> None:
+def certificate(chain: Path, key: Path, *extensions: str) -> None:
     """A certificate for 127.0.0.1 that signs itself, and its key."""
     command = (
         "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
     )
-    subprocess.run([*command.split(), "-keyout", key, "-out", chain], check=True, capture_output=True)
+    more = [word for extension in extensions for word in ("-addext", extension)]
+    subprocess.run([*command.split(), *more, "-keyout", key, "-out", chain], check=True, capture_output=True)
 
 
 @contextmanager

@@ -91,6 +91,34 @@ def test_a_certificate_that_is_out_of_date(begin: str, end: str, tmp_path: Path)
     Tls(tmp_path / "old.pem", key).context()  # what is wrong with it is its dates alone
 
 
+def test_a_certificate_that_is_not_for_servers(tmp_path: Path) -> None:
+    """The extended key usage of RFC 5280, section 4.2.1.12: every client refuses one that is for clients alone."""
+    chain, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    for usage in ("serverAuth", "clientAuth"):
+        certificate(chain, key, f"extendedKeyUsage={usage}")
+        if usage == "serverAuth":
+            Tls(chain, key).check()
+    with pytest.raises(ConfigError, match=r"--tls-cert .*purpose.*, so no client would connect; have one made"):
+        Tls(chain, key).check()
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("/?robto=droid", "?robto=: no option of this address; did you mean robot?"),
+        ("/?execute=2", "?execute=: no option of this address; choose from robot"),
+        ("/?robot=polymath&robot=droid", "?robot=: comes 2 times"),
+        ("/vla-eval?exceute=4", "?exceute=: no option of this address; did you mean execute?"),
+    ],
+)
+def test_options_of_the_address_that_mean_nothing_are_refused(plain: Server, path: str, problem: str) -> None:
+    """A robot whose adapter was misspelt would be read as another one."""
+    status, text = refused(plain.url, path)
+    assert (status, text.strip().startswith(problem)) == (400, True), text
+    with Client(plain.url, "/?robot=polymath") as client:
+        client.infer(GOOD)
+
+
 def test_a_name_that_was_made_to_point_here_opens_nothing(plain: Server) -> None:
     """DNS rebinding: Host and Origin of the attacker's page agree, and the address is this machine's."""
     port = plain.listener.getsockname()[1]

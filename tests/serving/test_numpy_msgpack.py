@@ -54,6 +54,14 @@ def test_a_changed_byte_is_another_message_or_a_wire_error(message: dict[str, An
         decode(bytes(data))
 
 
+def test_a_key_that_comes_twice_is_no_message() -> None:
+    """Of two states a reader looks at one: which one would be the library's choice."""
+    twice = b"\x82" + msgpack.packb("state") + msgpack.packb(1) + msgpack.packb("state") + msgpack.packb(2)
+    for data in (twice, b"\x81" + msgpack.packb("a") + twice):
+        with pytest.raises(WireError, match="the key 'state' comes twice in one map"):
+            decode(data)
+
+
 @pytest.mark.parametrize(
     ("value", "allowed"),
     [

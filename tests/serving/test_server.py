@@ -33,6 +33,10 @@ from .conftest import Client, certificate, gated, message, observation, running,
 
 GOOD = message(observation(0))
 KEY = "correct-horse-battery"
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: robot\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
 SCRIPT = "import sys; from polymath.cli import main; sys.exit(main())"
 
 
@@ -75,10 +79,7 @@ def raw_socket(server: Server, receive_buffer: int | None = None) -> socket.sock
 def upgraded(server: Server, receive_buffer: int | None = None) -> socket.socket:
     """A WebSocket without a library behind it: it answers no ping and closes nothing."""
     plain = raw_socket(server, receive_buffer)
-    plain.sendall(
-        b"GET / HTTP/1.1\r\nHost: robot\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    )
+    plain.sendall(UPGRADE)
     assert b"101" in plain.recv(20)
     return plain
 
@@ -226,6 +227,35 @@ def test_who_sends_nothing_or_never_ends_is_cut_off(policies: dict[str, Policy])
         until(lambda: not server.service.connections)
         for each in (silent, slow, deaf):
             each.close()
+
+
+@pytest.mark.parametrize(
+    ("first", "later"),
+    [
+        (b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", b"G"),  # the next request, without an end
+        (b"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n", b"1"),  # answered before its body ends
+    ],
+)
+def test_a_later_request_that_never_ends_is_cut_off(policies: dict[str, Policy], first: bytes, later: bytes) -> None:
+    """As many of them as there are sockets would keep the probes out."""
+    with running([served(policies["plain"])], Limits(head=0.3, send=0.3)) as server:
+        with contextlib.closing(raw_socket(server)) as plain:
+            plain.sendall(first)
+            assert plain.recv(4096).startswith(b"HTTP/1.1 200")
+            plain.sendall(later)
+            assert ended(plain)
+        assert get(server.url, "/healthz") == (200, "OK\n")
+
+
+def test_a_websocket_after_another_request_lives_on(policies: dict[str, Policy]) -> None:
+    limits = Limits(head=0.2)
+    with running([served(policies["plain"])], limits) as server, contextlib.closing(raw_socket(server)) as plain:
+        plain.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert plain.recv(4096).startswith(b"HTTP/1.1 200")
+        plain.sendall(UPGRADE)
+        until(lambda: server.service.connections)
+        time.sleep(0.5)
+        assert len(server.service.connections) == 1
 
 
 def test_who_does_not_read_is_cut_off(policies: dict[str, Policy]) -> None:

@@ -1,5 +1,6 @@
 """What is wrong with the settings of a server is one line, before anything slow."""
 
+import json
 import os
 import shutil
 import socket
@@ -9,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 from polymath import cli, config
 from polymath.errors import ConfigError
@@ -17,6 +20,8 @@ from polymath.policy import Policy
 from polymath.serving.access import Keys
 from polymath.serving.endpoint import Tls, listen, url_of
 from polymath.serving.limits import Limits
+from polymath.serving.loading import keep_programs
+from polymath.serving.logs import json_logs
 from polymath.serving.run import Plan, check, parse_runs
 
 from .conftest import ROBOT, certificate
@@ -51,6 +56,8 @@ def test_keys_are_read_line_by_line(tmp_path: Path) -> None:
     assert keys.accept(f"api-key {LONG}b")
     assert not keys.accept(f"Bearer {LONG}")
     assert not keys.accept(None)
+    path.write_text(f"{LONG}a\r\n{LONG}b\r\n", "utf-8-sig")  # as an editor of Windows writes it
+    assert all(Keys.load(path).accept(f"Bearer {LONG}{end}") for end in "ab")
 
 
 def test_certificates_that_do_not_fit(tmp_path: Path) -> None:
@@ -88,6 +95,43 @@ def test_ports_and_hosts() -> None:
 def test_limits_are_finite_and_above_0(change: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(change))):
         Limits(**change)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "changed", "folder"])
+def test_damaged_programs_are_compiled_anew_with_a_warning(
+    damage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a full disk, of another program: the answer is right, and the log says it in lines of JSON."""
+    before = jax.config.jax_compilation_cache_dir
+    place = tmp_path / "compiled"
+    try:
+        compilation_cache.reset_cache()
+        keep_programs(place)
+        with json_logs("info"):
+            assert _compiled_answer() == 512.0
+            programs = [file for file in place.iterdir() if file.name.endswith("-cache")]
+            for file in programs:
+                data = file.read_bytes()
+                file.unlink()
+                if damage == "folder":
+                    file.mkdir()
+                else:
+                    middle = len(data) // 2
+                    wrong = {"cut": data[:middle], "empty": b"", "changed": data[:middle] + b"?" * middle}
+                    file.write_bytes(wrong[damage])
+            assert _compiled_answer() == 512.0
+    finally:
+        compilation_cache.reset_cache()
+        jax.config.update("jax_compilation_cache_dir", before)
+    logged = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert len(programs) == sum("persistent compilation cache entry" in each["event"] for each in logged) > 0
+    assert {each["level"] for each in logged} == {"warning"}
+
+
+def _compiled_answer() -> float:
+    """512, of a program that is not in memory."""
+    jax.clear_caches()
+    return float(jax.jit(lambda x: (x @ x).sum())(np.ones((8, 8), np.float32)))
 
 
 def test_names_of_runs(tmp_path: Path) -> None:

@@ -27,15 +27,26 @@ def test_another_model_and_another_decoding_are_measured_by_themselves(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{", '{"1": "x"}', '{"x": 1}', '{"1": null}', "[" * 100_000, '{"1": NaN, "2": -1}']
+    "text", ["", "[]", "{", '{"1": "x"}', '{"x": 1}', '{"1": null}', "[" * 100_000, f'{{"1": 1{"0" * 400}}}']
 )
-def test_a_damaged_file_is_measured_anew(tmp_path: Path, policies: dict[str, Policy], text: str) -> None:
+def test_a_damaged_file_is_logged_and_measured_anew(
+    tmp_path: Path, policies: dict[str, Policy], text: str, caplog: pytest.LogCaptureFixture
+) -> None:
     remember_speeds(tmp_path, policies["plain"], {1: 0.25})
     (file,) = tmp_path.glob("speeds-*.json")
     file.write_text(text)
-    assert known_speeds(tmp_path, policies["plain"]) == {}
+    with caplog.at_level(logging.WARNING, "polymath.serving"):
+        assert known_speeds(tmp_path, policies["plain"]) == {}
+    assert [(record.getMessage(), record.file) for record in caplog.records] == [("speeds not read", str(file))]
     remember_speeds(tmp_path, policies["plain"], {1: 0.5})
     assert known_speeds(tmp_path, policies["plain"]) == {1: 0.5}
+
+
+def test_times_that_none_can_be_are_measured_anew(tmp_path: Path, policies: dict[str, Policy]) -> None:
+    remember_speeds(tmp_path, policies["plain"], {1: 0.25})
+    (file,) = tmp_path.glob("speeds-*.json")
+    file.write_text('{"1": NaN, "2": -1, "4": 0, "8": 0.5}')
+    assert known_speeds(tmp_path, policies["plain"]) == {8: 0.5}
 
 
 def test_a_folder_that_cannot_be_written_to_is_logged(

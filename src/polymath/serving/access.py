@@ -39,7 +39,7 @@ class Keys:
         Raises ConfigError for a file that cannot be read, holds no key, or one that is too short or not plain ASCII.
         """
         try:
-            lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
+            lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]  # editors write a mark
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"--keys {path}: cannot be read ({error}); name a file with one key a line") from None
         keys = [line for line in lines if line and not line.startswith("#")]

@@ -7,6 +7,7 @@
     WebSocket /, /MODEL    openpi's protocol; ?robot=ADAPTER chooses how the robot's messages are read
     WebSocket /vla-eval, /MODEL/vla-eval    vla-eval's, likewise; ?execute=K actions are sent of a chunk
 
+Other options, and one that comes twice, are refused: an adapter that was misspelt would be another one than was meant.
 What is wrong with a handshake is answered with an HTTP status and one line.
 """
 
@@ -14,6 +15,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.applications import Starlette
+from starlette.datastructures import QueryParams
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -21,7 +23,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.frames import CloseCode
 
-from polymath.errors import ConfigError, PolymathError
+from polymath.errors import ConfigError, PolymathError, did_you_mean
 from polymath.serving.access import Guard, Keys, peer_of
 from polymath.serving.page.recordings import Recordings
 from polymath.serving.page.routes import page_routes
@@ -74,23 +76,24 @@ async def _metrics(request: Request) -> Response:
 
 
 async def _openpi(websocket: WebSocket) -> None:
-    await _robot(websocket, "openpi", openpi.serve)
+    await _robot(websocket, "openpi", openpi.serve, ("robot",))
 
 
 async def _vla_eval(websocket: WebSocket) -> None:
-    await _robot(websocket, "vla-eval", vla_eval.serve)
+    await _robot(websocket, "vla-eval", vla_eval.serve, ("robot", "execute"))
 
 
 async def _nothing(websocket: WebSocket) -> None:
     await _refuse(websocket, ConfigError(f"{websocket.url.path[:80]}: is no path of this server; ask at / or /MODEL"))
 
 
-async def _robot(websocket: WebSocket, name: str, serve: Protocol) -> None:
+async def _robot(websocket: WebSocket, name: str, serve: Protocol, options: Sequence[str]) -> None:
     """The handshake, and then the protocol. What is wrong with the handshake is an HTTP status with one line."""
     service: Service = websocket.app.state.service
     model, adapter = websocket.path_params.get("model"), websocket.query_params.get("robot")
     peer = peer_of(websocket.scope)
     try:
+        _check_options(websocket.query_params, options)
         service.admit(model, adapter)
     except PolymathError as error:
         await _refuse(websocket, error)
@@ -111,6 +114,15 @@ async def _robot(websocket: WebSocket, name: str, serve: Protocol) -> None:
         finally:
             gauge.dec()
             await connection.close()
+
+
+def _check_options(query: QueryParams, options: Sequence[str]) -> None:
+    """Raise ConfigError for an option of the address that means nothing here, or comes twice."""
+    for name in query:
+        if name not in options:
+            raise ConfigError(f"?{name[:40]}=: no option of this address; {did_you_mean(name[:40], options)}")
+        if len(query.getlist(name)) > 1:
+            raise ConfigError(f"?{name}=: comes {len(query.getlist(name))} times; give it once")
 
 
 async def _refuse(websocket: WebSocket, error: PolymathError) -> None:

@@ -1,4 +1,4 @@
-"""uvicorn's connections with an end: one that never sends its request, and one that never reads, is cut off."""
+"""uvicorn's connections with an end: one that never sends its requests, and one that never reads, is cut off."""
 
 import asyncio
 from typing import Any
@@ -20,7 +20,8 @@ def bounded(limits: Limits) -> dict[str, Any]:
     """The arguments `http` and `ws` of uvicorn's Config, and its own limits."""
 
     class Http(H11Protocol):
-        """The head of the first request comes within `limits.head` seconds.
+        """The head of the first request comes within `limits.head` seconds of the connection, that of a later one
+        within as many of its first byte; between two requests uvicorn waits for `timeout_keep_alive`.
 
         Where more than `limits.sockets` are open, the one that has waited longest for a head is cut off, so that probes
         get through a flood of silent connections; where none waits, the newest is.
@@ -28,19 +29,25 @@ def bounded(limits: Limits) -> dict[str, Any]:
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
-            self._deadline = asyncio.get_running_loop().call_later(limits.head, self._end_without_request)
-            self._silent = True
+            self._expect_request()
             if len(self.connections) > limits.sockets:
                 others = [each for each in self.connections if isinstance(each, Http) and each._silent]
                 min(others, key=lambda each: each._deadline.when()).transport.abort()
 
-        def _end_without_request(self) -> None:
-            if self._silent:
-                self.transport.abort()
+        def _expect_request(self) -> None:
+            self._silent = True
+            self._deadline = asyncio.get_running_loop().call_later(limits.head, self.transport.abort)
 
-        def handle_events(self) -> None:
-            super().handle_events()
-            self._silent = self._silent and self.conn.their_state is h11.IDLE
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            if self.transport.get_protocol() is not self:  # a WebSocket now
+                return
+            answering = self.cycle is not None and not self.cycle.response_complete
+            if answering or self.timeout_keep_alive_task is not None:
+                self._silent = False
+                self._deadline.cancel()
+            elif not self._silent:  # a part of the next request, or the rest of the last one's body
+                self._expect_request()
 
         def handle_websocket_upgrade(self, event: h11.Request) -> None:
             self._deadline.cancel()

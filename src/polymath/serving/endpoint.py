@@ -24,7 +24,8 @@ class Tls:
     key: Path
 
     def check(self) -> None:
-        """Raise ConfigError as `context` does, and for a certificate that has expired or is not valid yet.
+        """Raise ConfigError as `context` does, and for a certificate that every client refuses: one that has expired,
+        is not valid yet, or is not for servers.
 
         A handshake in memory with a client that trusts this very certificate, whatever its name is.
         """
@@ -35,11 +36,12 @@ class Tls:
             client.load_verify_locations(self.certificate)
             _shake_hands(client, server)
         except ssl.SSLCertVerificationError as error:
-            if error.verify_code in OUT_OF_DATE:
-                raise ConfigError(
-                    f"--tls-cert {self.certificate}: {error.verify_message}, so no client would connect; renew it, or "
-                    "set the clock of this machine"
-                ) from None
+            remedy = "renew it, or set the clock of this machine"
+            if error.verify_code not in OUT_OF_DATE:
+                remedy = "have one made for a server"
+            raise ConfigError(
+                f"--tls-cert {self.certificate}: {error.verify_message}, so no client would connect; {remedy}"
+            ) from None
 
     def context(self) -> ssl.SSLContext:
         """TLS 1.2 or newer. Raises ConfigError for files that are missing, do not fit, or want a password."""

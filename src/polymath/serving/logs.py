@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on stderr, of this room's logger and of uvicorn's."""
+"""Structured logs: one JSON object a line on stderr, of this room's logger, of uvicorn's, and of Python's warnings."""
 
 import json
 import logging
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 _PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "color_message", "taskName"}
 VANISHED = "ASGI callable returned without completing handshake"
 """uvicorn's error for a client that goes during its handshake, which is no error of ours."""
-LOGGERS = ("polymath.serving", "uvicorn")
+LOGGERS = ("polymath.serving", "uvicorn", "py.warnings")
 
 
 class JsonLines(logging.Formatter):
@@ -41,9 +41,11 @@ def json_logs(level: str) -> Iterator[None]:
         logger.addHandler(handler)
         logger.setLevel(level.upper() if logger.name == LOGGERS[0] else "WARNING")
         logger.propagate = False
+    logging.captureWarnings(True)  # such as jax's, of compiled programs that cannot be read or kept
     try:
         yield
     finally:
+        logging.captureWarnings(False)
         for logger, (old, propagate) in zip(loggers, former, strict=True):
             logger.removeHandler(handler)
             logger.setLevel(old)

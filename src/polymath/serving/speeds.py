@@ -1,7 +1,7 @@
 """How long passes take, kept beside the compiled programs, so that a start from the cache need not measure it again.
 
 One file for each model, as it is held, and kind of machine: speeds-DIGEST.json, {"ROWS": seconds of the quickest pass}.
-What does not read as that is measured anew.
+What does not read as that is logged and measured anew.
 """
 
 import hashlib
@@ -25,10 +25,14 @@ log = logging.getLogger("polymath.serving")
 
 def known_speeds(folder: Path, policy: Policy) -> dict[int, float]:
     """Seconds of a pass by its rows, as an earlier start measured them; empty where none has."""
+    file = _file(folder, policy)
     try:
-        entries = json.loads(_file(folder, policy).read_text())
+        entries = json.loads(file.read_text())
         speeds = {int(rows): float(seconds) for rows, seconds in entries.items()}
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError, OverflowError, TypeError, AttributeError, RecursionError) as error:
+        log.warning("speeds not read", extra={"file": str(file), "error": f"{type(error).__name__}: {error}"})
         return {}
     return {rows: seconds for rows, seconds in speeds.items() if 0 < seconds < math.inf}
 

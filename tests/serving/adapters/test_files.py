@@ -29,6 +29,8 @@ units = ["0.02 m", "newton"]
         ('"0.02 m"', '"two m"', r"units: 'two m'"),
         ('"my-arm"', "[" * 3000 + "]" * 3000, "is nested too deeply"),
         ('"my-arm"', "5", "name: expected str"),
+        ('"my-arm"', f'"my-arm"\nrate = {"9" * 5000}', "no valid TOML .*digits"),
+        ('"my-arm"', f'"my-arm"\nrate = 1{"0" * 400}', "rate: .*is beyond 1.8e308"),
         ("[[cameras]]", "[cameras]", "cameras: expected a list"),
     ],
 )

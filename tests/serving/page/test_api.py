@@ -15,6 +15,7 @@ from polymath.policy.attention import Attention
 from polymath.policy.session import Turn
 from polymath.serving.access import Keys
 from polymath.serving.limits import Limits
+from polymath.serving.page.recordings import Recordings
 from polymath.serving.server import Server
 
 from ..conftest import ROBOT, STRIDE, WINDOW, Client, message, observation, running, served
@@ -158,6 +159,20 @@ def test_bad_requests_get_one_line(site: Server, path: str, body: object, status
     assert text in error
     assert "\n" not in error
     assert "default-src 'none'" in headers["content-security-policy"]
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(policies: dict[str, Policy], recordings: Recordings) -> None:
+    """One byte of nine: 408 of RFC 9110, and the connection ends."""
+    head = "POST /api/episodes/0/predictions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with running([served(policies["plain"])], Limits(head=0.3, send=1.0), recordings=recordings) as server:
+        with socket.create_connection(urlsplit(server.url).netloc.split(":"), timeout=30) as slow:
+            slow.sendall(f"{head}Content-Length: 9\r\n\r\n{{".encode())
+            reply = b""
+            while part := slow.recv(4096):
+                reply += part
+        assert reply.startswith(b"HTTP/1.1 408 ")
+        assert b"body: has not come whole within 0.3 s" in reply
+        assert fetch(server, "/healthz")[0] == 200
 
 
 def test_a_form_of_another_site_is_refused(site: Server) -> None:

@@ -163,7 +163,7 @@ class Slot:
     def _method(self, name: str, purpose: str) -> Callable[..., Any]:
         method = getattr(self.simulator, name, None)
         if method is None:
-            raise NotImplementedError(f"{type(self.simulator).__name__} has no {purpose}: define {name}")
+            raise TypeError(f"{type(self.simulator).__name__} has no {purpose}: define {name}")
         return method
 
 
@@ -184,7 +184,7 @@ def serve(simulators: Sequence[Simulator], hello: Hello, requests: BinaryIO, rep
             return
         try:
             reply = _answer(slots, request)  # type: ignore[arg-type]
-        except Exception:
+        except Exception:  # a simulator's own code; the evaluator gets the traceback and goes on with other slots
             reply = Failure(getattr(request, "slot", -1), traceback.format_exc())
         write_message(replies, reply)
 

@@ -11,7 +11,7 @@ https://github.com/lebedov/msgpack-numpy.
 
 import math
 import re
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import msgpack
 import numpy as np
@@ -57,6 +57,14 @@ class _Count:
         self.containers, self.items = containers, items
         self._most = containers, items
 
+    def map_of(self, pairs: List[Tuple[Any, Any]]) -> Dict[Any, Any]:
+        """Of entries each of which has a key of its own: of two, one would be looked at and the other not."""
+        entries = dict(pairs)
+        if len(entries) < len(pairs):
+            twice = next(key for number, (key, _) in enumerate(pairs) if key in dict(pairs[:number]))
+            raise WireError(f"message: the key {_short(twice)} comes twice in one map; send it once")
+        return self(entries)
+
     def __call__(self, container: Any) -> Any:
         self.containers -= 1
         self.items -= len(container)
@@ -75,7 +83,7 @@ def _decode(data: bytes, count: Optional[_Count]) -> Dict[str, Any]:
             message = msgpack.unpackb(data)
         else:
             longest = {"max_array_len": count.items, "max_map_len": count.items}
-            message = msgpack.unpackb(data, object_hook=count, list_hook=count, **longest)
+            message = msgpack.unpackb(data, object_pairs_hook=count.map_of, list_hook=count, **longest)
     except (ValueError, TypeError, msgpack.exceptions.UnpackException) as error:
         raise WireError(f"message: {len(data)} bytes are not msgpack ({type(error).__name__}: {error})") from error
     if not isinstance(message, dict):

@@ -157,7 +157,7 @@ def load(path: Path) -> Adapter:
         raise ConfigError(f"{path}: cannot be read ({reason}); name a TOML file that describes the robot") from None
     except RecursionError:
         raise ConfigError(f"{path}: is nested too deeply for an adapter; see docs/adapters.md") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # no TOML, or a number of more digits than Python reads
         raise ConfigError(f"{path}: no valid TOML ({error}); see docs/adapters.md") from None
     try:
         return config.from_dict(Adapter, values, str(path))

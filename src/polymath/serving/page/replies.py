@@ -1,5 +1,6 @@
 """How the page's data is sent: headers that every reply has, numbers as JSON, errors as one line."""
 
+import asyncio
 import json
 import logging
 import math
@@ -40,12 +41,17 @@ class TooLarge(DataError):
     """A body of more than LARGEST_BODY bytes."""
 
 
+class TooSlow(DataError):
+    """A body that has not come in time."""
+
+
 class WrongType(DataError):
     """A body that does not call itself JSON: a form of another site cannot send it."""
 
 
 STATUSES: tuple[tuple[type[PolymathError], int], ...] = (
     (Missing, 404),
+    (TooSlow, 408),
     (TooLarge, 413),
     (WrongType, 415),
     (Overloaded, 503),
@@ -102,11 +108,15 @@ async def body_of(request: Request) -> dict[str, Any]:
     """The JSON object in the body. Raises DataError for anything else."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise WrongType("content-type: send a JSON object as application/json")
-    data = bytearray()
-    async for part in request.stream():
-        data += part
-        if len(data) > LARGEST_BODY:
-            raise TooLarge(f"body: more than {LARGEST_BODY:,} bytes")
+    data, seconds = bytearray(), request.app.state.service.limits.head
+    try:
+        async with asyncio.timeout(seconds):
+            async for part in request.stream():
+                data += part
+                if len(data) > LARGEST_BODY:
+                    raise TooLarge(f"body: more than {LARGEST_BODY:,} bytes")
+    except TimeoutError:
+        raise TooSlow(f"body: has not come whole within {seconds:g} s; send it at once") from None
     try:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
