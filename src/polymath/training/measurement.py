@@ -87,18 +87,30 @@ class Measurement:
         """The errors of that state, by the names that stand in metrics.jsonl."""
         values: dict[str, float] = {}
         weights: dict[str, float] = {}
+        absolute: dict[str, np.ndarray] = {}  # by robot: [2, A], sums of errors and how many
         for number, each in enumerate(self._sets):
-            errors, counts = np.zeros(self._layout.action_dim), np.zeros(self._layout.action_dim)
             for batch in self._batches(number):
                 sums = jax.device_get(self._program(state.trainable, state.frozen, batch))
                 for name, value in sums.parts.items():
                     weight = float(sums.totals.actions if name in ACTION_PARTS else sums.totals.tokens)
                     values[name] = values.get(name, 0.0) + weight * float(value)
                     weights[name] = weights.get(name, 0.0) + weight
-                errors, counts = errors + sums.errors, counts + sums.counts
-            values |= _absolute(each, errors / np.maximum(counts, 1), len(self._sets) > 1)
-        means = {name: value / (weights.get(name) or 1.0) for name, value in values.items()}
-        return {f"{PREFIX}{name}": value for name, value in means.items()}
+                robot = each.transform.embodiment.name
+                absolute[robot] = absolute.get(robot, 0.0) + np.stack([sums.errors, sums.counts]).astype(np.float64)
+        means = {name: value / (weights[name] or 1.0) for name, value in values.items()}
+        return {f"{PREFIX}{name}": value for name, value in (means | self._in_units(absolute)).items()}
+
+    def _in_units(self, absolute: dict[str, np.ndarray]) -> dict[str, float]:
+        """Mean absolute errors in the robots' units by the dimension's name, with several robots theirs before it."""
+        means: dict[str, float] = {}
+        for transform in {each.transform.embodiment.name: each.transform for each in self._sets}.values():
+            robot = transform.embodiment
+            errors, counts = absolute[robot.name]
+            units = transform.statistics.action_scaling(robot.gripper_dims).scale
+            prefix = f"mae/{robot.name}/" if len(absolute) > 1 else "mae/"
+            for name, error, count, unit in zip(robot.action_names, errors, counts, units, strict=False):
+                means[f"{prefix}{name}"] = float(error / max(count, 1) * unit)
+        return means
 
     def error(self, values: dict[str, float]) -> float:
         """The one of `measure`'s values that decides which checkpoint is the best: the error that the head learns."""
@@ -175,14 +187,3 @@ def _side_by_side(
         axis_names=partitioner.manual_axes,
         check_vma=False,
     )(trainable, frozen, batch)
-
-
-def _absolute(each: HeldOutWindows, errors: Float[np.ndarray, " A"], several: bool) -> dict[str, float]:
-    """Mean absolute errors in the robot's units, by the dimension's name and, of several robots, theirs before it."""
-    robot = each.transform.embodiment
-    scale = each.transform.statistics.action_scaling(robot.gripper_dims).scale
-    prefix = f"mae/{robot.name}/" if several else "mae/"
-    return {
-        f"{prefix}{name}": float(error * unit)
-        for name, error, unit in zip(robot.action_names, errors, scale, strict=False)
-    }
