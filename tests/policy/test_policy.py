@@ -1,9 +1,12 @@
 """A policy with its weights in 8 bits beside itself."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
+from polymath.errors import DataError
 from polymath.model import polymath_v
 from polymath.model.int8 import Quantised
 from polymath.policy import Policy
@@ -11,6 +14,15 @@ from polymath.training.run import Run
 
 from .conftest import observation
 from .stored_runs import stored
+
+
+@pytest.mark.parametrize(
+    ("observations", "shown"),
+    [(observation(0), "a single Observation"), (None, "NoneType"), ({"state": 0}, "dict"), ("run", "str")],
+)
+def test_what_is_no_list_is_one_line(observations: Any, shown: str, run: Run, params: polymath_v.Params) -> None:
+    with pytest.raises(DataError, match=rf"observations: {shown}; give a list: \[chunk\] = policy.act\("):
+        Policy(run, params, "arm").act(observations)
 
 
 def test_in_8_bits_the_answers_are_nearly_the_same(run: Run, params: polymath_v.Params, tmp_path: Path) -> None:

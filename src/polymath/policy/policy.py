@@ -109,8 +109,10 @@ class Policy:
         Observations with prompts of similar lengths are answered in groups of 1, 2, 4, … 16; an answer does not depend
         on its group, but for rounding. Raises DataError for a wrong robot, camera, picture or state.
         """
-        if isinstance(observations, Observation):
-            raise DataError("observations: a single Observation; give a list: [chunk] = policy.act([observation])")
+        value: object = observations  # users have handed over one, or what a client sends
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            shown = "a single Observation" if isinstance(value, Observation) else type(value).__name__
+            raise DataError(f"observations: {shown}; give a list: [chunk] = policy.act([observation])")
         if self.window > 1:
             warnings.warn(
                 f"policy {self.name}: act answers each observation as the first of an episode, but the run was trained "

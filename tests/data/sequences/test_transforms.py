@@ -120,6 +120,9 @@ def test_observations_of_the_wrong_kind(episode: Episode, transform: RobotTransf
         (replace(good, state=np.zeros(2)), r"observation\.state: 2 dimensions"),
         (replace(good, state=np.full(3, np.nan)), r"observation\.state: holds NaN"),
         (replace(good, instruction=" "), r"instruction: is empty"),
+        (replace(good, instruction=None), r"instruction: is missing \(None\)"),
+        (dataclasses.asdict(good), r"observation: a dict; give a polymath\.Observation\(.*'arm'\)"),
+        ([good], r"observation: a list; give a polymath\.Observation"),
         (
             replace(good, images={c: i / 255 for c, i in good.images.items()}),
             r"observation\.images\['front'\]: float64 .*not uint8",

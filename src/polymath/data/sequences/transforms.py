@@ -160,6 +160,12 @@ class RobotTransform:
         return ActionChunk(actions)
 
     def _camera_images(self, observation: Observation) -> UInt8[np.ndarray, "C size size 3"]:
+        value: object = observation  # users have handed over dictionaries, and lists where one is meant
+        if not isinstance(value, Observation):
+            raise DataError(
+                f"observation: a {type(value).__name__}; give a polymath.Observation(images, state, instruction, "
+                f"{self.embodiment.name!r})"
+            )
         if observation.embodiment != self.embodiment.name:
             raise DataError(
                 f"observation.embodiment: {observation.embodiment!r}, but this policy drives {self.embodiment.name!r}"
