@@ -19,11 +19,12 @@ from polymath.evaluation.find_candidate import find_candidate
 from polymath.evaluation.harness import run_benchmark
 from polymath.evaluation.report.evaluation import write_evaluation_report
 from polymath.evaluation.results import Entry
-from polymath.policy import Policy
+from polymath.policy import Policy, several
 from polymath.policy.decoding import Decoding, Dtype
 from polymath.policy.probes import Probe, check_probe
 from polymath.policy.session import Acting
 from polymath.policy.session import Policy as AnyPolicy
+from polymath.policy.several import SeveralRobots
 from polymath.presets import preset
 from polymath.sharding.mesh import Config as MeshConfig
 from polymath.training import job
@@ -62,10 +63,11 @@ def train(
 ) -> Run:
     """Train in the run directory `out`, phase after phase; called again, it continues from the newest checkpoint.
 
-    `recipe`: a Recipe, the name of a preset, or "package.module:RECIPE". `data`: one set of episodes and any number of
-    sets of pairs, each as `polymath train --data` names it, or an EpisodeSet of your own; or prepared sets.
-    `published`: part -> its folder; the recipe's vision transformer and decoder then have the sizes of the folders. The
-    others are the options of `polymath train`. Raises ConfigError, DataError or CheckpointError for what does not fit.
+    `recipe`: a Recipe, the name of a preset, or "package.module:RECIPE". `data`: sets of episodes, of one robot or
+    several, and sets of pairs, each as `polymath train --data` names it, or an EpisodeSet of your own; or prepared
+    sets. `published`: part -> its folder; the recipe's vision transformer and decoder then have the sizes of the
+    folders. The others are the options of `polymath train`.
+    Raises ConfigError, DataError or CheckpointError for what does not fit.
     """
     if isinstance(recipe, str):
         recipe = preset(recipe)
@@ -98,7 +100,8 @@ def load_policy(
     dtype: Dtype | None = None,
     mesh: MeshConfig | None = None,
     checkpoint: str | int = "newest",
-) -> Policy:
+    embodiment: str | None = None,
+) -> Policy | SeveralRobots:
     """Weights of a run's robot phase as a policy: of its `checkpoint` "newest", "best", or of a step.
 
     "best" is the one with the smallest error on the episodes that the run held out.
@@ -108,10 +111,13 @@ def load_policy(
     `decode`: the action head, or the action tokens one by one, the likeliest or drawn at a `temperature` above 0.
     `dtype`: hold the weights in "float32", "bf16" or "int8" (`polymath.policy.weights`), by default in what gives the
     answers of the trained weights in the least memory; `mesh`: divide them over devices.
+    `embodiment`: of a run of several robots the one to drive, by its name. Left out, the policy drives each of them, as
+    `policy.open(embodiment=NAME)` and the embodiment of every observation of `act` say.
     `name` stands in results; that of the directory if left out. Raises ConfigError or CheckpointError for a directory
     that is neither a complete run nor one that `polymath export` wrote.
     """
-    return Policy.load(Path(path), name, Decoding(decode, temperature), batch, dtype, mesh, checkpoint)
+    how = Decoding(decode, temperature)
+    return several.load(Path(path), name, how, batch, dtype, mesh, checkpoint, embodiment)
 
 
 def evaluate(

@@ -50,14 +50,14 @@ def test_a_gripper_in_percent_is_refused_by_train_and_prepare(tmp_path: Path, to
     place = write(tmp_path / "percent", gripper=100.0)
     message = r"percent: action 'grip' \(dimension 1\) is a gripper of robot 'arm' in 0 to 100.*gripper_dims"
     with pytest.raises(DataError, match=message):
-        _ = DataSets(TrainingData(place), 16).robot
+        _ = DataSets(TrainingData(place), 16).robots
     with pytest.raises(DataError, match=message):
         prepare([str(place)], tokenizer_file, LAYOUT, tmp_path / "out", Settings())
 
 
 def test_a_gripper_in_percent_can_be_scaled_like_the_rest(tmp_path: Path) -> None:
     robot = replace(ROBOT, gripper_dims=())
-    _, statistics = DataSets(TrainingData(write(tmp_path / "percent", robot, gripper=100.0)), 16).robot
+    statistics = DataSets(TrainingData(write(tmp_path / "percent", robot, gripper=100.0)), 16).robots[0].statistics
     normalised = statistics.normalise_action(np.array([[0.0, 0.0], [0.0, 100.0]]), ())
     np.testing.assert_allclose(normalised[:, 1], [-1, 1], atol=2e-3)
 
@@ -69,18 +69,18 @@ def test_two_robots_in_one_slot_are_refused(tmp_path: Path, tokenizer_file: Path
         prepare([str(one), str(other)], tokenizer_file, LAYOUT, tmp_path / "out", Settings())
     prepare([str(other)], tokenizer_file, LAYOUT, tmp_path / "prepared", Settings())
     with pytest.raises(DataError, match=r"one and .*00-two: robots 'arm' and 'leg' share slot 4"):
-        _ = DataSets(TrainingData(one, prepared=(tmp_path / "prepared",)), 16).robot
+        _ = DataSets(TrainingData(one, prepared=(tmp_path / "prepared",)), 16).robots
 
 
 def test_the_remedy_for_two_robots_in_one_slot_works(tmp_path: Path, tokenizer_file: Path) -> None:
     one, other = write(tmp_path / "one"), write(tmp_path / "two", replace(ROBOT, name="leg"))
     prepare([str(other)], tokenizer_file, LAYOUT, tmp_path / "prepared", Settings())
     data = in_slot(TrainingData(f"{one}?weight=2", prepared=(tmp_path / "prepared",)), 7)
-    assert DataSets(data, 16).robot[0].slot == 7
+    assert DataSets(data, 16).robots[0].embodiment.slot == 7
     with pytest.raises(ConfigError, match=r"--slot 7: --data names no raw set of episodes"):
         in_slot(TrainingData(prepared=(tmp_path / "prepared",)), 7)
     with pytest.raises(ConfigError, match="99' is none of 0 to 31"):
-        _ = DataSets(in_slot(TrainingData(one), 99), 16).robot
+        _ = DataSets(in_slot(TrainingData(one), 99), 16).robots
 
 
 def test_a_set_prepared_with_another_normalisation(tmp_path: Path, tokenizer_file: Path) -> None:
@@ -89,8 +89,8 @@ def test_a_set_prepared_with_another_normalisation(tmp_path: Path, tokenizer_fil
     prepare([str(write(tmp_path / "one", outlier=9.0))], tokenizer_file, LAYOUT, out, settings)
     data = TrainingData(prepared=(out,))
     with pytest.raises(ConfigError, match=r"00-one: .*action_normalization=min-max, but the recipe has quantiles"):
-        _ = DataSets(data, 16).robot
-    _, statistics = DataSets(data, 16, "min-max").robot
+        _ = DataSets(data, 16).robots
+    statistics = DataSets(data, 16, "min-max").robots[0].statistics
     assert statistics.normalization == "min-max"
     assert statistics.normalise_action(np.array([9.0, 0.0]), (1,))[0] == 1
     card = (out / "card.html").read_text()
@@ -103,8 +103,9 @@ def test_what_is_clipped_is_said_when_a_run_begins(
 ) -> None:
     """5 of 300 values at 5, mean + 4.5 std at 3.95: 1.67 % are clipped; the inspection reports the same."""
     place = write(tmp_path / "one", outlier=5.0)
-    robot, statistics = DataSets(TrainingData(place), 16, "mean-std").robot
-    run = Run(tmp_path, TINY, Tokenizer.load(tokenizer_file), robot, statistics, DataRecord((), ()))
+    (robot,) = DataSets(TrainingData(place), 16, "mean-std").robots
+    statistics, tokenizer = robot.statistics, Tokenizer.load(tokenizer_file)
+    run = Run(tmp_path, TINY, tokenizer, robot.embodiment, statistics, DataRecord((), ()))
     announce(clipping_lines(run.statistics, run.embodiment))
     assert capsys.readouterr().err.startswith("action 'dx': 1.67% of the values are clipped, by at most 1.05")
     assert main(["data", "inspect", str(place), "--normalization", "mean-std", "--json"]) == 0
@@ -119,7 +120,7 @@ def test_what_is_clipped_is_said_when_a_run_begins(
 def test_the_recipe_chooses_the_normalisation(tmp_path: Path) -> None:
     place = write(tmp_path / "one", outlier=9.0)
     for choice in ("quantiles", "mean-std", "min-max"):
-        statistics = DataSets(TrainingData(place), 16, choice).robot[1]
+        statistics = DataSets(TrainingData(place), 16, choice).robots[0].statistics
         assert isinstance(statistics, Statistics)
         assert statistics.normalization == choice
 

@@ -64,7 +64,7 @@ def weights(run: Path, phase: str) -> dict[str, np.ndarray]:
 def test_both_phases_train_through_the_command(finished: Path, data: TrainingData) -> None:
     run = open_run(finished)
     assert (run.embodiment.name, run.data.renderer) == ("test-arm", "none")
-    assert run.statistics == DataSets(TrainingData(data.robot), 64).robot[1]
+    assert run.statistics == DataSets(TrainingData(data.robot), 64).robots[0].statistics
     lines = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 1, 2, 3, 4]
     assert np.isfinite([line["loss"] for line in lines]).all()

@@ -94,7 +94,7 @@ def free_memory() -> int:
 
 def data_warnings(data: TrainingData) -> list[str]:
     """What `polymath data inspect` warns of in each raw set that has a name."""
-    names = [name for name in (data.robot, *data.pairs) if isinstance(name, str) or hasattr(name, "__fspath__")]
+    names = [name for name in (*data.raw_episodes, *data.pairs) if isinstance(name, str) or hasattr(name, "__fspath__")]
     warnings = []
     for name in names:
         place = name_with(split(str(name))[0], {})

@@ -14,6 +14,7 @@ def export(
     format: Literal["hf", "lerobot"] = "hf",
     adapters: Literal["kept", "merged", "alone"] = "kept",
     checkpoint: str = "newest",
+    embodiment: str | None = None,
     push: str | None = None,
     json: bool = False,
 ) -> None:
@@ -29,13 +30,15 @@ def export(
         adapters: Of a run that trained adapters: as they are, merged into the weights, or without the weights below
             them (then what was trained beside the adapters comes along).
         checkpoint: newest, best on the episodes that the run held out, or a step.
+        embodiment: Of a run of several robots the one that is exported, by its name; left out, all of them, but for
+            LeRobot, whose policies have one.
         push: Upload it to this repository (ORG/NAME) of the Hugging Face Hub as well.
         json: Print one JSON object instead of a line.
     """
     from polymath.policy.exported import export_run
     from polymath.policy.hub import push as push_directory
 
-    export_run(run, out, adapters, format=format, checkpoint=checkpoint)
+    export_run(run, out, adapters, format=format, checkpoint=checkpoint, embodiment=embodiment)
     address = None if push is None else push_directory(out, push)
     size = sum(path.stat().st_size for path in out.iterdir())
     if json:
@@ -83,11 +86,11 @@ def inspect(
     """
     from polymath.errors import ConfigError
     from polymath.files import atomic_directory
-    from polymath.policy import Policy
+    from polymath.policy import weights
     from polymath.policy.pictures import draw_latents, draw_mask, draw_tokens
     from polymath.training.run import load_example_batch
 
-    policy = Policy.load(run)
+    opened, params = weights.load(run)
     example = run / "example_batch.safetensors"
     if not example.exists():
         raise ConfigError(f"{example}: no such file; finish the robot phase with `polymath train`")
@@ -96,10 +99,10 @@ def inspect(
         raise ConfigError(f"--row {row}: the example batch has rows 0 to {len(batch.tokens) - 1}")
     pictures = {}
     if tokens or not attention:
-        pictures["tokens.png"] = draw_tokens(policy.run.tokenizer, batch, row)
+        pictures["tokens.png"] = draw_tokens(opened.tokenizer, batch, row)
     if attention or not tokens:
         pictures["mask.png"] = draw_mask(batch.segment_ids, row)
-        pictures["latents.png"] = draw_latents(policy.params, policy.run.recipe.model, batch, row)
+        pictures["latents.png"] = draw_latents(params, opened.recipe.model, batch, row)
     with atomic_directory(out) as place:
         for name, picture in pictures.items():
             picture.save(place / name)

@@ -17,6 +17,7 @@ def real(
     robot_arguments: tuple[str, ...] = (),
     python: Path | None = None,
     key_file: Path | None = None,
+    embodiment: str | None = None,
     json: bool = False,
 ) -> int:
     """Policies on a real robot, judged by a person who is not told which of them plays.
@@ -37,6 +38,7 @@ def real(
         robot_arguments: Further arguments of the robot's worker.
         python: The interpreter of the robot's worker; this one if left out.
         key_file: The key of a server that asks for one; $POLYMATH_SERVER_KEY if left out.
+        embodiment: The robot, by its name, of runs that were trained for several.
         json: Print the results as one JSON object.
     """
     import json as text
@@ -58,7 +60,8 @@ def real(
     if not any(is_address(policy) for policy in policies):
         check_needs_no_key(", ".join(policies), key_file)
     candidates = [
-        of_address(policy, None, key_file) if is_address(policy) else of_run(Path(policy)) for policy in policies
+        of_address(policy, None, key_file) if is_address(policy) else of_run(Path(policy), embodiment=embodiment)
+        for policy in policies
     ]
     for candidate in candidates:
         candidate.check_execute(execute)

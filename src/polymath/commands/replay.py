@@ -18,7 +18,7 @@ def replay_demonstrations(
     """Replay the set of that name, through the transforms of a run if one is given; 0 if it passes, 1 if not."""
     from polymath.data.formats.opening import open_source
     from polymath.evaluation.replay import replay
-    from polymath.training.run import open_run
+    from polymath.training.run import open_run_for
 
     if run is not None and not Path(run).is_dir():
         raise ConfigError(
@@ -26,7 +26,7 @@ def replay_demonstrations(
         )
     if tokens and run is None:
         raise ConfigError("--decode tokens: the tokens of which run? Name it with --policy")
-    opened = None if run is None else open_run(Path(run))
+    opened = None if run is None else open_run_for(Path(run), benchmark.embodiment.name)
     demonstrations = open_source(name, None if opened is None else opened.recipe.layout.image_size)
     if not hasattr(demonstrations, "actions"):
         raise ConfigError(f"--replay {name}: holds no episodes; name a set of recorded demonstrations")

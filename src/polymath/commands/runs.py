@@ -110,9 +110,9 @@ def train(
 
     Args:
         preset: The name of a recipe, see `polymath presets`.
-        data: One set of episodes and sets of pairs, as lerobot:PATH, rlds:PATH?split=val, or a path whose files say
-            what it is; or what `polymath data prepare` wrote, whole or by folders. A name may end in
-            ?weight=3&loss_weight=0.5&loss_per=document: how much the set counts.
+        data: Sets of episodes, of one robot or several, and sets of pairs, as lerobot:PATH, rlds:PATH?split=val, or a
+            path whose files say what it is; or what `polymath data prepare` wrote, whole or by folders. A name may end
+            in ?weight=3&loss_weight=0.5&loss_per=document: how much the set counts.
         out: The run directory; an existing one must belong to the same recipe.
         tokenizer: A tokenizer.json of the recipe's sizes; left out, that of --start or of the prepared sets, or one
             trained on the package's text.
@@ -126,7 +126,8 @@ def train(
             of the vision transformer and of the decoder are those of their folders.
         adapters: Train low-rank adapters alone, on the weights whose names this regular expression matches.
         rank: Of the adapters, 16 unless given.
-        controls: Of prepared sets with several robots, the folder of the one that the run is for.
+        controls: Of several robots the one that the run is for, by its name, or of prepared sets by its folder; left
+            out, a run of raw sets is for all of their robots.
         slot: The control token (0 to 31) of the raw episodes' robot, where another robot has the set's own.
         dry_run: Say what would happen (sizes, steps an epoch, memory, time, what the data look like) and write nothing.
         json: Print one JSON object instead of a line.

@@ -55,7 +55,7 @@ def find_candidate(
                 raise ConfigError(
                     f"{option}: the policy is loaded already; choose it where the policy is made (load_policy)"
                 )
-        return of_object(policy, name)
+        return of_object(policy, name, benchmark.embodiment.name)
     text = str(policy)
     if isinstance(policy, str) and is_address(text):
         check_is_no_run(text, dtype, decoding, checkpoint)
@@ -67,13 +67,13 @@ def find_candidate(
         check_is_no_run(text, dtype, decoding, checkpoint)
         factory = plugins.find(GROUP, text, Callable, BUILT_IN)  # type: ignore[arg-type]
         policy = plugins.called(GROUP, text, factory, benchmark)  # type: ignore[arg-type]
-        return replace(of_object(policy, None), name=name or text)
+        return replace(of_object(policy, None, benchmark.embodiment.name), name=name or text)
     if not Path(policy).is_dir():
         hint = did_you_mean(text, [*BUILT_IN, *plugins.entries(GROUP)])
         raise ConfigError(f"--policy {text}: no such run directory, nor a registered policy; {hint}")
     from polymath.evaluation.run_candidate import of_run
 
-    return of_run(Path(policy), name, dtype, decoding or HEAD, checkpoint)
+    return of_run(Path(policy), name, dtype, decoding or HEAD, checkpoint, benchmark.embodiment.name)
 
 
 def check_is_no_run(text: str, dtype: Dtype | None, decoding: Decoding | None, checkpoint: str | int = NEWEST) -> None:
@@ -94,14 +94,17 @@ def check_needs_no_key(text: str, key_file: Path | None) -> None:
         raise ConfigError(f"--key-file: policy {text} is not served, so it asks for no key; leave it out")
 
 
-def of_object(policy: Any, name: str | None = None) -> Candidate:
+def of_object(policy: Any, name: str | None = None, embodiment: str | None = None) -> Candidate:
     """Any object with `name`, and `act(observations) -> chunks` or `open` and `answer` (`polymath.policy.session`).
 
-    Raises ConfigError naming what it lacks.
+    embodiment: which robot of a loaded run of several. Raises ConfigError naming what it lacks.
     """
     if hasattr(policy, "run"):
         from polymath.evaluation.run_candidate import is_of_a_run, of_run_policy
+        from polymath.policy.several import SeveralRobots
 
+        if isinstance(policy, SeveralRobots):
+            policy = policy.of(embodiment)
         if is_of_a_run(policy):
             return of_run_policy(policy, name)
     own_name = getattr(policy, "name", None)

@@ -13,6 +13,7 @@ from polymath.policy.decoding import HEAD, Decoding, Dtype
 from polymath.policy.exported import is_exported
 from polymath.policy.policy import directory_name
 from polymath.policy.session import BATCH
+from polymath.policy.several import SeveralRobots, load
 from polymath.training.beginning import files
 from polymath.training.checkpoint_choice import NEWEST
 from polymath.training.checkpoints import latest_step, weights_digest
@@ -25,17 +26,19 @@ def of_run(
     dtype: Dtype | None = None,
     decoding: Decoding = HEAD,
     checkpoint: str | int = NEWEST,
+    embodiment: str | None = None,
 ) -> Candidate:
     """Robot weights of a run directory, named after it; with what is not the head's chunk as RUN-tokens.
 
     checkpoint: "newest", "best" on the held-out episodes, or a step; what is not the newest stands in the name.
-    Raises ConfigError or CheckpointError if it is incomplete.
+    embodiment: the robot of a run of several; of a run of one robot it decides nothing.
+    Raises ConfigError or CheckpointError if it is incomplete, ConfigError for a run of several robots without that one.
     """
     suffix = "" if decoding.kind == "head" else f"-{decoding.label}"
     chosen = "" if checkpoint == NEWEST else f"-{checkpoint}"
-    policy = Policy.load(
-        path, name or f"{directory_name(path)}{chosen}{suffix}", decoding, dtype=dtype, checkpoint=checkpoint
-    )
+    name = name or f"{directory_name(path)}{chosen}{suffix}"
+    loaded = load(path, name, decoding, dtype=dtype, checkpoint=checkpoint)
+    policy = loaded.of(embodiment) if isinstance(loaded, SeveralRobots) else loaded
     return of_run_policy(policy, f"{policy.name}-{policy.other_dtype}" if policy.other_dtype else None)
 
 

@@ -19,6 +19,7 @@ from polymath import config
 from polymath.data.robots.statistics import Statistics
 from polymath.errors import ConfigError, DataError
 from polymath.policy.differences import Difference, differences, disagreement, plain, shown
+from polymath.training.robots import only
 from polymath.training.run import Run
 from polymath.types import Conventions, Embodiment, Frame, Gripper, Motion, Role
 
@@ -126,8 +127,10 @@ class Contract:
     def of(cls, run: Run) -> "Contract":
         """The promises of a run: its embodiment and conventions, its layout, its statistics.
 
-        Raises DataError, naming the run, for promises that cannot be.
+        Raises DataError, naming the run, for promises that cannot be, ConfigError for a run of several robots: each has
+        its own, `Contract.of(run.of(name))`.
         """
+        only(run.robots, str(run.path))
         try:
             return cls._of(run)
         except DataError as error:

@@ -3,7 +3,8 @@
 DIR/config.json                       model_type "polymath_v", the recipe, the phase and step of the weights (in a
                                       directory for LeRobot polymath_v.json, beside LeRobot's files: `lerobot.py`)
 DIR/model-00001-of-00003.safetensors  … with model.safetensors.index.json; names are those of `specs.named`
-DIR/tokenizer.json embodiment.json statistics.json data.json example_batch.safetensors
+DIR/tokenizer.json data.json example_batch.safetensors
+DIR/embodiment.json statistics.json    or of a run of several robots robots.json
 DIR/README.md                         the model card
 
 A run that trained low-rank adapters is exported as it is, with the adapters merged into the weights, or without the
@@ -30,15 +31,18 @@ from polymath.model import lora, polymath_v
 from polymath.model.weights.rules import Rule, assemble, check_names
 from polymath.model.weights.tensors import open_tensors
 from polymath.policy import lerobot
+from polymath.policy.exported_shards import write_shards
 from polymath.policy.model_card import model_card
 from polymath.specs import is_spec, named
+from polymath.training import robots
 from polymath.training.adapters import without_adapters
 from polymath.training.beginning import FILE, Beginning, files
 from polymath.training.checkpoint_choice import NEWEST, chosen_step
 from polymath.training.checkpoints import Checkpoints, has_checkpoint, load_params
 from polymath.training.optimizer import learning_rate_factors
 from polymath.training.recipe import PHASES, Recipe
-from polymath.training.run import Run, open_parts, open_run, save_tensors
+from polymath.training.robots import only
+from polymath.training.run import Run, open_parts, open_whole
 from polymath.training.start import all_weights
 from polymath.training.step import init_state
 from polymath.training.stored_weights import Places
@@ -49,8 +53,6 @@ PHASE = "robot"
 COPIED = (
     "tokenizer.json",
     "control_tokens.json",
-    "embodiment.json",
-    "statistics.json",
     "data.json",
     "episodes.json",
     "example_batch.safetensors",
@@ -85,10 +87,12 @@ def export_run(
     shard_bytes: int = SHARD_BYTES,
     format: Format = "hf",
     checkpoint: str | int = NEWEST,
+    embodiment: str | None = None,
 ) -> None:
     """Write the weights of a checkpoint of the robot phase; the directory appears whole or not at all.
 
     checkpoint: "newest", "best" on the held-out episodes, or a step.
+    embodiment: the robot that it is for, of a run of several; left out, all of them, but in LeRobot's format.
     Raises ConfigError or CheckpointError for an incomplete run or one that has no adapters to merge or to take out, and
     for adapters alone in a directory for LeRobot, which has no base to put below them; PolymathError if `out` exists.
     """
@@ -97,7 +101,9 @@ def export_run(
             f"{run_path}: was written by `polymath export`; export the run itself, or bring it back first: "
             f"polymath import {run_path} --out RUN"
         )
-    run = open_run(run_path)
+    run = open_whole(run_path)
+    if embodiment is not None or format == "lerobot":
+        run = run.of(only(run.robots, str(run.path)).name if embodiment is None else embodiment)
     if adapters == "alone" and format == "lerobot":
         raise ConfigError(
             "--adapters alone: LeRobot evaluates whole models; export with --adapters merged, or --format hf"
@@ -117,10 +123,12 @@ def export_run(
         described = replace(described, holds="trained", trained=trained, base=hash_weights(base))
         weights, use = {name: weights[name] for name in trained}, "polymath import THIS_DIRECTORY --base BASE --out run"
     with atomic_directory(out) as place:
-        _write_shards(place, weights, shard_bytes)
+        write_shards(place, weights, shard_bytes)
         for name in COPIED:
             if (run.path / name).exists():
                 shutil.copyfile(run.path / name, place / name)
+        robots.save(run.robots, place)
+        configs.save(run.data, place / "data.json")
         if format == "lerobot":
             use += "\n$ lerobot-eval --policy.path=THIS_DIRECTORY --env.type=polymath_metaworld --env.task=reach-left"
             for name, content in lerobot.files(run.embodiment, recipe).items():
@@ -141,12 +149,13 @@ def import_run(directory: Path, out: Path, base: Path | None = None) -> Run:
         for name in COPIED:
             if (Path(directory) / name).exists():
                 shutil.copyfile(Path(directory) / name, place / name)
+        robots.save(robots.load(Path(directory)), place)
         configs.save(exported.recipe, place / "config.json")
         configs.save(Beginning(files(directory), trained=all_weights(exported.recipe)), place / FILE)
         state = init_state(exported.recipe.model, exported.recipe.robot.optimizer, params)
         with Checkpoints(place / "checkpoints" / PHASE, every=1) as checkpoints:
             checkpoints.save(state._replace(step=jnp.asarray(exported.step, jnp.int32)), now=True)
-    return open_run(out)
+    return open_whole(out)
 
 
 def read(directory: Path, base: Path | None = None) -> tuple[Exported, polymath_v.Params]:
@@ -256,7 +265,7 @@ def _read_any(place: Path) -> tuple[Recipe, polymath_v.Params]:
     if not (place / "checkpoints").is_dir():
         exported, params = read(place)
         return exported.recipe, params
-    run = open_run(place)
+    run = open_whole(place)
     begun = [phase for phase in PHASES if has_checkpoint(run.checkpoints(phase))]
     phase = begun[-1] if begun else PHASE
     return run.recipe, load_params(run.checkpoints(phase), run.recipe.model, run.recipe.phase(phase).optimizer)
@@ -281,27 +290,3 @@ def hash_weights(weights: Mapping[str, Any]) -> str:
         total.update(f"{name} {weight.dtype} {weight.shape}\n".encode())
         total.update(weight.tobytes())
     return total.hexdigest()
-
-
-def _write_shards(place: Path, params: dict[str, Any], shard_bytes: int) -> None:
-    """One shard's weights are on the host at a time; the index names the shard of each."""
-    shards = list(_shards(params, shard_bytes))
-    weight_map = {}
-    for number, names in enumerate(shards, start=1):
-        file = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
-        weight_map.update(dict.fromkeys(names, file))
-        arrays = {name: np.ascontiguousarray(weight) for name, weight in names.items()}
-        save_tensors(place / file, arrays, metadata={"format": "np"})
-    index = {"metadata": {"total_size": sum(weight.nbytes for weight in params.values())}, "weight_map": weight_map}
-    (place / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
-
-
-def _shards(params: dict[str, Any], shard_bytes: int) -> Iterator[dict[str, Any]]:
-    """Names and weights in order, each group of at most `shard_bytes` unless a single weight is larger."""
-    shard: dict[str, Any] = {}
-    for name, weight in params.items():
-        if shard and sum(other.nbytes for other in shard.values()) + weight.nbytes > shard_bytes:
-            yield shard
-            shard = {}
-        shard[name] = weight
-    yield shard

@@ -9,18 +9,17 @@ from polymath.planning.count import count_by_part
 from polymath.training.metrics import read_metrics
 from polymath.training.recipe import Recipe
 from polymath.training.run import Run
+from polymath.types import Embodiment
 
 
 def model_card(run: Run, recipe: Recipe, phase: str, step: int, use: str) -> str:
     """Markdown with the front matter that the Hub reads; `recipe` is that of the exported weights, `use` a command."""
-    robot = run.embodiment
+    robots = "\n\n".join(_robot(robot.embodiment) for robot in run.robots)
     sections = [
         "---\nlibrary_name: polymath-v\npipeline_tag: robotics\ntags:\n- vision-language-action\n---",
         f"# {recipe.name}\n\nA Polymath-V vision-language-action model: {recipe.purpose}.",
         "## Size\n\n" + _table(["part", "parameters"], [[k, f"{v:,}"] for k, v in count_by_part(recipe.model).items()]),
-        f"## Robot\n\n`{robot.name}`, {robot.control_hz:g} Hz, cameras {', '.join(robot.cameras)}. Actions: "
-        f"{', '.join(robot.action_names)}; {robot.action_space}. State: {', '.join(robot.state_names)}; "
-        f"{robot.state_space}.",
+        f"## Robot{'s' if run.several else ''}\n\n{robots}",
         f"## Training\n\nWeights of step {step:,} of the {phase} phase. Data: "
         f"{', '.join(map(_name, run.data.robot + run.data.pairs + run.data.prepared)) or 'not recorded'}.\n\n"
         + _last_metrics(run.path, phase),
@@ -28,6 +27,14 @@ def model_card(run: Run, recipe: Recipe, phase: str, step: int, use: str) -> str
         f"## Use\n\n```console\n$ {use}\n```",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _robot(robot: Embodiment) -> str:
+    return (
+        f"`{robot.name}`, {robot.control_hz:g} Hz, cameras {', '.join(robot.cameras)}. Actions: "
+        f"{', '.join(robot.action_names)}; {robot.action_space}. State: {', '.join(robot.state_names)}; "
+        f"{robot.state_space}."
+    )
 
 
 def _last_metrics(path: Path, phase: str) -> str:

@@ -22,6 +22,7 @@ from polymath.policy.run_session import RunSession
 from polymath.policy.session import EpisodeKey, Turn, check_sessions
 from polymath.policy.streaming import Streams
 from polymath.sharding import mesh as meshes
+from polymath.training import robots
 from polymath.training.checkpoint_choice import NEWEST
 from polymath.training.run import Run
 from polymath.types import ActionChunk, Observation
@@ -44,7 +45,12 @@ class Policy:
         batch: int = 1,
         dtype: Dtype | None = None,
     ) -> None:
-        """`dtype`: as what `params` are held; None: the usual one. Raises ConfigError for a batch of less than one."""
+        """`dtype`: as what `params` are held; None: the usual one.
+
+        Raises ConfigError for a batch of less than one, and for a run of several robots: `policy.several` drives those,
+        `run.of(name)` is the run of one.
+        """
+        robots.only(run.robots, f"policy {name}")
         self.run, self.name, self.params, self.decoding = run, name, params, decoding
         self.transform: RobotTransform = run.transform
         self.batch = _checked(batch)
@@ -64,20 +70,21 @@ class Policy:
         dtype: Dtype | None = None,
         mesh: meshes.Config | None = None,
         checkpoint: str | int = NEWEST,
+        embodiment: str | None = None,
     ) -> "Policy":
         """Weights of a run's robot phase, or those of an exported directory, and no optimizer state.
 
         checkpoint: "newest", "best" on the held-out episodes, or a step.
+        embodiment: the name of the robot, which must be given for a run of several.
         dtype: "float32", "bf16" or "int8" (`polymath.policy.weights`); None: what gives the answers of the float32
         masters in the least memory. A dtype that changes the answers stands in the name, as in RUN-int8, unless `name`
         is given. mesh: [1, 1, model], over which the weights are divided; one device if left out.
         Raises ConfigError or CheckpointError if the directory is incomplete, or does not fit dtype or mesh.
         """
-        if not isinstance(decoding, Decoding):
-            raise ConfigError(f"decoding {decoding!r}: give a Decoding, as in Decoding('tokens')")
+        check_decoding(decoding)
         run, params = weights.load(path, dtype, mesh, checkpoint)
-        suffix = "" if dtype in (None, weights.usual(run.recipe.execution)) else f"-{dtype}"
-        return cls(run, params, name or f"{directory_name(path)}{suffix}", decoding, batch, dtype)
+        run = run.of(robots.only(run.robots, str(path)).name if embodiment is None else embodiment)
+        return cls(run, params, name_for(run, path, name, dtype), decoding, batch, dtype)
 
     @property
     def window(self) -> int:
@@ -124,12 +131,17 @@ class Policy:
         chunks = self._one_pass.chunks(self.params, prompts, seeds, powers_of_two)
         return [self.transform.chunk(chunk) for chunk in chunks]
 
-    def open(self, episode: EpisodeKey | None = None) -> RunSession:
-        """A session for one episode. Draws of decoded tokens are a function of `episode` and the turn alone; those of a
-        nameless one depend on how many nameless ones were opened before it.
+    def open(self, episode: EpisodeKey | None = None, embodiment: str | None = None) -> RunSession:
+        """A session for one episode, of the robot of that name if one is given.
 
-        Raises PolymathError if the memory of a run with a history has no row left.
+        Draws of decoded tokens are a function of `episode` and the turn alone; those of a nameless one depend on how
+        many nameless ones were opened before it.
+
+        Raises ConfigError for another robot than the policy's, PolymathError if the memory of a run with a history has
+        no row left.
         """
+        if embodiment is not None:
+            robots.named(self.run.robots, embodiment, f"policy {self.name}")
         session = RunSession(self, next(self._nameless) if episode is None else episode)
         if self._streams:
             session.hold(self._streams.rows)
@@ -207,6 +219,18 @@ class Policy:
                 f"executed: {actions.dtype} {list(actions.shape)}; give finite numbers, [K, {width}]: the K actions "
                 "carried out since the last observation"
             )
+
+
+def check_decoding(decoding: object) -> None:
+    """Raise ConfigError for what is no Decoding."""
+    if not isinstance(decoding, Decoding):
+        raise ConfigError(f"decoding {decoding!r}: give a Decoding, as in Decoding('tokens')")
+
+
+def name_for(run: Run, path: Path, name: str | None, dtype: Dtype | None) -> str:
+    """`name`, or that of the run's directory with a dtype that changes the answers."""
+    suffix = "" if dtype in (None, weights.usual(run.recipe.execution)) else f"-{dtype}"
+    return name or f"{directory_name(path)}{suffix}"
 
 
 def directory_name(path: Path) -> str:

@@ -34,7 +34,7 @@ from polymath.sharding.placement import Partitioner
 from polymath.sharding.placement import partitioner as partitioner_of
 from polymath.specs import Leaf, Spec, is_spec, named
 from polymath.training.checkpoint_choice import NEWEST, chosen_step
-from polymath.training.run import Run, open_run
+from polymath.training.run import Run, open_whole
 from polymath.training.stored_weights import Places, stored_weights
 
 READ_IN_FLOAT32 = re.compile(r"(action_head|localizer)(\..*)?")
@@ -51,6 +51,8 @@ def load(
     """A run directory, or one that `polymath export` wrote, and weights of its robot phase.
 
     checkpoint: "newest", "best" on the held-out episodes, or a step; an exported directory has one alone.
+
+    The run is that of all its robots.
 
     One float32 array is held at a time, beside the weights that are converted already. mesh: [1, 1, model]; one device
     if left out. Raises ConfigError or CheckpointError for a directory that is incomplete, an unknown dtype, a mesh that
@@ -72,7 +74,7 @@ def load(
             )
         run, arrays = exported.open_exported(Path(path), places)
     else:
-        run = open_run(path)
+        run = open_whole(path)
         step = chosen_step(run.checkpoints("robot"), checkpoint)
         run = replace(run, step=step)
         arrays = stored_weights(run.checkpoints("robot"), run.recipe.model, places, step)
@@ -86,7 +88,7 @@ def run_of(path: Path) -> Run:
     """A run directory, or one that `polymath export` wrote, without its weights. Raises as `load` does."""
     if exported.is_exported(Path(path)):
         return exported.open_exported(Path(path), one_device)[0]
-    return open_run(path)
+    return open_whole(path)
 
 
 def collected(

@@ -1,6 +1,7 @@
 """What `polymath serve` does, as two functions of one plan: check everything, or serve until a signal."""
 
 import asyncio
+import re
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from polymath.policy.cache_rows import MOST_ROWS
 from polymath.policy.contract import Contract
 from polymath.policy.decoding import Dtype
 from polymath.policy.session import BATCH
+from polymath.policy.several import SeveralRobots, load
 from polymath.policy.weights import device_bytes, run_of
 from polymath.serving.access import Keys
 from polymath.serving.adapters import bind_named
@@ -27,11 +29,14 @@ from polymath.serving.page.recordings import Recordings, fitting
 from polymath.serving.server import Server, Settings
 from polymath.serving.service import Served, Service
 from polymath.serving.speeds import known_speeds, remember_speeds
+from polymath.training.run import Run
 
 
 @dataclass(frozen=True)
 class Plan:
     """What to serve and how. `runs` by the name under which they are served; the first is the default.
+
+    A run of several robots is served as one model for each of them, NAME-ROBOT, of which none is the default.
 
     `max_latency` in seconds; `rows` are the sizes of passes, `robot` the default adapter; see `polymath serve --help`.
     """
@@ -134,7 +139,8 @@ def _prepare(plan: Plan) -> tuple[Settings, socket.socket]:
     """What fails at once, before anything slow: runs, adapter, episodes, keys, certificate, port."""
     allow_files(plan.limits.sockets)
     runs = {name: run_of(path) for name, path in plan.runs.items()}
-    contracts = [Contract.of(run) for run in runs.values()]
+    robots = {model: view for name, run in runs.items() for model, view in by_robot(name, run).items()}
+    contracts = [Contract.of(view) for view in robots.values()]
     for contract in contracts:
         bind_named(plan.robot, contract)
     check_memory({name: weight_bytes(run, plan.dtype) for name, run in runs.items()}, device_limit())
@@ -142,7 +148,7 @@ def _prepare(plan: Plan) -> tuple[Settings, socket.socket]:
         raise ConfigError("--assume-executed: no run here has a history (layout.window is 1); leave it out")
     recordings = None if plan.episodes is None else Recordings.open(plan.episodes)
     if recordings is not None:
-        fitting(recordings, {name: run.embodiment for name, run in runs.items()})
+        fitting(recordings, {name: view.embodiment for name, view in robots.items()})
     keys = None if plan.keys is None else Keys.load(plan.keys)
     if plan.tls is not None:
         plan.tls.check()
@@ -151,19 +157,39 @@ def _prepare(plan: Plan) -> tuple[Settings, socket.socket]:
 
 
 def _load(plan: Plan, stop: Callable[[], bool]) -> Iterator[Served]:
-    """Each model with its weights and its compiled programs."""
+    """Each model with its weights and its compiled programs; those of one run's robots share the weights."""
     folder = programs_folder(plan.compiled)
     for name, path in plan.runs.items():
         if stop():
             return
-        policy = Policy.load(path, name, plan.decoding, dtype=plan.dtype, checkpoint=plan.checkpoint)
-        contract = Contract.of(policy.run)
-        seconds = warm_up(policy, plan.rows, plan.limits, stop, known_speeds(folder, policy))
-        remember_speeds(folder, policy, seconds)
-        bound = bind_named(plan.robot, contract)
-        adapters = {bound.adapter.name: bound}
-        weights = weights_of(policy)
-        yield Served(name, policy, contract, adapters, plan.rows, plan.assume_executed, weights, seconds)
+        loaded = load(path, name, plan.decoding, dtype=plan.dtype, checkpoint=plan.checkpoint)
+        for model, view in by_robot(name, loaded.run).items():
+            policy = loaded.of(view.embodiment.name) if isinstance(loaded, SeveralRobots) else loaded
+            contract = Contract.of(view)
+            seconds = warm_up(policy, plan.rows, plan.limits, stop, known_speeds(folder, policy))
+            remember_speeds(folder, policy, seconds)
+            bound = bind_named(plan.robot, contract)
+            adapters = {bound.adapter.name: bound}
+            weights, run = weights_of(policy), name if isinstance(loaded, SeveralRobots) else ""
+            yield Served(model, policy, contract, adapters, plan.rows, plan.assume_executed, weights, seconds, run)
+
+
+def by_robot(name: str, run: Run) -> dict[str, Run]:
+    """A run by the name of its model; one of several robots as a model NAME-ROBOT for each.
+
+    What no URL holds in a robot's name becomes a dash. Raises ConfigError for two robots that are then called the same.
+    """
+    if not run.several:
+        return {name: run}
+    models: dict[str, Run] = {}
+    for robot in run.robots:
+        model = f"{name}-{re.sub(r'[^A-Za-z0-9_.-]', '-', robot.name)}"
+        if model in models:
+            raise ConfigError(
+                f"{run.path}: two of its robots would be served as {model!r}; export one with --embodiment"
+            )
+        models[model] = run.of(robot.name)
+    return models
 
 
 def weights_of(policy: Policy) -> dict[str, str]:

@@ -23,6 +23,7 @@ from polymath.policy.contract import Contract
 from polymath.policy.session import Turn
 from polymath.serving.adapters import Bound, adapter_names, bind_named
 from polymath.serving.batching import Batcher
+from polymath.serving.choice import chosen
 from polymath.serving.limits import Limits
 from polymath.serving.metrics import Metrics
 from polymath.serving.sessions import Continuity, Lease, Overloaded, Sessions
@@ -45,6 +46,7 @@ class Served:
     ones of the last chunk. It matters for a run with a history alone.
     `weights`: which weights they are, as in the identity of a result: checkpoint, weights (a hash), decode.
     `seconds` of a pass by its size, as measured; sizes that were not measured count as equally quick.
+    `run`: what the run of several robots is called, of which the model is one; a client must name such a model.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Served:
     assume_executed: bool = False
     weights: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[int, float] = field(default_factory=dict)
+    run: str = ""
 
     known: dict[str, int] = field(default_factory=dict)  # instruction -> its tokens
 
@@ -152,13 +155,6 @@ class Service:
         self.state = "draining"
         self.metrics.ready.set(0)
 
-    def choose(self, model: str | None) -> Served:
-        """The model of that name, the first one unless named. Raises ConfigError for an unknown one."""
-        name = next(iter(self.models)) if model is None else model
-        if name not in self.models:
-            raise ConfigError(f"model {name[:80]!r}: is not served here; {did_you_mean(name, self.models)}")
-        return self.models[name]
-
     def admit(self, model: str | None, adapter: str | None) -> tuple[Served, str, Bound]:
         """The model and the adapter of a new connection.
 
@@ -169,7 +165,7 @@ class Service:
             raise Overloaded(f"the server is {self.state}; try again when /readyz says ready")
         if len(self.connections) >= self.limits.connections:
             raise Overloaded(f"{len(self.connections)} robots are connected, as many as may be (--max-connections)")
-        served = self.choose(model)
+        served = chosen(self.models, model)
         return served, *served.adapter(adapter)
 
     async def connect(self, model: str | None, adapter: str | None, peer: str) -> "Connection":

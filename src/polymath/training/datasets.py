@@ -1,7 +1,7 @@
 """The data sets of a run: opened, their robot, and the mixture of a phase.
 
 --data          raw pairs ─┐ packed on the fly
-             raw episodes ─┤                     ┌ pairs     phase.pairs
+             raw episodes ─┤ (of any robots)     ┌ pairs     phase.pairs
                            ├─► streams of rows ──┼ pointing  phase.pointing     shares of the rows
    prepared OUT/00-pairs ──┤                     └ robot     phase.robot
    prepared OUT/01-robot ──┘ read from shards
@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 
 from polymath.data.files.paths import place_and_query
-from polymath.data.formats.fitted import FittedEpisodes
 from polymath.data.formats.opening import name_with, named_twice, open_source, parse
 from polymath.data.interface import EpisodeSet
 from polymath.data.loading.loader import Source
@@ -22,39 +21,50 @@ from polymath.data.loading.prepared import PreparedFolder, check_layout, is_prep
 from polymath.data.loading.prepared_rows import PreparedRows
 from polymath.data.loading.shares import Share, split
 from polymath.data.robots.checks import check_grippers, check_slots
-from polymath.data.robots.statistics import Normalization, Statistics, of_episodes
+from polymath.data.robots.statistics import Normalization
 from polymath.data.sequences.documents import Documents, PairDocuments, PointingDocuments, WindowDocuments
 from polymath.data.sequences.sequence import Layout
-from polymath.data.sequences.transforms import NO_ABLATION
+from polymath.data.sequences.transforms import NO_ABLATION, RobotTransform
 from polymath.errors import ConfigError
 from polymath.tokenizer import Tokenizer
-from polymath.training.held_out import Record, divide, record_of
+from polymath.training.held_out import Record, record_of
 from polymath.training.measurement import HeldOutWindows
+from polymath.training.raw_sets import open_raw, robots_of, transform_for
 from polymath.training.recipe import Phase, Recipe
+from polymath.training.robots import Robot, named
 from polymath.training.run import DataRecord, Run
 from polymath.types import Embodiment
 
+RawLike = Path | str | EpisodeSet
 KINDS = {"pairs": ("pairs", "documents"), "pointing": ("pointing",), "robot": ("episodes",)}
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a run learns from: one raw set of episodes, raw sets of pairs, prepared sets, named as `--data` has it.
+    """What a run learns from: raw sets of episodes and of pairs, prepared sets, named as `--data` has it.
 
-    `robot` may also be an EpisodeSet, in memory or of a reader of your own. Each name may say how much the set counts
-    (see `data.loading.shares`). Without a tokenizer, that of the run to start from or of the prepared sets is taken, or
-    one is trained. `controls`: of several prepared robots, the folder of the one that the run is for.
+    `robot`: one raw set of episodes, or a tuple of several; each may also be an EpisodeSet, in memory or of a reader of
+    your own. Each name may say how much the set counts (see `data.loading.shares`). Without a tokenizer, that of the
+    run to start from or of the prepared sets is taken, or one is trained. `controls`: of several robots the one that
+    the run is for, by its name, or of prepared sets by its folder; left out, a run of raw sets is for all their robots.
     """
 
-    robot: Path | str | EpisodeSet | None = None
+    robot: RawLike | tuple[RawLike, ...] | None = None
     tokenizer: Path | None = None
     pairs: tuple[Path | str, ...] = ()
     prepared: tuple[Path | str, ...] = ()
     controls: str | None = None
 
+    @property
+    def raw_episodes(self) -> tuple[RawLike, ...]:
+        """The raw sets of episodes."""
+        if self.robot is None:
+            return ()
+        return self.robot if isinstance(self.robot, tuple) else (self.robot,)
+
     def folders(self) -> list[Path]:
         """The folders of the sets that are on this machine's disks."""
-        names = [name for name in (self.robot, *self.pairs, *self.prepared) if isinstance(name, str | Path)]
+        names = [name for name in (*self.raw_episodes, *self.pairs, *self.prepared) if isinstance(name, str | Path)]
         places = [place_and_query(str(name))[0] for name in names]
         paths = [path for place in places for path in (place, place.partition(":")[2]) if path]
         return [Path(path) for path in paths if Path(path).is_dir()]
@@ -65,6 +75,10 @@ def in_slot(data: TrainingData, slot: int) -> TrainingData:
 
     Raises ConfigError where no raw set is named: a prepared one has the slot that it was prepared with.
     """
+    if isinstance(data.robot, tuple):
+        raise ConfigError(
+            f"--slot {slot}: --data names {len(data.robot)} raw sets of episodes; write ?slot={slot} behind one of them"
+        )
     if not isinstance(data.robot, str | Path):
         raise ConfigError(f"--slot {slot}: --data names no raw set of episodes; prepare a set with NAME?slot={slot}")
     return replace(data, robot=name_with(data.robot, {"slot": slot}))
@@ -73,7 +87,7 @@ def in_slot(data: TrainingData, slot: int) -> TrainingData:
 def sort_data(sources: Sequence[str | EpisodeSet]) -> tuple[TrainingData, bool]:
     """Sort the names of `--data` and sets of episodes by their kind; True if there are pairs among them.
 
-    Raises ConfigError unless there is one raw set of episodes, or a prepared set.
+    Raises ConfigError unless there is a raw set of episodes, or a prepared set.
     """
     objects = [source for source in sources if not isinstance(source, str)]
     names = [source for source in sources if isinstance(source, str)]
@@ -83,15 +97,10 @@ def sort_data(sources: Sequence[str | EpisodeSet]) -> tuple[TrainingData, bool]:
     prepared = tuple(name for name in names if is_prepared(split(name)[0]))
     _check_once([name for name in names if name not in prepared], prepared)
     kinds = {name: parse(split(name)[0]).kind for name in names if name not in prepared}
-    robots: list[str | EpisodeSet] = [*objects, *(name for name, kind in kinds.items() if kind == "episodes")]
-    if len(robots) > 1:
-        raise ConfigError(
-            "--data: name one set of episodes (lerobot, rlds, calvin, hdf5, bridge), found "
-            f"{', '.join(map(_name_of, robots))}; `polymath data prepare` takes several"
-        )
+    robots: tuple[RawLike, ...] = (*objects, *(name for name, kind in kinds.items() if kind == "episodes"))
     if not (robots or prepared):
         raise ConfigError(
-            f"--data {' '.join(names)}: a run is for one robot, but there are no episodes; add a set of them (lerobot, "
+            f"--data {' '.join(names)}: a run is for a robot, but there are no episodes; add a set of them (lerobot, "
             "rlds, calvin, hdf5, bridge, or prepared), with --phases alignment too: the run records their robot"
         )
     for name, kind in kinds.items():
@@ -99,7 +108,8 @@ def sort_data(sources: Sequence[str | EpisodeSet]) -> tuple[TrainingData, bool]:
             raise ConfigError(f"--data {name}: holds {kind}, not pairs; prepare them with `polymath data prepare`")
     pairs = tuple(name for name, kind in kinds.items() if kind == "pairs")
     shards = {folder.kind for name in prepared for folder in open_set(split(name)[0]).folders}
-    return TrainingData(robots[0] if robots else None, None, pairs, prepared), bool(pairs or shards - {"episodes"})
+    raw = robots if len(robots) > 1 else next(iter(robots), None)
+    return TrainingData(raw, None, pairs, prepared), bool(pairs or shards - {"episodes"})
 
 
 class DataSets:
@@ -117,33 +127,34 @@ class DataSets:
         self._normalization = normalization
         self._names, self._pairs = data, [split(str(name)) for name in data.pairs]
         self.prepared = [(open_set(place), share) for place, share in (split(str(name)) for name in data.prepared)]
-        self.episodes: EpisodeSet | None = None
-        if isinstance(data.robot, str | Path):
-            place, self._share = split(str(data.robot))
-            self.episodes = open_source(place, image_size=image_size)
-        elif data.robot is not None:
-            self.episodes, self._share = FittedEpisodes(data.robot, image_size), Share()
-        self.held_out: EpisodeSet | None = None
-        if self.episodes is not None:
-            self.episodes, self.held_out = divide(self.episodes, held_out, seed)
-        if data.controls is not None and self.episodes is not None:
+        self.raw = tuple(open_raw(source, image_size, held_out, seed) for source in data.raw_episodes)
+        if data.controls is not None and len(self.raw) == 1:
             raise ConfigError(
                 f"--controls {data.controls}: chooses among prepared sets, but the run is for the robot of "
-                f"{self.episodes.name}; leave one of them out"
+                f"{self.raw[0].episodes.name}; leave one of them out"
             )
 
-    @cached_property
-    def robot(self) -> tuple[Embodiment, Statistics]:
-        """The robot that the run will control, and the statistics that normalise its numbers.
+    @property
+    def driven(self) -> tuple[Robot, ...]:
+        """The robots that the run will control: those of the raw sets, or the one that `controls` names.
 
-        Raises DataError for two robots in one slot or a gripper outside [-1, 1], ConfigError for a set that was
-        prepared with another normalisation than the run's.
+        Raises as `robots` does, and ConfigError for a robot that there is not.
+        """
+        chosen = self._names.controls
+        if chosen is None or not self.raw:
+            return self.robots
+        return (named(self.robots, chosen, f"--controls {chosen}"),)
+
+    @cached_property
+    def robots(self) -> tuple[Robot, ...]:
+        """The robots that rows are made for, each with the statistics that normalise its numbers and no other's.
+
+        Raises DataError for two robots in one slot, two of one name or a gripper outside [-1, 1], ConfigError for a set
+        that was prepared with another normalisation than the run's.
         """
         prepared = [(folder, *folder.robot()) for folder in self._episode_folders()]
-        robots = [(str(folder.path), robot) for folder, robot, _ in prepared]
-        if self.episodes is not None:
-            robots.insert(0, (self.episodes.name, self.episodes.embodiment))
-        check_slots(robots)
+        raw = [(each.episodes.name, each.episodes.embodiment) for each in self.raw]
+        check_slots([*raw, *((str(folder.path), robot) for folder, robot, _ in prepared)])
         for folder, robot, statistics in prepared:
             check_grippers(robot, statistics.action, str(folder.path))
             if statistics.normalization != self._normalization:
@@ -152,36 +163,25 @@ class DataSets:
                     f"recipe has {self._normalization}; --set action_normalization={statistics.normalization}, or "
                     "prepare it again"
                 )
-        if self.episodes is None:
-            return self._prepared_robot().robot()
-        robot, statistics = self.episodes.embodiment, of_episodes(self.episodes, self._normalization)
-        check_grippers(robot, statistics.action, self.episodes.name)
-        return robot, statistics
+        if self.raw:
+            return robots_of(self.raw, self._normalization)
+        folder = self._prepared_robot()
+        return (Robot(*folder.robot(), (str(folder.path),), folder.renderer),)
 
     def record(self) -> DataRecord:
-        """Where the data came from."""
-        names = self._names
-        if self.episodes is not None:
-            robot = self.episodes.name if names.robot is None else _name_of(names.robot)
-            renderer = getattr(self.episodes, "recording", {}).get("renderer")
-        else:
-            folder = self._prepared_robot()
-            robot, renderer = str(folder.path), folder.renderer
-        return DataRecord(tuple(map(str, names.pairs)), (robot,), renderer, tuple(map(str, names.prepared)))
+        """Where the data came from; the renderer of the first robot's, as each robot has its own."""
+        names, sets = self._names, tuple(name for robot in self.driven for name in robot.sets)
+        return DataRecord(tuple(map(str, names.pairs)), sets, self.driven[0].renderer, tuple(map(str, names.prepared)))
 
     def episode_record(self) -> Record:
         """Which raw episodes are trained on, and which are held out."""
-        if self.episodes is None:
-            return Record(complete=not self.prepared)
-        source = split(self.record().robot[0])[0]
-        return Record((record_of(source, self.episodes, self.held_out),), complete=not self.prepared)
+        sets = tuple(record_of(split(each.name)[0], each.episodes, each.held_out) for each in self.raw)
+        return Record(sets, complete=not self.prepared)
 
     def held_out_windows(self, run: Run, layout: Layout) -> list[HeldOutWindows]:
-        """The windows of the held-out episodes, for rows of that layout."""
-        if self.held_out is None:
-            return []
-        transform = replace(run.transform, layout=layout)
-        return [HeldOutWindows(WindowDocuments(self.held_out, transform), transform)]
+        """The windows of each set's held-out episodes, for rows of that layout."""
+        transforms = [(each.held_out, self._transform(each.episodes.embodiment, run, layout)) for each in self.raw]
+        return [HeldOutWindows(WindowDocuments(kept, each), each) for kept, each in transforms if kept is not None]
 
     def tokenizers(self) -> list[Path]:
         """The tokenizer.json of each prepared set."""
@@ -198,18 +198,19 @@ class DataSets:
 
     @property
     def are_episodes_alone(self) -> bool:
-        """Whether the run learns from a raw set of episodes and nothing else."""
-        return self.episodes is not None and not self._pairs and not self.prepared
+        """Whether the run learns from raw sets of episodes and nothing else."""
+        return bool(self.raw) and not self._pairs and not self.prepared
 
-    def instructions(self) -> Iterable[str]:
-        """The instructions of the raw episodes, the held-out ones included."""
-        for episodes in (self.episodes, self.held_out):
-            if episodes is not None:
-                yield from (episodes.instruction(i) for i in range(len(episodes)))
+    def instructions(self, robot: Embodiment) -> Iterable[str]:
+        """The instructions of that robot's raw episodes, the held-out ones included."""
+        for each in self.raw:
+            if each.episodes.embodiment == robot:
+                yield from each.instructions()
 
     def texts(self) -> Iterable[str]:
         """The instructions of the raw episodes, then the captions of the raw pairs."""
-        yield from self.instructions()
+        for each in self.raw:
+            yield from each.instructions()
         for place, _ in self._pairs:
             pairs = open_source(place)
             yield from (pairs.text(i) for i in range(len(pairs)))
@@ -237,13 +238,17 @@ class DataSets:
     def _raw(self, kind: str, run: Run, layout: Layout) -> list[Source]:
         recipe = run.recipe
         if kind == "robot":
-            if self.episodes is None:
-                return []
-            windows = WindowDocuments(self.episodes, replace(run.transform, layout=layout), recipe.augmentation)
-            return [_source(windows, layout, self._share)]
+            transforms = [(each, self._transform(each.episodes.embodiment, run, layout)) for each in self.raw]
+            return [
+                _source(WindowDocuments(each.episodes, transform, recipe.augmentation), layout, each.share)
+                for each, transform in transforms
+            ]
         documents = PairDocuments if kind == "pairs" else PointingDocuments
         more = (layout, run.tokenizer, recipe.augmentation, recipe.ablation)
         return [_source(documents(open_source(place), *more), layout, share) for place, share in self._pairs]
+
+    def _transform(self, robot: Embodiment, run: Run, layout: Layout) -> RobotTransform:
+        return transform_for(robot, run, layout, () if self._names.controls is None else self.robots)
 
     def _of_shards(self, kind: str, recipe: Recipe, layout: Layout, phase_name: str) -> list[Source]:
         sources = []
@@ -280,10 +285,6 @@ def _check_once(raw: Sequence[str], prepared: Sequence[str]) -> None:
     doubled = doubled or next((name for i, name in enumerate(prepared) if folders[i] in folders[:i]), None)
     if doubled is not None:
         raise ConfigError(f"--data {doubled}: is named twice; name it once, and count it more with ?weight=2")
-
-
-def _name_of(robot: Path | str | EpisodeSet) -> str:
-    return str(robot) if isinstance(robot, str | Path) else robot.name
 
 
 def _shares(phase: Phase) -> dict[str, float]:

@@ -85,13 +85,15 @@ def without_pairs(recipe: Recipe) -> Recipe:
     return replace(recipe, robot=replace(recipe.robot, pairs=0.0, pointing=0.0))
 
 
-def fitting_notes(before: Recipe, after: Recipe, robot: Embodiment) -> list[str]:
+def fitting_notes(before: Recipe, after: Recipe, robots: Sequence[Embodiment]) -> list[str]:
     """One line for each size of the preset that the data decided, with the setting that decides it instead."""
     notes, chunk = [], after.layout.chunk_length
     if chunk != before.layout.chunk_length:
+        rates = dict.fromkeys(robot.control_hz for robot in robots)
+        lasts = ", ".join(f"{chunk / rate:.2f} s at {rate:g} Hz" for rate in rates)
         notes.append(
-            f"layout.chunk_length: {chunk} control steps, {chunk / robot.control_hz:.2f} s at {robot.control_hz:g} Hz "
-            f"(chunk_seconds); --set layout.chunk_length={before.layout.chunk_length} is the preset's"
+            f"layout.chunk_length: {chunk} control steps, {lasts} (chunk_seconds); --set "
+            f"layout.chunk_length={before.layout.chunk_length} is the preset's"
         )
     if after.layout.length != before.layout.length:
         notes.append(

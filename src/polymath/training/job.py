@@ -34,7 +34,8 @@ from polymath.training.overview import PhaseOverview, phase_overview, schedule_n
 from polymath.training.placement import check_rows
 from polymath.training.processes import is_first
 from polymath.training.recipe import PHASES, Recipe
-from polymath.training.run import Run, check_tokenizer, create, find_run, open_run
+from polymath.training.robots import Robot
+from polymath.training.run import Run, check_tokenizer, create, find_run, open_whole
 from polymath.training.start import Start, all_weights, starting_weights
 from polymath.training.start import beginning as beginning_of
 from polymath.training.untrained import check_trained, trainable
@@ -117,21 +118,22 @@ def _plan(
     recipe: Recipe, data: TrainingData, sets: DataSets, out: Path, phases: Sequence[str], start: Start | None
 ) -> _Plan:
     """Everything that can be wrong is found here."""
-    start, (robot, statistics) = start or Start(), sets.robot
+    start, driven = start or Start(), sets.driven
     recipe, tokenizer, notes = fit_to_data(recipe, data, sets, out, start)
     check(recipe, phases)
     sets.check_tokenizer(tokenizer)
-    run = find_run(out, recipe, tokenizer, robot, statistics, sets.record())
+    first, several = driven[0], driven if len(driven) > 1 else ()
+    run = find_run(out, recipe, tokenizer, first.embodiment, first.statistics, sets.record(), several)
     began = find_beginning(run, start)
     loaders = {name: phase_loader(run, name, sets) for name in phases}
     check_trained(recipe, phases, trained_before(run, began, phases[0]))
     notes += [note for name in phases if (note := schedule_note(recipe, name))]
     if has_trained(out):
-        notes += extension_notes(open_run(out).recipe, recipe, out)
+        notes += extension_notes(open_whole(out).recipe, recipe, out)
     overviews = tuple(phase_overview(recipe, name, loader) for name, loader in loaders.items())
     episodes = find_episodes(out, sets, start)
     notes += episodes.lines()
-    return _Plan(run, began, loaders, overviews, (*notes, *clipping_lines(statistics, robot)), episodes)
+    return _Plan(run, began, loaders, overviews, (*notes, *_clipped(sets.robots)), episodes)
 
 
 def open_sets(recipe: Recipe, data: TrainingData) -> DataSets:
@@ -154,6 +156,15 @@ def find_episodes(out: Path, sets: DataSets, start: Start) -> held_out.Record:
     return record if start.run is None else held_out.after(record, held_out.read(start.run))
 
 
+def _clipped(robots: Sequence[Robot]) -> list[str]:
+    """What normalisation clips of each robot's data, with the robot's name where there are several."""
+    return [
+        f"{robot.name}: {line}" if len(robots) > 1 else line
+        for robot in robots
+        for line in clipping_lines(robot.statistics, robot.embodiment)
+    ]
+
+
 def fit_to_data(
     recipe: Recipe, data: TrainingData, sets: DataSets, out: Path, start: Start
 ) -> tuple[Recipe, Tokenizer, list[str]]:
@@ -161,10 +172,11 @@ def fit_to_data(
 
     Raises ConfigError for a tokenizer of other sizes that `data` names by itself.
     """
-    robot, _ = sets.robot
-    preset, recipe = recipe, fitted(recipe, robot, [prepared.layout for prepared, _ in sets.prepared])
+    robots, preset = [robot.embodiment for robot in sets.robots], recipe
+    for robot in robots:
+        recipe = fitted(recipe, robot, [prepared.layout for prepared, _ in sets.prepared])
     if sets.are_episodes_alone and not (start.run and recipe.model.localizer):
-        recipe = for_rate(recipe, robot)
+        recipe = for_rate(recipe, max(robots, key=lambda robot: robot.control_hz))
     recipe = replace(recipe, chunk_seconds=None)
     if data.tokenizer:
         tokenizer = load_tokenizer(recipe, Path(data.tokenizer))
@@ -177,10 +189,11 @@ def fit_to_data(
         paths = [*(run / "tokenizer.json" for run in runs), *sets.tokenizers(), *decoders]
         tokenizer = find_tokenizer(recipe, paths, sets.texts())
         recipe = for_tokenizer(recipe, tokenizer)
-    recipe = for_instructions(recipe, robot, tokenizer, sets.instructions())
+    for robot in robots:
+        recipe = for_instructions(recipe, robot, tokenizer, sets.instructions(robot))
     if has_trained(out):
         recipe = with_warmup_of(recipe, out)
-    return recipe, tokenizer, fitting_notes(preset, recipe, robot)
+    return recipe, tokenizer, fitting_notes(preset, recipe, robots)
 
 
 def check_order(recipe: Recipe, out: Path, phases: Sequence[str]) -> None:

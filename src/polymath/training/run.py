@@ -4,6 +4,7 @@ RUN/config.json                  the recipe
 RUN/tokenizer.json               loads with Hugging Face tokenizers
 RUN/embodiment.json              the robot: cameras, state, actions, frequency
 RUN/statistics.json              normalisation of state and actions
+RUN/robots.json                  of a run of several robots instead of these two: both of each robot
 RUN/data.json                    where the data came from, and the identity of its renderer
 RUN/episodes.json                which raw episodes are trained on, and which are held out
 RUN/start.json                   which weights the run began with, and their hashes
@@ -15,6 +16,7 @@ RUN/checkpoints/PHASE/STEP/      weights and optimizer state (orbax)
 
 import errno
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,10 +30,12 @@ from polymath.data.sequences.transforms import RobotTransform
 from polymath.errors import CheckpointError, ConfigError
 from polymath.files import atomic_write
 from polymath.tokenizer import Tokenizer
+from polymath.training import robots
 from polymath.training.claim import clear, has_trained
 from polymath.training.continuing import check_continues
 from polymath.training.processes import is_first, wait_for_file
 from polymath.training.recipe import Recipe
+from polymath.training.robots import Robot, named, only
 from polymath.types import Batch, Embodiment
 
 
@@ -47,7 +51,11 @@ class DataRecord:
 
 @dataclass(frozen=True)
 class Run:
-    """An opened run directory. `step`: of the robot checkpoint that was chosen; None: the newest."""
+    """An opened run directory, as one of its robots uses it: `of` is the run as another one does.
+
+    `step`: of the robot checkpoint that was chosen; None: the newest. `several`: all robots of a run of several, in the
+    order of its sets; empty where the run, or this view of it, has one.
+    """
 
     path: Path
     recipe: Recipe
@@ -56,6 +64,18 @@ class Run:
     statistics: Statistics
     data: DataRecord
     step: int | None = None
+    several: tuple[Robot, ...] = ()
+
+    @property
+    def robots(self) -> tuple[Robot, ...]:
+        """The robots that a policy of this run drives."""
+        return self.several or (Robot(self.embodiment, self.statistics, self.data.robot, self.data.renderer),)
+
+    def of(self, name: str) -> "Run":
+        """The run for one robot alone, with its statistics. Raises ConfigError for another name than the robots'."""
+        robot = named(self.robots, name, str(self.path))
+        data = replace(self.data, robot=robot.sets, renderer=robot.renderer)
+        return replace(self, embodiment=robot.embodiment, statistics=robot.statistics, data=data, several=())
 
     @property
     def transform(self) -> RobotTransform:
@@ -69,8 +89,24 @@ class Run:
         return self.path / "checkpoints" / phase
 
 
-def open_run(path: Path) -> Run:
-    """Raises ConfigError or DataError naming the file that is missing or does not fit the others."""
+def open_run(path: Path, embodiment: str | None = None) -> Run:
+    """The run for the robot of that name, which a run of one robot needs not name.
+
+    Raises ConfigError or DataError naming the file that is missing or does not fit the others, and ConfigError for an
+    unknown robot, or for none of several.
+    """
+    run = open_whole(path)
+    return run.of(only(run.robots, str(path)).name if embodiment is None else embodiment)
+
+
+def open_run_for(path: Path, robot: str) -> Run:
+    """The run for the robot of that name where it has several to choose from, else as it is. Raises as `open_run`."""
+    run = open_whole(path)
+    return run.of(robot) if run.several else run
+
+
+def open_whole(path: Path) -> Run:
+    """The run with all its robots, for what is the same for each: recipe, tokenizer, weights. Raises as `open_run`."""
     path = Path(path)
     return open_parts(path, config.load(Recipe, path / "config.json"))
 
@@ -79,13 +115,23 @@ def open_parts(path: Path, recipe: Recipe) -> Run:
     """The run of that recipe whose other files stand in the directory. Raises as `open_run` does."""
     tokenizer = Tokenizer.load(path / "tokenizer.json")
     check_tokenizer(recipe, tokenizer, path / "tokenizer.json")
-    embodiment = config.load(Embodiment, path / "embodiment.json")
-    statistics = config.load(Statistics, path / "statistics.json")
-    return Run(path, recipe, tokenizer, embodiment, statistics, config.load(DataRecord, path / "data.json"))
+    return of_robots(path, recipe, tokenizer, robots.load(path), config.load(DataRecord, path / "data.json"))
+
+
+def of_robots(path: Path, recipe: Recipe, tokenizer: Tokenizer, drives: Sequence[Robot], data: DataRecord) -> Run:
+    """The run of these robots, one or several."""
+    several = tuple(drives) if len(drives) > 1 else ()
+    return Run(path, recipe, tokenizer, drives[0].embodiment, drives[0].statistics, data, several=several)
 
 
 def find_run(
-    path: Path, recipe: Recipe, tokenizer: Tokenizer, embodiment: Embodiment, statistics: Statistics, data: DataRecord
+    path: Path,
+    recipe: Recipe,
+    tokenizer: Tokenizer,
+    embodiment: Embodiment,
+    statistics: Statistics,
+    data: DataRecord,
+    several: tuple[Robot, ...] = (),
 ) -> Run:
     """The run in that directory if it has trained and learns the same, else a new one, of which nothing is written yet.
 
@@ -94,9 +140,9 @@ def find_run(
     path = Path(path)
     check_tokenizer(recipe, tokenizer, path / "tokenizer.json")
     if not has_trained(path):
-        return Run(path, recipe, tokenizer, embodiment, statistics, data)
+        return Run(path, recipe, tokenizer, embodiment, statistics, data, several=several)
     check_continues(config.load(Recipe, path / "config.json"), recipe, path)
-    return replace(open_run(path), recipe=recipe)
+    return replace(open_whole(path), recipe=recipe)
 
 
 def create(run: Run) -> Run:
@@ -112,8 +158,7 @@ def create(run: Run) -> Run:
     else:
         clear(path)
         run.tokenizer.save(path / "tokenizer.json")
-        config.save(run.embodiment, path / "embodiment.json")
-        config.save(run.statistics, path / "statistics.json")
+        robots.save(run.robots, path)
         config.save(run.data, path / "data.json")
         config.save(run.recipe, path / "config.json")  # last: its presence says that the directory is complete
     return run

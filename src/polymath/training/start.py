@@ -23,7 +23,7 @@ from polymath.training.claim import has_trained
 from polymath.training.fitting import with_chunk
 from polymath.training.language import load_language, with_decoder_of
 from polymath.training.recipe import PHASES, Recipe
-from polymath.training.run import Run, open_run
+from polymath.training.run import Run, open_whole
 from polymath.training.untrained import trainable, unadapted
 from polymath.training.vision import with_vit_of
 
@@ -147,7 +147,7 @@ def beginning(recipe: Recipe, start: Start) -> Beginning:
         )
     step = chosen_step(Path(start.run) / "checkpoints" / start.phase, start.checkpoint)
     checkpoint = files(Path(start.run) / "checkpoints" / start.phase / str(step))
-    trained |= trained_in(open_run(start.run), start.phase)
+    trained |= trained_in(open_whole(start.run), start.phase)
     return Beginning(checkpoint, start.published_files, tuple(sorted(trained)))
 
 
@@ -205,7 +205,7 @@ def _of_run(start: Start, recipe: Recipe, mesh: Partitioner | None) -> polymath_
     """
     assert start.run is not None
     path, phase = Path(start.run), start.phase
-    other = open_run(path).recipe
+    other = open_whole(path).recipe
     if _sizes(other.model, recipe.model) != _sizes(recipe.model, recipe.model):
         raise ConfigError(
             f"{path}: holds another model than recipe {recipe.name!r}; start from a run of the same sizes"

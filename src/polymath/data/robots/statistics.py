@@ -3,7 +3,7 @@
 Beside it: `accumulator` counts, `scaling` says how the counted numbers scale a dimension.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ __all__ = [
     "RobotAccumulator",
     "Statistics",
     "of_episodes",
+    "of_sets",
 ]
 
 
@@ -124,9 +125,15 @@ class RobotAccumulator:
 
 def of_episodes(episodes: EpisodeSet, normalization: Normalization = "quantiles") -> Statistics:
     """The statistics of a whole set. Raises DataError, naming set and episode, if it is empty or holds NaN."""
-    total = RobotAccumulator(episodes.embodiment)
-    for i in range(len(episodes)):
-        total.add(episodes.states(i), episodes.actions(i), f"{episodes.name}: {episode_name(episodes, i)}")
+    return of_sets([episodes], normalization)
+
+
+def of_sets(sets: Sequence[EpisodeSet], normalization: Normalization = "quantiles") -> Statistics:
+    """The statistics of several sets of one robot, every step of them counted once. Raises as `of_episodes` does."""
+    total = RobotAccumulator(sets[0].embodiment)
+    for episodes in sets:
+        for i in range(len(episodes)):
+            total.add(episodes.states(i), episodes.actions(i), f"{episodes.name}: {episode_name(episodes, i)}")
     return total.result(normalization)
 
 

@@ -23,6 +23,7 @@ from polymath.evaluation.run_candidate import of_run
 from polymath.files import atomic_write
 from polymath.policy.decoding import Decoding, Dtype
 from polymath.policy.remote.address import is_address
+from polymath.policy.weights import run_of
 from polymath.training.checkpoint_choice import NEWEST
 from polymath.training.run import Run
 from polymath.types import Embodiment
@@ -60,7 +61,9 @@ def evaluate(
         candidate = of_address(policy, name, key_file)
     elif Path(policy).is_dir():
         check_needs_no_key(policy, key_file)
-        candidate = of_run(Path(policy), name, dtype, decoding or Decoding(), checkpoint)
+        data = held_out_of(Path(policy)) if data is None else data
+        robot_name = _recorded_robot(Path(policy), data)
+        candidate = of_run(Path(policy), name, dtype, decoding or Decoding(), checkpoint, robot_name)
     data = held_out_of(Path(policy)) if data is None else data
     held_out = open_source(data, candidate.image_size or None if candidate else None)
     robot = getattr(held_out, "embodiment", None)
@@ -99,6 +102,15 @@ def _probed(
         return []
     answers = [(place, predicted[place]) for place in spaced(len(predicted), count)]
     return probe_all(candidate.policy, episodes, answers, execute)
+
+
+def _recorded_robot(run: Path, data: str) -> str | None:
+    """The name of the robot of `data`, where the run has several to choose from."""
+    robots = run_of(run).robots
+    if len(robots) < 2:
+        return None
+    robot = getattr(open_source(data), "embodiment", None)
+    return robot.name if isinstance(robot, Embodiment) else None
 
 
 def _check_robot(candidate: Candidate, robot: Embodiment, data: str) -> None:
