@@ -12,7 +12,7 @@ from polymath.data.loading.loader import Source
 from polymath.data.robots.statistics import of_episodes
 from polymath.errors import ConfigError, DataError
 from polymath.presets.demo import TINY
-from polymath.training.datasets import DataSets, TrainingData, sort_data
+from polymath.training.datasets import DataSets, TrainingData, in_slot, sort_data
 from polymath.training.fitting import without_pairs
 from polymath.training.job import fit_to_data
 from polymath.training.robots import Robot
@@ -170,6 +170,11 @@ def test_controls_chooses_the_robot_that_the_run_is_for(both: TrainingData, tmp_
     assert np.abs(states.mean()) < 1, "with the leg's statistics the arm's states would all lie near -5"
     with pytest.raises(ConfigError, match=r"--controls arn: there is no robot 'arn', only arm, leg; did you mean arm"):
         _ = DataSets(replace(both, controls="arn"), 64).driven
+
+
+def test_a_slot_for_one_of_several_sets_stands_behind_its_name() -> None:
+    with pytest.raises(ConfigError, match=r"--slot 3: --data names 2 raw sets of episodes; write \?slot=3 behind one"):
+        in_slot(TrainingData(("one", "other")), 3)
 
 
 def test_sets_are_sorted_by_their_kind() -> None:
