@@ -31,7 +31,7 @@ from polymath.types import Embodiment, Episode, Observation
 
 SMALL = (
     "robot.steps=2 robot.rows=1 robot.pairs=0 robot.pointing=0 allow_untrained=true layout.action_tokens=false "
-    "chunk_seconds=0.1"
+    "chunk_seconds=0.1 held_out.share=0.5"
 )
 ROBOTS = {"metaworld": METAWORLD, "calvin": CALVIN}
 
