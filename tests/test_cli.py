@@ -276,10 +276,11 @@ def test_presets_are_listed_with_their_parts(capsys: pytest.CaptureFixture[str])
         (["--set", "robot.pairs=NaN"], "pairs: nan is no share of the rows"),
         (["--data", "a", "./a"], "--data ./a: is named twice"),
         (["--data", "a", "lerobot:a?weight=3"], "--data lerobot:a: is named twice"),
-        (["--data", "p", "--phases", "alignment"], "--data p: a run is for one robot, but there are no episodes; add"),
+        (["--data", "p", "--phases", "alignment"], "--data p: a run is for a robot, but there are no episodes; add"),
         (["--set", "robot.steps=0"], "--set.robot.steps: 0; it must be 1 or more"),
         (["--set", "alignment.pairs=-1"], "--set.alignment.pairs: -1.0 is no share of the rows"),
-        (["--data", "a", "b"], "--data: name one set of episodes (lerobot, rlds, calvin, hdf5, bridge), found a, b"),
+        (["--data", "a", "b"], "a/meta/info.json, codebase_version: None is none of v2.0, v2.1, v3.0"),
+        (["--data", "a", "b", "--slot", "3"], "--slot 3: --data names 2 raw sets of episodes; write ?slot=3 behind"),
     ],
 )
 def test_training_that_cannot_start_says_why(
