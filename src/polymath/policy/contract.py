@@ -180,7 +180,7 @@ class Contract:
             )
         try:
             return config.from_dict(cls, plain(values), where)
-        except (ConfigError, OverflowError) as error:
+        except ConfigError as error:
             raise DataError(str(error), "contract") from None
 
     def as_dict(self) -> dict[str, Any]:
