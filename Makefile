@@ -210,6 +210,10 @@ $(CORPUS_STAMP): examples/tokenizer_256k/requirements.txt | $(STAMP)
 benchmarks: install  ## what the parts cost on this machine: every script of benchmarks/
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
+.PHONY: one-gpu
+one-gpu: install  ## the planner's memory for one GPU beside XLA's, for the presets that are made for one (a minute)
+	$(BIN)/python benchmarks/one_gpu.py
+
 calvin-chains: install  ## the 1,000 chains of CALVIN drawn anew by the official algorithm and compared (a minute)
 	$(BIN)/python -m polymath.benchmarks.calvin.chains
 

@@ -45,7 +45,7 @@ def test_tables(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--topology", "v7:2x2x2"], "known: v4, v5p, v5e, v6e, h100, h200, b200, cpu"),
+        (["--topology", "v7:2x2x2"], "known: v4, v5p, v5e, v6e, h100, h200, b200, a100, a100_40gb, rtx3090, rtx4090"),
         (["--mesh", "1,2,3"], "makes 6 devices, but v4:8x8x8 has 512"),
         (["--days", "0"], "--days must be above 0"),
         (["--topology", "v5e:4x4", "--search", "--remat", "none"], "no plan fits v5e:4x4 (out of memory"),

@@ -11,7 +11,8 @@ from polymath.planning.topology import Mesh, bandwidths, factorisations, parse, 
 
 def test_every_chip_states_its_sources() -> None:
     assert all(chip.sources and all(chip.sources) for chip in CHIPS.values())
-    assert set(CHIPS) == {"v4", "v5e", "v5p", "v6e", "h100", "h200", "b200", "cpu"}
+    cards = {"a100", "a100_40gb", "rtx3090", "rtx4090", "rtx5090", "l40s"}
+    assert set(CHIPS) == {"v4", "v5e", "v5p", "v6e", "h100", "h200", "b200", *cards, "cpu"}
 
 
 def test_chips_against_the_makers_tables() -> None:

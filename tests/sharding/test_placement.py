@@ -25,6 +25,8 @@ CASES = {
     "libero-1x8x1": ("libero", mesh.Config(data=8), None),
     "bridge-1x8x1": ("bridge", mesh.Config(data=8), None),
     "tiny-2x4x1": ("tiny", mesh.Config(replica=2, data=4), None),
+    "polymath_v_600m-1x8x1": ("polymath_v_600m", mesh.Config(data=8), None),
+    "polymath_v_2b-1x8x1": ("polymath_v_2b", mesh.Config(data=8), None),
     "polymath_v_200m-1x8x1": ("polymath_v_200m", mesh.Config(data=8), None),
     "polymath_v_1b-1x8x1": ("polymath_v_1b", mesh.Config(data=8), None),
     "polymath_v_8b-1x64x1": ("polymath_v_8b", mesh.Config(data=64), (4, 4, 4)),

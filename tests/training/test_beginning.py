@@ -113,8 +113,9 @@ def test_a_folder_of_episodes_alone_gives_a_policy_that_sees(
 
 @pytest.mark.parametrize("recipe", PRESETS.values(), ids=PRESETS)
 def test_no_preset_freezes_what_was_drawn_unless_something_trained_it(recipe: object) -> None:
-    """Of the named recipes only the small ones' vision learns in alignment; the others want a published one."""
-    learns = recipe.name in ("demo", "tiny", "calvin", "libero", "bridge")  # type: ignore[attr-defined]
+    """The vision of small recipes learns in alignment, that of fine-tuned ones always; others want a published one."""
+    small, fine_tuned = ("demo", "tiny", "calvin", "libero", "bridge"), ("polymath_v_600m", "polymath_v_2b")
+    learns = recipe.name in (*small, *fine_tuned)  # type: ignore[attr-defined]
     names = drawn_and_frozen(recipe, "alignment", ())  # type: ignore[arg-type]
     assert bool(names) != learns
     assert all(name.startswith("vit.") for name in names)

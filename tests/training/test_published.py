@@ -10,19 +10,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
 import pytest
 
 from polymath.cli import main
 from polymath.config import apply_overrides
 from polymath.errors import CheckpointError, ConfigError
+from polymath.model import lora
+from polymath.model.weights import decoder_config, load_decoder
 from polymath.presets.demo import TINY
+from polymath.training.adapters import with_adapters, with_adapters_of, without_adapters
+from polymath.training.checkpoints import load_params
 from polymath.training.datasets import TrainingData
 from polymath.training.run import open_run
 from polymath.training.start import Start, as_published, check_published, taken
+from polymath.training.step import init_params
 from polymath.training.vision import with_vit_of
 
 VISION = Path(__file__).parents[1] / "fixtures" / "vision"
 HALF = [0.5, 0.5, 0.5]
+ADAPTERS = lora.Config(r"decoder\.blocks\.(query|down)", 2, 2.0)
 
 Tower = Callable[..., Path]
 
@@ -134,3 +142,33 @@ def test_a_run_from_both_folders_and_its_continuation(
     recipe = open_run(tmp_path / "run").recipe
     assert (recipe.model.vit.width, recipe.model.resampler.width, recipe.layout.image_size) == (40, 40, 35)
     assert main([str(word) for word in words]) == 0  # without the start, the recorded sizes stay
+
+
+def test_adapters_on_published_parts_learn_beside_what_is_drawn(
+    data: TrainingData, tower: Tower, language: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The published weights stay as they are; the resampler, the projections and the head are drawn, and learn."""
+    folder, out = tower(image_mean=HALF, image_std=HALF), tmp_path / "run"
+    words = ["train", "tiny", "--data", data.robot, "--tokenizer", data.tokenizer, "--out", out, "--phases", "robot"]
+    words += ["--set", "robot.steps=2", "robot.pairs=0", "robot.rows=2", "robot.optimizer.warmup_steps=1"]
+    started = ["--published", f"vit={folder}", f"decoder={language}"]
+    adapters = ["--adapters", ADAPTERS.targets, "--rank", "2"]
+    assert main([str(word) for word in (*words, *started, *adapters)]) == 0, capsys.readouterr().err
+    run = open_run(out)
+    params = load_params(run.checkpoints("robot"), run.recipe.model, run.recipe.robot.optimizer)
+    query, published = params.decoder.blocks.query, load_decoder(language, decoder_config(language / "config.json"))
+    np.testing.assert_array_equal(query.base, published.blocks.query)
+    assert np.asarray(query.lora_up).any()
+    drawn = init_params(replace(run.recipe.model, adapters=None), jax.random.key(run.recipe.seed))
+    assert not np.array_equal(params.resampler.latents, drawn.resampler.latents)
+    stored = run.recipe
+    for named in (
+        as_published(TINY, Start(published={"vit": folder, "decoder": language})),
+        with_adapters(stored, ADAPTERS),
+    ):
+        again = with_adapters_of(named, stored)  # what is left out is as it was
+        assert again.robot.optimizer.groups == stored.robot.optimizer.groups
+        assert again.model.adapters == ADAPTERS
+    merged = without_adapters(stored)
+    assert merged.model.adapters is None
+    assert merged.robot.optimizer.groups == ((".*", 1.0),)

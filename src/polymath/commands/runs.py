@@ -124,7 +124,8 @@ def train(
             out, or a step.
         published: Begin with published weights of a part, as vit=PATH, resampler=PATH or decoder=DIRECTORY; the sizes
             of the vision transformer and of the decoder are those of their folders.
-        adapters: Train low-rank adapters alone, on the weights whose names this regular expression matches.
+        adapters: Train low-rank adapters alone, on the weights whose names this regular expression matches; with a
+            published vision transformer and decoder, beside them whole what joins the two and acts.
         rank: Of the adapters, 16 unless given.
         controls: Of several robots the one that the run is for, by its name, or of prepared sets by its folder; left
             out, a run of raw sets is for all of their robots.
@@ -199,11 +200,14 @@ def _recipe(name: str, begin: "Start", adapters: str | None, rank: int | None) -
     """The preset, with the sizes of the published parts and with adapters if `adapters` names any."""
     from polymath.model import lora
     from polymath.presets import preset
-    from polymath.training.adapters import with_adapters
+    from polymath.training.adapters import with_adapters, with_adapters_on_published
     from polymath.training.start import as_published
 
     recipe = as_published(preset(name), begin)
     if adapters is None:
         return recipe
     size = 16 if rank is None else rank
-    return with_adapters(recipe, lora.Config(adapters, size, alpha=float(size)))
+    config = lora.Config(adapters, size, alpha=float(size))
+    if begin.run is None and {"vit", "decoder"} <= set(begin.published):
+        return with_adapters_on_published(recipe, config)
+    return with_adapters(recipe, config)

@@ -6,6 +6,7 @@ from typing import Any
 from polymath.errors import ConfigError
 from polymath.planning.compiled import analyse, compile_for
 from polymath.planning.estimate import estimate
+from polymath.planning.remedies import remedies
 from polymath.planning.request import Request, prepare
 from polymath.planning.search import Found, row
 from polymath.planning.search import search as find
@@ -28,6 +29,8 @@ def answer(
         step, seconds = compile_for(recipe, plan, request.phase)
         report["compiled"] = {**analyse(step, plan), "compile_seconds": seconds}
         report["fits"] = report["compiled"]["fits"]
+    if plan.alone is not None and not report["fits"]:
+        report["remedies"] = remedies(recipe, request)
     return report
 
 

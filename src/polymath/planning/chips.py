@@ -55,15 +55,39 @@ def _tpu(
     return Chip(name, peak, memory, usable, bandwidth, link, axes, network, 8e9, domain, wraps, name, sources + common)
 
 
+USABLE_GPU = "usable: 92 %, what XLA's client leaves to the program at XLA_PYTHON_CLIENT_MEM_FRACTION=0.92"
+
+
 def _gpu(name: str, peak: float, memory: float, bandwidth: float, link: float, source: str) -> Chip:
     """A node of eight GPUs behind one NVSwitch, one 400 Gbit/s port a GPU (DGX H100 and B200 system guides)."""
     sources = (
         source,
         "one way is half of the NVLink figure NVIDIA prints; 8 x 400 Gbit/s a node (DGX system guides)",
-        "usable: 92 % of the memory, what XLA's client leaves to the program at XLA_PYTHON_CLIENT_MEM_FRACTION=0.92",
+        USABLE_GPU,
         "PCIe gen5 x16: 64 GB/s one way",
     )
     return Chip(name, peak, memory, 0.92 * memory, bandwidth, link, 0, 50e9, 64e9, 8, 1, None, sources)
+
+
+def _a100(name: str, memory: float, bandwidth: float) -> Chip:
+    """A node of eight behind one NVSwitch, one 200 Gbit/s port a GPU (DGX A100 system guide)."""
+    sources = (
+        "NVIDIA A100 data sheet, SXM4: 312 TFLOP/s bf16 without sparsity, NVLink 600 GB/s both ways",
+        "8 x 200 Gbit/s a node (DGX A100 system guide); PCIe gen4 x16: 32 GB/s one way",
+        USABLE_GPU,
+    )
+    return Chip(name, 312e12, memory, 0.92 * memory, bandwidth, 300e9, 0, 25e9, 32e9, 8, 1, None, sources)
+
+
+def _card(name: str, peak: float, memory: float, bandwidth: float, host: float, source: str) -> Chip:
+    """A card without NVLink: to others in its machine it speaks over PCIe."""
+    sources = (
+        source,
+        "peak: bf16 products summed in float32, without sparsity",
+        f"no NVLink: PCIe x16, {host / 1e9:.0f} GB/s one way; network between machines assumed: 10 Gbit/s a card",
+        USABLE_GPU,
+    )
+    return Chip(name, peak, memory, 0.92 * memory, bandwidth, host, 0, 1.25e9, host, 8, 1, None, sources)
 
 
 CHIPS: dict[str, Chip] = {
@@ -106,6 +130,12 @@ CHIPS: dict[str, Chip] = {
         _gpu("h100", 989e12, 80e9, 3.35e12, 450e9, "NVIDIA H100 data sheet, SXM5: 989 TFLOP/s bf16 without sparsity"),
         _gpu("h200", 989e12, 141e9, 4.8e12, 450e9, "NVIDIA H200 data sheet, SXM5: 989 TFLOP/s bf16 without sparsity"),
         _gpu("b200", 2250e12, 180e9, 8e12, 900e9, "NVIDIA HGX B200 data sheet: 36 PFLOP/s sparse bf16 of 8 GPUs"),
+        _a100("a100", 80e9, 2.039e12),
+        _a100("a100_40gb", 40e9, 1.555e12),
+        _card("rtx3090", 71e12, 24 * GIB, 936e9, 32e9, "NVIDIA Ampere GA102 whitepaper, appendix A"),
+        _card("rtx4090", 165.2e12, 24 * GIB, 1008e9, 32e9, "NVIDIA Ada GPU architecture whitepaper, appendix A"),
+        _card("rtx5090", 209.5e12, 32 * GIB, 1792e9, 64e9, "NVIDIA RTX Blackwell GPU architecture whitepaper"),
+        _card("l40s", 362e12, 48e9, 864e9, 32e9, "NVIDIA L40S data sheet: 733 TFLOP/s bf16 with sparsity"),
         Chip(
             "cpu",
             peak=96e9,

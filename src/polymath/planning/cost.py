@@ -12,7 +12,8 @@ with N images and M control steps:
     action_head   2 M (W (D F + F A) + state_dim D + W (A + 1) D if actions are committed)
 
 Training costs three times the forward pass (the backward pass needs two products for each of its own), but frozen
-vision only one. What rematerialisation computes twice does not count.
+vision only one, and a frozen decoder's matrices two. What rematerialisation computes twice, and the low-rank adapters,
+do not count.
 """
 
 import math
@@ -50,8 +51,10 @@ def forward_flops(model: polymath_v.Config, layout: Layout) -> dict[str, int]:
 def training_flops_per_token(recipe: Recipe, phase: str = "robot") -> int:
     """FLOPs of a training step divided by its tokens."""
     parts = forward_flops(recipe.model, recipe.layout)
-    frozen = parts["vision"] if vision_is_frozen(recipe, recipe.phase(phase)) else 0
-    return (3 * sum(parts.values()) - 2 * frozen) // recipe.layout.length
+    saved = 2 * parts["vision"] if vision_is_frozen(recipe, recipe.phase(phase)) else 0
+    if decoder_is_frozen(recipe, recipe.phase(phase)):
+        saved += parts["decoder"] + parts["logits"]
+    return (3 * sum(parts.values()) - saved) // recipe.layout.length
 
 
 def memory_bytes(recipe: Recipe, phase: str = "robot") -> dict[str, int]:
@@ -73,6 +76,12 @@ def memory_bytes(recipe: Recipe, phase: str = "robot") -> dict[str, int]:
 def vision_is_frozen(recipe: Recipe, phase: Phase) -> bool:
     factors = optimizer.learning_rate_factors(phase.optimizer, polymath_v.specs(recipe.model))
     return all(factor == 0 for name, factor in factors.items() if name.startswith("vit."))
+
+
+def decoder_is_frozen(recipe: Recipe, phase: Phase) -> bool:
+    """Whether nothing of the decoder learns but low-rank adapters."""
+    factors = optimizer.learning_rate_factors(phase.optimizer, polymath_v.specs(recipe.model))
+    return all(factor == 0 for name, factor in factors.items() if name.startswith("decoder.") and ".lora_" not in name)
 
 
 def _bytes(tree: Any) -> int:

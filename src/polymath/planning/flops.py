@@ -1,6 +1,7 @@
 """FLOPs of a step. A matrix product of n parameters costs 2 n a token forward and 4 n backward; frozen parts only 2 n.
 
-    model      3 (2 T (L n_layer + V D) + attention) + 3 parts - 2 frozen parts      T tokens a step
+    model      3 (2 T (L n_layer + V D) + attention) + 3 parts - 2 frozen parts      T tokens a step; 2 and 3 for a
+               frozen decoder's matrices and its attention
     attention  2 T S L H E forward, causal: each token sees S/2 others on average; "full" counts all S
     hardware   model + what the rematerialisation computes again + the scores that a flash backward pass computes again
 
@@ -30,11 +31,12 @@ def logits(workload: Workload) -> int:
 
 
 def by_part(workload: Workload, *, causal: bool = True) -> dict[str, int]:
-    """FLOPs of the model by part, forward and backward."""
+    """FLOPs of the model by part, forward and backward; frozen matrices pass gradients on, and have none."""
+    times = 2 if workload.decoder.frozen else 3
     flops = {
-        "decoder": 3 * matrices(workload),
+        "decoder": times * matrices(workload),
         "attention": 3 * attention(workload, causal=causal),
-        "logits": 3 * logits(workload),
+        "logits": times * logits(workload),
     }
     for part in workload.parts:
         flops[part.name] = (1 if part.frozen else 3) * part.forward * workload.sequences

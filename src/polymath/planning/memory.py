@@ -12,7 +12,8 @@ n parameters of a layer, t tokens of a micro-batch on one group of `model` = m c
     logits              8 tile V / m and the gathered embedding with its gradient 6 V D / (m ring): not beside a layer
 
 The peak is the state and the activations, and the larger one of a layer's backward pass and of the loss. The factors
-"two layers", 3 and 4 were read off ahead-of-time compiled programs (`tests/planning/test_memory.py`).
+"two layers", 3 and 4 were read off ahead-of-time compiled programs (`tests/planning/test_memory.py`). A single device,
+which gathers nothing, has forms of its own (`one_device`).
 """
 
 from polymath.planning import remat
@@ -43,6 +44,8 @@ def by_category(plan: Plan) -> dict[str, int]:
 
 def at_peak(plan: Plan) -> dict[str, int]:
     """The categories that are alive at the peak; they add up to it."""
+    if plan.alone is not None:
+        return dict(plan.alone)
     sizes = by_category(plan)
     layer, loss = (sum(sizes[name] for name in names) for names in (LAYER, LOSS))
     absent = LOSS if layer >= loss else LAYER

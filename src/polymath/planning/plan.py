@@ -1,5 +1,6 @@
 """What is planned: a workload on chips, laid out and executed in one way."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from polymath.errors import ConfigError
@@ -14,7 +15,8 @@ class Plan:
     one tile of the cross-entropy; frozen_bytes: of a frozen weight in storage; rings: of the torus that one reduction
     of gradients spans at once (the compiler makes a reduce-scatter over three rings of v4 an all-reduce); ring: chips
     that divide the vocabulary among them in the lookup and the loss and share their tokens instead; hops: chips of the
-    ring around which the layers' gradients travel while they are computed, 1: none does.
+    ring around which the layers' gradients travel while they are computed, 1: none does; alone: of a single device, the
+    bytes that its step holds, by category (`one_device`).
     """
 
     workload: Workload
@@ -28,6 +30,7 @@ class Plan:
     rings: int = 2
     ring: int = 1
     hops: int = 1
+    alone: Mapping[str, int] | None = None
 
     def __post_init__(self) -> None:
         policies.policy(self.remat)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from polymath.errors import ConfigError
+from polymath.planning import one_device
 from polymath.planning.plan import Plan
 from polymath.planning.topology import Mesh, Topology, check, parse, parse_mesh
 from polymath.planning.workload import Workload, of_recipe, resized
@@ -66,7 +67,14 @@ def plan_of(recipe: Recipe, work: Workload, topology: Topology, mesh: Mesh, phas
         rings=1,  # the step reduces ring by ring
         ring=data_rings(topology, mesh)[-1],  # divides the vocabulary
         hops=data_rings(topology, mesh)[0] if execution.gradient_reduction == "hops" and mesh.model == 1 else 1,
+        alone=alone(recipe, work, topology, phase) if mesh.devices == 1 else None,
     )
+
+
+def alone(recipe: Recipe, work: Workload, topology: Topology, phase: str) -> dict[str, int]:
+    """Bytes of the step by category on a single device."""
+    platform = "tpu" if topology.chip.axes else "cpu" if topology.chip.name == "cpu" else "gpu"
+    return one_device.at_peak(one_device.step_of(recipe, phase, work.decoder, work.optimizer_bytes, platform))
 
 
 def data_rings(topology: Topology, mesh: Mesh) -> tuple[int, ...]:

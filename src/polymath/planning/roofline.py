@@ -112,11 +112,12 @@ def _matrices(plan: Plan) -> list[Operation]:
     weights = 2 * plan.accumulation * decoder.depth * decoder.layer / plan.mesh.model
     table = 2 * plan.accumulation * decoder.vocabulary * decoder.width / plan.mesh.model
     scores = 8 * work.tokens * decoder.vocabulary / chips  # float32 logits written and read
+    backward = 1 if decoder.frozen else 2
     return [
         Operation("layers forward", "forward", "matmul", forward, weights),
         Operation("layers again", "backward", "matmul", again, weights if again else 0.0),
-        Operation("layers backward", "backward", "matmul", 2 * forward, 2 * weights),
-        Operation("logits", "loss", "matmul", 3 * logits, 3 * table + 3 * scores),
+        Operation("layers backward", "backward", "matmul", backward * forward, backward * weights),
+        Operation("logits", "loss", "matmul", (1 + backward) * logits, (1 + backward) * table + 3 * scores),
     ]
 
 

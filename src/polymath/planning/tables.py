@@ -27,6 +27,8 @@ def as_text(report: dict[str, Any]) -> RenderableType:
         communication(report),
         formulas(report),
     ]
+    if report.get("remedies"):
+        parts.insert(2, remedies(report))
     if report.get("search"):
         parts.append(ranking(report["search"]))
     if report.get("compiled"):
@@ -55,6 +57,14 @@ def memory(report: dict[str, Any]) -> RenderableType:
     table.add_row("peak", f"{report['memory']['peak_bytes'] / GIB:.2f}", style="bold")
     if report["memory"]["host_bytes"]:
         table.add_row("in the host's memory", f"{report['memory']['host_bytes'] / GIB:.2f}")
+    return table
+
+
+def remedies(report: dict[str, Any]) -> RenderableType:
+    """What was tried to make it fit, and whether it does."""
+    table = _table("what would make it fit", "option", "peak GiB", "fits")
+    for row in report["remedies"]:
+        table.add_row(row["options"], f"{row['peak_bytes'] / GIB:.2f}", "yes" if row["fits"] else "no")
     return table
 
 
@@ -141,7 +151,7 @@ def compiled(report: dict[str, Any]) -> RenderableType:
 
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", min_width=len(title), box=None, pad_edge=False)
-    words: Sequence[str] = ("", "category", "tensor", "kind", "over", "phase", "mesh", "remat")
+    words: Sequence[str] = ("", "category", "tensor", "kind", "over", "phase", "mesh", "remat", "option")
     for column in columns:
         table.add_column(column, justify="left" if column in words else "right", no_wrap=True)
     return table

@@ -3,6 +3,7 @@
 Any decoder-only transformer fits, so that published runs can be predicted with the very formulas of our own.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -12,7 +13,7 @@ from polymath import specs as weights
 from polymath.errors import ConfigError
 from polymath.model import decoder as decoders
 from polymath.model import polymath_v
-from polymath.planning.cost import forward_flops, vision_is_frozen
+from polymath.planning.cost import decoder_is_frozen, forward_flops, vision_is_frozen
 from polymath.training import optimizer
 from polymath.training.recipe import Recipe
 
@@ -21,6 +22,7 @@ from polymath.training.recipe import Recipe
 class Decoder:
     """gated: three feed-forward matrices instead of two; parallel: attention and feed-forward read the same norm;
     attention: "flash" never writes the scores to memory, "plain" does; tied: the embedding also gives the logits.
+    frozen: its weights have no gradient, as below low-rank adapters, which are then a `Part` of the workload.
     """
 
     depth: int
@@ -34,6 +36,7 @@ class Decoder:
     parallel: bool = False
     tied: bool = True
     attention: Literal["flash", "plain"] = "flash"
+    frozen: bool = False
 
     @property
     def inner(self) -> int:
@@ -98,11 +101,17 @@ class Workload:
     def trainable(self) -> int:
         """Parameters that learn; norms and biases, under a thousandth, are left out of a decoder's count."""
         beside = sum(part.parameters for part in self.parts if not part.frozen)
-        return self.decoder.depth * self.decoder.layer + self.decoder.embedding + beside
+        return beside if self.decoder.frozen else self.language + beside
 
     @property
     def frozen(self) -> int:
-        return sum(part.parameters for part in self.parts if part.frozen)
+        beside = sum(part.parameters for part in self.parts if part.frozen)
+        return beside + self.language if self.decoder.frozen else beside
+
+    @property
+    def language(self) -> int:
+        """Parameters of the decoder without adapters."""
+        return self.decoder.depth * self.decoder.layer + self.decoder.embedding
 
 
 def of_recipe(
@@ -124,6 +133,7 @@ def of_recipe(
         Part("vision", weights.count(specs.vit), forward["vision"], vision_is_frozen(recipe, stage)),
         Part("resampler", weights.count((specs.resampler, specs.projection)), forward["resampler"]),
         Part("action_head", weights.count((specs.action_head, specs.state)), forward["action_head"]),
+        *_adapters(specs.decoder, layout.length),
     )
     decoder = Decoder(
         depth=config.depth,
@@ -134,6 +144,7 @@ def of_recipe(
         mlp=config.mlp,
         vocabulary=config.vocabulary,
         tied=config.tied,
+        frozen=decoder_is_frozen(recipe, stage),
     )
     state = jax.eval_shape(
         lambda params: optimizer.init(stage.optimizer, specs, optimizer.split(params, specs, stage.optimizer)[0]),
@@ -141,6 +152,12 @@ def of_recipe(
     )
     statistics = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
     return Workload(recipe.name, decoder, stage.rows, layout.length, statistics, parts, layout.max_images)
+
+
+def _adapters(decoder: decoders.Params, length: int) -> tuple[Part, ...]:
+    """Low-rank adapters in the decoder, if it has some: a part of its own, which every token passes."""
+    count = sum(math.prod(spec.shape) for name, spec in weights.named(decoder) if ".lora_" in name)
+    return (Part("adapters", count, 2 * length * count),) if count else ()
 
 
 def resized(recipe: Recipe, batch: int | None, context: int | None, images: int | None, phase: str = "robot") -> Recipe:

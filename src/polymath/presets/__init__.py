@@ -2,14 +2,18 @@
 
 from polymath import plugins
 from polymath.errors import ConfigError, did_you_mean
-from polymath.presets import bridge, calvin, demo, libero, polymath_v
+from polymath.presets import bridge, calvin, demo, libero, one_gpu, polymath_v
 from polymath.presets.imported import recipe_at
 from polymath.training.recipe import Recipe
 
 GROUP = "polymath.presets"
 PRESETS: dict[str, Recipe] = {
     recipe.name: recipe
-    for recipe in (demo.RECIPE, demo.TINY, calvin.RECIPE, libero.RECIPE, bridge.RECIPE, *polymath_v.RECIPES)
+    for recipe in (
+        *(demo.RECIPE, demo.TINY, calvin.RECIPE, libero.RECIPE, bridge.RECIPE),
+        *one_gpu.RECIPES,
+        *polymath_v.RECIPES,
+    )
 }
 
 

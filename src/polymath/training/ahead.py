@@ -19,6 +19,8 @@ from polymath.types import Batch
 
 RINGS = {"v4": 4, "v5p": 4, "v5e": 16, "v6e": 16}  # an axis of a multiple of this many chips closes to a ring
 
+QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
 
 def lower_step(
     recipe: Recipe, mesh: meshes.Config, devices: Any, rows: int | None = None, phase: str = "robot"
@@ -50,6 +52,22 @@ def compile_step(
     rules = rules or ("fsdp" if mesh_shape[2] == 1 else "pax_2d")
     mesh = meshes.Config(*mesh_shape, rules=rules)  # type: ignore[arg-type]
     return lower_step(recipe, mesh, topology_devices(topology), rows, phase).compile()
+
+
+def compiled_bytes(recipe: Recipe, phase: str = "robot") -> int:
+    """Bytes that XLA's buffer assignment gives the step on one device of this machine: arguments and temporaries, and
+    outputs that share no buffer with an argument.
+
+    The machine code itself is compiled without optimization, which changes nothing of the buffers.
+    """
+    part = recipe.phase(phase)
+    step = make_step(recipe.model, part.optimizer, part.loss, recipe.execution, part.steps)
+    state = abstract_state(recipe.model, part.optimizer)
+    batch = abstract_batch(recipe.phase_layout(phase), part.rows, committed=recipe.model.committed)
+    compiled = step.lower(state, batch).compile(QUICKLY)  # type: ignore[attr-defined]
+    sizes: Any = compiled.memory_analysis()
+    own_outputs = sizes.output_size_in_bytes - sizes.alias_size_in_bytes
+    return int(sizes.argument_size_in_bytes + sizes.temp_size_in_bytes + own_outputs)
 
 
 def topology_devices(topology: str) -> list[Any]:

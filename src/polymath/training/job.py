@@ -35,6 +35,7 @@ from polymath.training.placement import check_rows
 from polymath.training.processes import is_first
 from polymath.training.recipe import PHASES, Recipe
 from polymath.training.robots import Robot
+from polymath.training.room import check_room
 from polymath.training.run import Run, check_tokenizer, create, find_run, open_whole
 from polymath.training.start import Start, all_weights, starting_weights
 from polymath.training.start import beginning as beginning_of
@@ -49,7 +50,8 @@ def train(
     `start`: what the run's first phase begins with instead of a fresh draw. A later phase continues the phase before
     it in `out`, whatever start is named.
     Raises ConfigError if `out` belongs to another recipe or began with another start, `start` to another model, or
-    prepared sets to another tokenizer or layout; and if a phase would freeze weights that nothing has trained.
+    prepared sets to another tokenizer or layout; if a phase would freeze weights that nothing has trained; and if its
+    state cannot be in the device's memory.
     """
     start = start or Start()
     with exits_at_once():
@@ -60,6 +62,7 @@ def train(
     with claimed(out):
         with exits_at_once():
             plan = _plan(recipe, data, sets, out, phases, start)
+            check_room(plan.run.recipe, phases, training_mesh(plan.run.recipe.mesh))
             run = create(plan.run)
             if is_first():
                 config.save(plan.began, run.path / beginning.FILE)

@@ -15,7 +15,7 @@ from polymath.model import lora, polymath_v
 from polymath.model.weights import check_vit, load_resampler, load_vit
 from polymath.sharding.placement import Partitioner
 from polymath.tokenizer import Tokenizer
-from polymath.training.adapters import with_adapters
+from polymath.training.adapters import with_adapters_of
 from polymath.training.beginning import WEIGHT_FILES, Beginning, Files, files, read
 from polymath.training.checkpoint_choice import NEWEST, chosen_step
 from polymath.training.checkpoints import has_checkpoint, load_params
@@ -124,9 +124,7 @@ def as_begun(recipe: Recipe, out: Path, start: Start) -> Recipe:
         sizes = replace(recipe.model, vit=model.vit, resampler=model.resampler)
         layout = replace(recipe.layout, image_size=stored.layout.image_size)
         recipe = replace(recipe, model=sizes, layout=layout)
-    if model.adapters is not None and recipe.model.adapters is None:
-        recipe = with_adapters(recipe, model.adapters)
-    return recipe
+    return with_adapters_of(recipe, stored)
 
 
 def recorded_or_named(recipe: Recipe, out: Path, start: Start) -> Beginning:
