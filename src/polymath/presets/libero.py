@@ -25,14 +25,15 @@ RECIPE = replace(
         max_control_steps=4,
         state_dim=STATE,
     ),
-    alignment=replace(calvin.RECIPE.alignment, steps=9_000, rows=10, max_images=3, max_control_steps=3),
+    alignment=replace(calvin.RECIPE.alignment, steps=10_000, rows=10, max_images=3, max_control_steps=3),
     robot=replace(
         calvin.RECIPE.robot,
-        steps=5_000,
+        steps=12_000,
         rows=5,
+        loss=replace(calvin.RECIPE.robot.loss, error="l1"),  # the median opens the gripper, the mean hovers half closed
         optimizer=replace(
             calvin.RECIPE.robot.optimizer,
-            cooldown_steps=2_500,
+            cooldown_steps=6_000,
             groups=((r"(vit\.|localizer).*", 0.0), (r"(?!vit\.|localizer).*", 1.0)),
         ),
     ),
