@@ -31,7 +31,15 @@ RECIPE = Recipe(
         action_tokens=False,
     ),
     control_tokens=512,
-    alignment=replace(demo.RECIPE.alignment, steps=5_000, rows=8, length=128, max_images=6, max_control_steps=6),
+    alignment=replace(
+        demo.RECIPE.alignment,
+        steps=5_000,
+        rows=8,
+        length=128,
+        max_images=6,
+        max_control_steps=6,
+        optimizer=replace(demo.RECIPE.alignment.optimizer, cooldown_steps=1_000),
+    ),
     robot=replace(
         demo.RECIPE.robot,
         steps=8_000,

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from polymath.benchmarks.metaworld import seeds
 from polymath.benchmarks.metaworld.parallel import simulate_in_parallel, simulator
@@ -102,8 +103,14 @@ def record(
 
 
 def demonstrate(simulation: Simulator, task_name: str, split: str, seed: int, noise: float) -> tuple[Episode, bool]:
-    """One episode of the expert and whether it succeeded. `noise` disturbs the executed, not the recorded, actions."""
+    """One episode of the expert and whether it succeeded.
+
+    `noise` disturbs the executed, not the recorded, actions: at every step a little, and once for a few steps with full
+    force in one direction. So the recording also shows how an arm that went astray comes back, say from beside a
+    button that it was to press.
+    """
     rng = np.random.default_rng([seed, 1])
+    astray = _detour(rng) if noise else {}
     observation = simulation.reset(task_name, split, seed)
     states, actions, pictures = [], [], []
     done = success = False
@@ -114,6 +121,7 @@ def demonstrate(simulation: Simulator, task_name: str, split: str, seed: int, no
         actions.append(action)
         disturbed = action.copy()
         disturbed[:3] += noise * rng.standard_normal(3).astype(np.float32)
+        disturbed[:3] = astray.get(len(actions), disturbed[:3])
         success, done = simulation.step(disturbed)
         if not done:
             observation = simulation.observe()
@@ -127,6 +135,13 @@ def demonstrate(simulation: Simulator, task_name: str, split: str, seed: int, no
         metadata={"split": split, "seed": seed, "action_noise": noise, "renderer": simulation.identity},
     )
     return episode, success
+
+
+def _detour(rng: np.random.Generator) -> dict[int, Float[np.ndarray, "3"]]:
+    """dx, dy, dz at the control steps of a detour of up to 5 steps, each of up to 3 cm; an expert needs 5 to 25."""
+    first, steps = int(rng.integers(1, 12)), int(rng.integers(2, 6))
+    direction = rng.uniform(-1, 1, size=3)
+    return dict.fromkeys(range(first, first + steps), (direction / np.abs(direction).max()).astype(np.float32))
 
 
 def _record_job(job: Job) -> tuple[Episode, int]:

@@ -33,7 +33,7 @@ from polymath.benchmarks.metaworld.scene.moment import copy_moment
 from polymath.benchmarks.metaworld.scene.renderer import Renderer, make_renderer, renderer_identity
 from polymath.benchmarks.metaworld.scene.scene import DECOY, HIDDEN, HIDDEN_OTHER, Scene, compile_scene
 from polymath.benchmarks.metaworld.scene.tasks import Task, task
-from polymath.benchmarks.metaworld.scene.variation import Variation, draw
+from polymath.benchmarks.metaworld.scene.variation import Variation, draw, repainted
 from polymath.errors import ConfigError, DataError
 from polymath.types import Observation
 
@@ -102,6 +102,12 @@ class Simulator:
         self._stage = self._find_stage(self.task, self.variation.shape)
         self._place()
         self.control_step = 0
+
+    def repaint(self, rng: np.random.Generator) -> None:
+        """Draw other training colours, another table top, light and camera poses for the scene as it stands."""
+        self.variation = repainted(self.variation, self.task.family, rng)
+        apply_variation(self._stage.scene, self.variation)
+        mujoco.mj_camlight(self.model, self.data)
 
     def reword(self) -> None:
         """Say the instruction of this episode in words that no demonstration has."""

@@ -7,6 +7,8 @@ patterns need the nominative only; colours stand where no language inflects them
 from dataclasses import dataclass
 
 from polymath.benchmarks.metaworld.scene.facts import Entity
+from polymath.benchmarks.metaworld.scene.tables import TRAIN_TABLES
+from polymath.benchmarks.metaworld.scene.variation import TRAIN_DISTRACTOR_COLOURS
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ ENGLISH = Language(
         "cube": "cube",
         "disc": "disc",
         **{word: word for word in ("red", "green", "blue", "yellow", "black", "brown", "white")},
-        **{word: word for word in ("grey", "beige", "blue-grey", "tan", "dark grey")},
+        **{word: word for word in (*TRAIN_TABLES, *TRAIN_DISTRACTOR_COLOURS)},
     },
     plurals={noun: f"{noun}s" for noun in _EN_NOUNS},
     named={
@@ -156,6 +158,18 @@ GERMAN = Language(
         "blue-grey": "blaugrau",
         "tan": "hellbraun",
         "dark grey": "dunkelgrau",
+        "charcoal": "anthrazit",
+        "light grey": "hellgrau",
+        "pine": "kieferfarben",
+        "sand": "sandfarben",
+        "brick": "ziegelrot",
+        "rose": "altrosa",
+        "moss": "moosgrün",
+        "slate blue": "schieferblau",
+        "ivory": "elfenbeinfarben",
+        "steel blue": "stahlblau",
+        "ochre": "ockerfarben",
+        "grass green": "grasgrün",
     },
     plurals={"button": "Knöpfe", "handle": "Griffe", "coffee button": "Kaffeeknöpfe", "block": "Blöcke"},
     named={
@@ -229,6 +243,18 @@ SPANISH = Language(
         "blue-grey": "gris azulado",
         "tan": "marrón claro",
         "dark grey": "gris oscuro",
+        "charcoal": "antracita",
+        "light grey": "gris claro",
+        "pine": "pino",
+        "sand": "arena",
+        "brick": "ladrillo",
+        "rose": "rosa viejo",
+        "moss": "verde musgo",
+        "slate blue": "azul pizarra",
+        "ivory": "marfil",
+        "steel blue": "azul acero",
+        "ochre": "ocre",
+        "grass green": "verde hierba",
     },
     plurals={"button": "botones", "handle": "palancas", "coffee button": "botones de café", "block": "bloques"},
     named={

@@ -1,12 +1,14 @@
 """Image-text pairs from the simulator: pictures of the training scenes at many moments, captions that are true of them.
 
-One job plays one scene, with the scripted expert or toward a random point of the workspace, and gives one pair.
+One job plays one scene, with the scripted expert or toward a random point of the workspace. To place a scene costs as
+much as several pictures of it, so each gives four: two moments, each in two looks (colours, table, light, camera).
 """
 
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,8 @@ from polymath.data.formats.webdataset.writer import WebDatasetWriter
 from polymath.errors import ConfigError
 from polymath.types import ImageText
 
-LONGEST = 16  # control steps before a picture; an expert needs 5 to 25
+LONGEST = 16  # control steps of a job; an expert needs 5 to 25
+MOMENTS, LOOKS = 2, 2
 _WORKSPACE = np.array([[-0.38, 0.42, 0.10], [0.38, 0.88, 0.36]])
 
 
@@ -68,7 +71,8 @@ def write_pairs(
         raise ConfigError(f"pairs: {count}; ask for at least 1")
     names = tuple(task(name).name for name in tasks)
     first = (seed * 100_000) % len(seeds.RECORDING)
-    jobs = [Job(names, (first + index) % len(seeds.RECORDING)) for index in range(count)]
+    scenes = -(-count // (MOMENTS * LOOKS))
+    jobs = [Job(names, (first + index) % len(seeds.RECORDING)) for index in range(scenes)]
     metadata = {
         "simulator": f"metaworld-{version('metaworld')}",
         "renderer": renderer_identity(renderer),
@@ -77,15 +81,16 @@ def write_pairs(
         "tasks": list(names),
     }
     with WebDatasetWriter(out, samples_per_shard, metadata=metadata) as writer:
-        for photo in simulate_in_parallel(
-            _photograph, jobs, workers, "captioned pictures", renderer, image_size, tuple(cameras)
-        ):
+        photographs = simulate_in_parallel(
+            _photograph, jobs, workers, "captioned scenes", renderer, image_size, tuple(cameras)
+        )
+        for photo in islice(chain.from_iterable(photographs), count):
             writer.add(photo.pair, photo.facts)
     return count
 
 
-def photograph(simulation: Simulator, job: Job) -> Pair:
-    """Place the job's scene, play up to LONGEST control steps and take the picture.
+def photograph(simulation: Simulator, job: Job) -> list[Pair]:
+    """Place the job's scene, play up to LONGEST control steps and take MOMENTS x LOOKS pictures on the way.
 
     Half of the time the scripted expert plays from the hand's usual start, else the hand starts anywhere in the
     workspace and moves toward a random point of it.
@@ -94,17 +99,24 @@ def photograph(simulation: Simulator, job: Job) -> Pair:
     name = job.tasks[rng.integers(len(job.tasks))]
     variation = draw(task(name).family, "train", job.seed)
     aiming = bool(rng.random() < 0.5)
-    steps = int(rng.integers(LONGEST if aiming else LONGEST // 4))
+    longest = (LONGEST if aiming else LONGEST // 4) // MOMENTS
     start, goal = rng.uniform(*_WORKSPACE), rng.uniform(*_WORKSPACE)
     simulation.place(name, variation if aiming else dataclasses.replace(variation, hand=tuple(start.tolist())))
-    for step in range(steps + 1):
-        action = _expert(simulation, rng) if aiming else _toward(goal, simulation.state, rng)
-        if step < steps:
-            simulation.step(action)
-    return _pair(simulation, action, aiming, rng)
+    pairs: list[Pair] = []
+    for _ in range(MOMENTS):
+        steps = int(rng.integers(longest))
+        for step in range(steps + 1):
+            action = _expert(simulation, rng) if aiming else _toward(goal, simulation.state, rng)
+            if step < steps:
+                simulation.step(action)
+        for _ in range(LOOKS):
+            if pairs:
+                simulation.repaint(rng)
+            pairs.append(_pair(simulation, action, aiming, rng))
+    return pairs
 
 
-def _photograph(job: Job) -> Pair:
+def _photograph(job: Job) -> list[Pair]:
     return photograph(simulator(), job)
 
 

@@ -5,7 +5,8 @@ import numpy as np
 
 from polymath.benchmarks.metaworld.scene.cameras import place_camera
 from polymath.benchmarks.metaworld.scene.scene import DISTRACTORS, HIDDEN, TABLE_PIXELS, TABLE_TEXTURE, Scene
-from polymath.benchmarks.metaworld.scene.variation import Variation, table_pixels
+from polymath.benchmarks.metaworld.scene.tables import table_pixels
+from polymath.benchmarks.metaworld.scene.variation import Variation
 
 _AMBIENT, _HEADLIGHT, _DIFFUSE = 0.30, 0.30, 0.20
 
@@ -32,7 +33,7 @@ def _light(model: mujoco.MjModel, level: float) -> None:
 
 def _table(model: mujoco.MjModel, variation: Variation) -> None:
     start = model.tex(TABLE_TEXTURE).adr[0]
-    pixels = table_pixels(variation, TABLE_PIXELS).ravel()
+    pixels = table_pixels(variation.table, TABLE_PIXELS).ravel()
     model.tex_data[start : start + pixels.size] = pixels
 
 

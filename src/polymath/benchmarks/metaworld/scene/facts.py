@@ -81,7 +81,7 @@ def describe(
         meant=names.index("own"),
         distractors=tuple(distractors),
         housing=variation.housing if family.housings else None,
-        table=variation.table,
+        table=variation.table.name,
         gripper=gripper,
         opening=float(state[3]),
     )

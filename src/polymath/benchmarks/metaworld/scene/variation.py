@@ -2,7 +2,7 @@
 
 A `Variation` is a pure function of (task's family, split, seed): the two tasks of a family draw the same scenes.
 
-    train               training colours, standard shape; mild change of table, light and cameras (2.9 cm, 1.15 degrees)
+    train               training colours, standard shape, many tables; light and camera change mildly (2.9 cm, 1.2°)
     novel_objects       colours, sizes and shapes of the manipulated object that training never draws
     novel_environments  table texture, light, camera poses (5 cm, 2 degrees) and distractors never drawn in training
 """
@@ -11,16 +11,15 @@ import zlib
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import UInt8
 
 from polymath.benchmarks.metaworld.scene.cameras import CAMERAS, CameraPose
 from polymath.benchmarks.metaworld.scene.families import Family
 from polymath.benchmarks.metaworld.scene.shapes import STANDARD, held_out_shapes
+from polymath.benchmarks.metaworld.scene.tables import RGB, TableTop, draw_table, shade_of
 from polymath.errors import ConfigError
 
 SPLITS = ("train", "novel_objects", "novel_environments")
 
-RGB = tuple[float, float, float]
 XYZ = tuple[float, float, float]
 
 TRAIN_ACCENTS: dict[str, RGB] = {
@@ -45,21 +44,17 @@ NOVEL_HOUSINGS: dict[str, RGB] = {
     "olive": (0.36, 0.38, 0.12),
     "maroon": (0.32, 0.05, 0.14),
 }
-TRAIN_TABLES: dict[str, RGB] = {
-    "grey": (0.50, 0.51, 0.53),
-    "beige": (0.60, 0.55, 0.46),
-    "blue-grey": (0.42, 0.46, 0.52),
-}
-NOVEL_TABLES: dict[str, tuple[RGB, RGB]] = {
-    "checkered": ((0.62, 0.60, 0.56), (0.40, 0.40, 0.42)),
-    "striped": ((0.42, 0.60, 0.48), (0.62, 0.68, 0.58)),
-    "teal": ((0.24, 0.46, 0.46), (0.24, 0.46, 0.46)),
-    "lilac": ((0.58, 0.50, 0.62), (0.58, 0.50, 0.62)),
-}
 TRAIN_DISTRACTORS = ("cube", "disc")
 NOVEL_DISTRACTORS = ("capsule", "egg", "plank")
 
-_TRAIN_DISTRACTOR_COLOURS: dict[str, RGB] = {"tan": (0.75, 0.62, 0.42), "dark grey": (0.20, 0.20, 0.22)}
+TRAIN_DISTRACTOR_COLOURS: dict[str, RGB] = {
+    "tan": (0.75, 0.62, 0.42),
+    "dark grey": (0.20, 0.20, 0.22),
+    "ivory": (0.86, 0.84, 0.74),
+    "steel blue": (0.42, 0.52, 0.64),
+    "ochre": (0.62, 0.46, 0.18),
+    "grass green": (0.38, 0.56, 0.24),
+}
 _NOVEL_DISTRACTOR_COLOURS: dict[str, RGB] = {"mint": (0.55, 0.85, 0.68), "rust": (0.60, 0.28, 0.10)}
 
 
@@ -90,8 +85,7 @@ class Variation:
     accent_rgb: RGB
     housing: str
     housing_rgb: RGB
-    table: str
-    table_rgb: tuple[RGB, RGB]
+    table: TableTop
     light: float
     cameras: dict[str, CameraPose]
     distractors: tuple[Distractor, ...]
@@ -121,6 +115,26 @@ def check_split(split: str) -> None:
         raise ConfigError(f"split {split!r}: choose one of {', '.join(SPLITS)}")
 
 
+def repainted(variation: Variation, family: Family, rng: np.random.Generator) -> Variation:
+    """The same places, shape and distractors in other colours, on another table, in another light, seen from elsewhere.
+
+    All as training draws them, so the shape must be training's too.
+    """
+    colours = _look(family, "train", rng)
+    return replace(
+        variation, **colours, table=draw_table(False, rng), light=_train_light(rng), cameras=_cameras(False, rng)
+    )
+
+
+def _cameras(novel: bool, rng: np.random.Generator) -> dict[str, CameraPose]:
+    shift, turn = (0.05, 2.0) if novel else (0.029, 1.15)  # metres; degrees
+    return {name: _jitter(pose, shift, turn, novel, rng) for name, pose in CAMERAS.items()}
+
+
+def _train_light(rng: np.random.Generator) -> float:
+    return float(rng.uniform(0.8, 1.2))
+
+
 def _look(family: Family, split: str, rng: np.random.Generator) -> dict:
     novel = split == "novel_objects"
     accents, housings = (NOVEL_ACCENTS, NOVEL_HOUSINGS) if novel else (TRAIN_ACCENTS, TRAIN_HOUSINGS)
@@ -128,24 +142,20 @@ def _look(family: Family, split: str, rng: np.random.Generator) -> dict:
     return {
         "shape": str(rng.choice(held_out_shapes(family.name))) if novel else STANDARD,
         "accent": accent,
-        "accent_rgb": _shade_of(accents[accent], rng),
+        "accent_rgb": shade_of(accents[accent], rng),
         "housing": housing,
-        "housing_rgb": _shade_of(housings[housing], rng),
+        "housing_rgb": shade_of(housings[housing], rng),
     }
 
 
 def _surroundings(family: Family, split: str, places: tuple[XYZ, XYZ], rng: np.random.Generator) -> dict:
     novel = split == "novel_environments"
-    table = str(rng.choice(list(NOVEL_TABLES if novel else TRAIN_TABLES)))
-    tones = NOVEL_TABLES[table] if novel else (TRAIN_TABLES[table],) * 2
-    shades = tuple(_shade_of(tone, rng) for tone in dict.fromkeys(tones))
-    light = rng.choice([rng.uniform(0.62, 0.75), rng.uniform(1.25, 1.35)]) if novel else rng.uniform(0.8, 1.2)
-    shift, turn = (0.05, 2.0) if novel else (0.029, 1.15)  # metres; degrees
+    table = draw_table(novel, rng)
+    light = rng.choice([rng.uniform(0.62, 0.75), rng.uniform(1.25, 1.35)]) if novel else _train_light(rng)
     return {
         "table": table,
-        "table_rgb": (shades[0], shades[-1]),
         "light": float(light),
-        "cameras": {name: _jitter(pose, shift, turn, novel, rng) for name, pose in CAMERAS.items()},
+        "cameras": _cameras(novel, rng),
         "distractors": _distractors(family, novel, places, rng),
     }
 
@@ -174,7 +184,7 @@ def _distractors(
     family: Family, novel: bool, places: tuple[XYZ, XYZ], rng: np.random.Generator
 ) -> tuple[Distractor, ...]:
     kinds = NOVEL_DISTRACTORS if novel else TRAIN_DISTRACTORS
-    colours = _NOVEL_DISTRACTOR_COLOURS if novel else _TRAIN_DISTRACTOR_COLOURS
+    colours = _NOVEL_DISTRACTOR_COLOURS if novel else TRAIN_DISTRACTOR_COLOURS
     count = int(rng.integers(1, 3)) if novel else int(rng.integers(0, 2))
     distractors: list[Distractor] = []
     taken = [(x, y + family.clear_offset, family.clear_radius) for x, y, _ in places]
@@ -189,25 +199,6 @@ def _distractors(
     return tuple(distractors)
 
 
-def table_pixels(variation: Variation, size: int) -> UInt8[np.ndarray, "size size 3"]:
-    """The table's texture for one square metre: plain, 10 cm checks or 6 cm stripes."""
-    first, second = (np.asarray(rgb) for rgb in variation.table_rgb)
-    row, column = np.mgrid[:size, :size] / size
-    if variation.table == "checkered":
-        odd = (np.floor(row * 10) + np.floor(column * 10)) % 2 == 1
-    elif variation.table == "striped":
-        odd = np.floor((row + column) * 16) % 2 == 1
-    else:
-        odd = np.zeros((size, size), bool)
-    return (255 * np.where(odd[..., None], second, first)).astype(np.uint8)
-
-
 def _uniform(rng: np.random.Generator, low: XYZ, high: XYZ) -> XYZ:
     x, y, z = rng.uniform(low, high)
     return float(x), float(y), float(z)
-
-
-def _shade_of(rgb: RGB, rng: np.random.Generator) -> RGB:
-    """The same colour, a little lighter or darker."""
-    red, green, blue = np.clip(np.asarray(rgb) * rng.uniform(0.9, 1.1), 0, 1)
-    return float(red), float(green), float(blue)
