@@ -164,6 +164,7 @@ oracles: install $(ORACLES_STAMP)  ## the model against transformers, open_clip,
 	$(ORACLES_BIN) tests/oracles/llama.py
 	$(ORACLES_BIN) tests/oracles/language.py
 	PYTHONPATH=. $(BIN)/python -W ignore tests/oracles/language_runs.py runs/language
+	ALL_TOWERS=1 $(BIN)/pytest tests/training/test_public_vision.py
 
 vit-g: install $(ORACLES_STAMP)  ## all 48 layers of ViT-G/14 against transformers (3.7 GB in runs/vit-g, 10 GB of memory)
 	$(ORACLES_BIN) tests/oracles/vision.py --write runs/vit-g

@@ -11,7 +11,7 @@ from polymath.commands.output import print_json
 def export(
     run: Positional[Path],
     out: Path,
-    format: Literal["hf", "lerobot"] = "hf",
+    format: Literal["hf", "lerobot", "stablehlo", "onnx"] = "hf",
     adapters: Literal["kept", "merged", "alone"] = "kept",
     checkpoint: str = "newest",
     embodiment: str | None = None,
@@ -26,7 +26,8 @@ def export(
         run: A run directory with a trained robot phase.
         out: The directory to write; it must not exist yet.
         format: hf: config.json, sharded safetensors, tokenizer.json, statistics, a model card. lerobot: the same, with
-            LeRobot's config.json and processors, for `lerobot-eval --policy.path=OUT`.
+            LeRobot's config.json and processors, for `lerobot-eval --policy.path=OUT`. stablehlo: the forward pass as a
+            program for cpu, cuda and tpu, beside the weights. onnx: is not offered.
         adapters: Of a run that trained adapters: as they are, merged into the weights, or without the weights below
             them (then what was trained beside the adapters comes along).
         checkpoint: newest, best on the episodes that the run held out, or a step.
@@ -37,10 +38,16 @@ def export(
     """
     from polymath.policy.exported import export_run
     from polymath.policy.hub import push as push_directory
+    from polymath.policy.stablehlo import export_stablehlo, refuse_onnx
 
-    export_run(run, out, adapters, format=format, checkpoint=checkpoint, embodiment=embodiment)
+    if format == "onnx":
+        refuse_onnx()
+    elif format == "stablehlo":
+        export_stablehlo(run, out, adapters, checkpoint, embodiment)
+    else:
+        export_run(run, out, adapters, format=format, checkpoint=checkpoint, embodiment=embodiment)
     address = None if push is None else push_directory(out, push)
-    size = sum(path.stat().st_size for path in out.iterdir())
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     if json:
         print_json({"path": str(out), "format": format, "bytes": size, "pushed": address})
     else:
