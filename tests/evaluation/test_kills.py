@@ -34,7 +34,15 @@ def episodes(command: WorkerCommand, workers: int, after=lambda count: None, tim
 
 
 def point_workers() -> list[psutil.Process]:
-    return [p for p in psutil.Process().children() if "point_worker" in " ".join(p.cmdline())]
+    """Those that run; of a killed one, which its parent has not waited for yet, no command line can be read."""
+    return [child for child in psutil.Process().children() if _is_point_worker(child)]
+
+
+def _is_point_worker(child: psutil.Process) -> bool:
+    try:
+        return "point_worker" in " ".join(child.cmdline())
+    except psutil.NoSuchProcess:  # or a zombie
+        return False
 
 
 @pytest.mark.parametrize("workers", [1, 2])

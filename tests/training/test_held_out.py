@@ -129,7 +129,9 @@ def test_the_errors_stand_beside_the_trainings(finished: Path) -> None:
 
 def test_the_checkpoint_that_is_best_on_them_stays_and_can_be_loaded(finished: Path) -> None:
     directory = finished / "checkpoints" / "robot"
-    errors = {line["step"]: line["held_out/mse"] for line in lines(finished) if "held_out/mse" in line}
+    errors = {
+        line["step"]: line["held_out/action_error"] for line in lines(finished) if "held_out/action_error" in line
+    }
     step = min(errors, key=lambda step: errors[step])
     measured = best(directory)
     assert measured is not None

@@ -11,13 +11,13 @@ from polymath.training.settings import with_settings
 
 
 def test_the_schedule_keeps_its_shares() -> None:
-    """The demo's robot phase: 100 of 1,500 steps warm up, 600 cool down."""
-    phase = with_settings(RECIPE, ["robot.steps=150"]).robot
-    assert (phase.optimizer.warmup_steps, phase.optimizer.cooldown_steps) == (10, 60)
-    chosen = with_settings(RECIPE, ["robot.steps=150", "robot.optimizer.warmup_steps=7"]).robot.optimizer
-    assert (chosen.warmup_steps, chosen.cooldown_steps) == (7, 60)
+    """The demo's robot phase: 100 of 3,000 steps warm up, 1,500 cool down."""
+    phase = with_settings(RECIPE, ["robot.steps=300"]).robot
+    assert (phase.optimizer.warmup_steps, phase.optimizer.cooldown_steps) == (10, 150)
+    chosen = with_settings(RECIPE, ["robot.steps=300", "robot.optimizer.warmup_steps=7"]).robot.optimizer
+    assert (chosen.warmup_steps, chosen.cooldown_steps) == (7, 150)
     assert with_settings(RECIPE, []) == RECIPE
-    assert RECIPE.robot.with_steps(150) == phase
+    assert RECIPE.robot.with_steps(300) == phase
     assert scaled(100, 1500, 1500) == 100
 
 
