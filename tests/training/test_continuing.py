@@ -17,7 +17,7 @@ from polymath.training.settings import with_settings
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A directory with the recipe and the bare name of a checkpoint, after 2,000 of 3,000 steps."""
+    """A directory with the recipe and the bare name of a checkpoint, after 2,000 of 2,200 steps."""
     config.save(RECIPE, tmp_path / "config.json")
     (tmp_path / "checkpoints" / "robot" / "2000").mkdir(parents=True)
     return tmp_path
@@ -30,7 +30,7 @@ def changed(*fields: str) -> Recipe:
 @pytest.mark.parametrize(
     "field",
     [
-        "robot.steps=6000",
+        "robot.steps=4400",
         "robot.steps=2000",
         "robot.checkpoint_every=7",
         "robot.checkpoint_keep=9",
@@ -51,7 +51,7 @@ def test_execution_and_length_may_change(run: Path, field: str) -> None:
         ("seed=3", "seed is 0 there"),
         ("execution.dtype=bfloat16", r"execution\.dtype is 'float32' there"),
         ("robot.optimizer.warmup_steps=7", r"robot\.optimizer\.warmup_steps is 100 there"),
-        ("robot.optimizer.cooldown_steps=7", r"robot\.optimizer\.cooldown_steps is 1500 there"),
+        ("robot.optimizer.cooldown_steps=7", r"robot\.optimizer\.cooldown_steps is 1100 there"),
         ("robot.steps=999", r"at step 2000, beyond robot\.steps = 999; give at least 2000"),
     ],
 )
@@ -61,14 +61,14 @@ def test_what_is_learned_may_not(run: Path, field: str, message: str) -> None:
 
 
 def test_a_longer_run_keeps_its_warm_up(run: Path) -> None:
-    """`--set robot.steps=6000` alone would make it 200: the first two thousand steps were made with 100."""
-    longer = with_warmup_of(changed("robot.steps=6000"), run)
-    assert (longer.robot.optimizer.warmup_steps, longer.robot.optimizer.cooldown_steps) == (100, 3000)
+    """`--set robot.steps=4400` alone would make it 200: the first two thousand steps were made with 100."""
+    longer = with_warmup_of(changed("robot.steps=4400"), run)
+    assert (longer.robot.optimizer.warmup_steps, longer.robot.optimizer.cooldown_steps) == (100, 2200)
 
 
 def test_a_cool_down_that_was_run_is_told(run: Path) -> None:
-    (note,) = extension_notes(RECIPE, changed("robot.steps=6000"), run)
-    assert "2,000 of 3,000 steps were done, their cool-down included" in note
+    (note,) = extension_notes(RECIPE, changed("robot.steps=4400"), run)
+    assert "2,000 of 2,200 steps were done, their cool-down included" in note
     assert not extension_notes(RECIPE, RECIPE, run)
 
 
