@@ -17,9 +17,9 @@ from polymath.training.settings import with_settings
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A directory with the recipe and the bare name of a checkpoint, after 2,000 of 2,200 steps."""
+    """A directory with the recipe and the bare name of a checkpoint, after 1,500 of 2,000 steps."""
     config.save(RECIPE, tmp_path / "config.json")
-    (tmp_path / "checkpoints" / "robot" / "2000").mkdir(parents=True)
+    (tmp_path / "checkpoints" / "robot" / "1500").mkdir(parents=True)
     return tmp_path
 
 
@@ -30,8 +30,8 @@ def changed(*fields: str) -> Recipe:
 @pytest.mark.parametrize(
     "field",
     [
-        "robot.steps=4400",
-        "robot.steps=2000",
+        "robot.steps=4000",
+        "robot.steps=1500",
         "robot.checkpoint_every=7",
         "robot.checkpoint_keep=9",
         "robot.log_every=1",
@@ -51,8 +51,8 @@ def test_execution_and_length_may_change(run: Path, field: str) -> None:
         ("seed=3", "seed is 0 there"),
         ("execution.dtype=bfloat16", r"execution\.dtype is 'float32' there"),
         ("robot.optimizer.warmup_steps=7", r"robot\.optimizer\.warmup_steps is 100 there"),
-        ("robot.optimizer.cooldown_steps=7", r"robot\.optimizer\.cooldown_steps is 1100 there"),
-        ("robot.steps=999", r"at step 2000, beyond robot\.steps = 999; give at least 2000"),
+        ("robot.optimizer.cooldown_steps=7", r"robot\.optimizer\.cooldown_steps is 1000 there"),
+        ("robot.steps=999", r"at step 1500, beyond robot\.steps = 999; give at least 1500"),
     ],
 )
 def test_what_is_learned_may_not(run: Path, field: str, message: str) -> None:
@@ -61,14 +61,14 @@ def test_what_is_learned_may_not(run: Path, field: str, message: str) -> None:
 
 
 def test_a_longer_run_keeps_its_warm_up(run: Path) -> None:
-    """`--set robot.steps=4400` alone would make it 200: the first two thousand steps were made with 100."""
-    longer = with_warmup_of(changed("robot.steps=4400"), run)
-    assert (longer.robot.optimizer.warmup_steps, longer.robot.optimizer.cooldown_steps) == (100, 2200)
+    """`--set robot.steps=4000` alone would make it 200: the first 1,500 steps were made with 100."""
+    longer = with_warmup_of(changed("robot.steps=4000"), run)
+    assert (longer.robot.optimizer.warmup_steps, longer.robot.optimizer.cooldown_steps) == (100, 2000)
 
 
 def test_a_cool_down_that_was_run_is_told(run: Path) -> None:
-    (note,) = extension_notes(RECIPE, changed("robot.steps=4400"), run)
-    assert "2,000 of 2,200 steps were done, their cool-down included" in note
+    (note,) = extension_notes(RECIPE, changed("robot.steps=4000"), run)
+    assert "1,500 of 2,000 steps were done, their cool-down included" in note
     assert not extension_notes(RECIPE, RECIPE, run)
 
 

@@ -12,7 +12,7 @@ class DemoSettings:
     preset: str = "demo"
     tasks: tuple[str, ...] = tuple(name for name in TASKS if not name.startswith(("coffee", "reach")))
     episodes: int = 90
-    pairs: int = 20_000
+    pairs: int = 18_000
     eval_episodes: int = 8
     execute: int = 1  # actions of each chunk that are executed before the policy looks again
     seed: int = 0
