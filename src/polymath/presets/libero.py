@@ -30,7 +30,7 @@ RECIPE = replace(
         calvin.RECIPE.robot,
         steps=12_000,
         rows=5,
-        loss=replace(calvin.RECIPE.robot.loss, error="l1"),  # the median opens the gripper, the mean hovers half closed
+        loss=replace(calvin.RECIPE.robot.loss, error="l1"),
         optimizer=replace(
             calvin.RECIPE.robot.optimizer,
             cooldown_steps=6_000,
