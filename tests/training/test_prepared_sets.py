@@ -224,3 +224,22 @@ def test_several_robots(data: TrainingData, tmp_path: Path, capsys: Said) -> Non
     assert train(tmp_path / "run", tmp_path / "p", more=(*more, "--controls", "01-bridge_dataset")) == 0
     run = open_run(tmp_path / "run")
     assert (run.embodiment.name, run.recipe.layout.action_dim) == ("widowx-bridge", 7)
+
+
+def test_a_damaged_record_costs_its_row_and_is_listed(
+    prepared: Path, finished: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One flipped byte of a window: the run ends, other rows stand in, and one fault is listed."""
+    damaged = tmp_path / "damaged"
+    shutil.copytree(prepared, damaged)
+    shard = sorted((damaged / "02-episodes").glob("*.array_record"))[0]
+    content = bytearray(shard.read_bytes())
+    place = content.index(b"\xff\xd8\xff")  # in the first picture, a JPEG
+    content[place + 200] ^= 1
+    shard.write_bytes(bytes(content))
+    out = tmp_path / "run"
+    assert train(out, damaged) == 0
+    faults = [json.loads(line) for line in (out / "quarantine" / "robot.jsonl").read_text().splitlines()]
+    assert [(fault["source"], fault["kind"]) for fault in faults] == [("02-episodes", "checksum")]
+    assert faults[0]["reason"] in caplog.text
+    assert not (finished / "quarantine").exists()

@@ -29,6 +29,7 @@ OWN = (
     "example_batch.safetensors",
     "loader",
     "metrics.jsonl",
+    "quarantine",
     "robots.json",
     "start.json",
     "statistics.json",

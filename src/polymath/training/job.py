@@ -7,6 +7,7 @@ from pathlib import Path
 from polymath import config
 from polymath.data.loading.loader import Loader
 from polymath.data.loading.resume import load_state
+from polymath.data.loading.stand_ins import StandIns
 from polymath.data.robots.clipping import clipping_lines
 from polymath.errors import ConfigError
 from polymath.interrupts import exits_at_once
@@ -277,7 +278,9 @@ def phase_loader(run: Run, phase_name: str, sets: DataSets) -> Loader:
     """The phase's mixture of pairs and trajectory windows, in the phase's row sizes."""
     recipe = run.recipe
     layout = recipe.phase_layout(phase_name)
-    return Loader(sets.sources(run, phase_name, layout), layout, recipe.phase(phase_name).rows, recipe.seed)
+    stand_ins = StandIns(run.path / "quarantine" / f"{phase_name}.jsonl")
+    sources = sets.sources(run, phase_name, layout)
+    return Loader(sources, layout, recipe.phase(phase_name).rows, recipe.seed, stand_ins)
 
 
 def check_stream(run: Run, phase_name: str, loader: Loader) -> None:

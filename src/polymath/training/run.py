@@ -9,6 +9,7 @@ RUN/data.json                    where the data came from, and the identity of i
 RUN/episodes.json                which raw episodes are trained on, and which are held out
 RUN/start.json                   which weights the run began with, and their hashes
 RUN/loader/PHASE.json            which stream of batches the phase reads: seed, rows, data
+RUN/quarantine/PHASE.jsonl       rows that could not be read, for which others stood in
 RUN/example_batch.safetensors    the first rows of the robot phase, to try the model on
 RUN/metrics.jsonl                one line a logged step; RUN/tensorboard holds the same curves
 RUN/checkpoints/PHASE/STEP/      weights and optimizer state (orbax)

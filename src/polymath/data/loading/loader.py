@@ -20,6 +20,7 @@ import numpy as np
 
 from polymath.data.loading.mixture import mix
 from polymath.data.loading.resume import LoaderState
+from polymath.data.loading.stand_ins import StandIns
 from polymath.data.sequences.committed import drawn
 from polymath.data.sequences.loss_weights import Per, weigh
 from polymath.data.sequences.packing import collate
@@ -61,14 +62,24 @@ class Source:
 
 
 class Loader:
-    """Raises ConfigError for an impossible mixture."""
+    """Raises ConfigError for an impossible mixture.
 
-    def __init__(self, sources: Sequence[Source], layout: Layout, batch_rows: int, seed: int) -> None:
+    A row that cannot be read is replaced by the rule of `stand_ins`; without them its DataError is raised.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        layout: Layout,
+        batch_rows: int,
+        seed: int,
+        stand_ins: StandIns | None = None,
+    ) -> None:
         if not sources or batch_rows < 1:
             raise ConfigError(
                 f"loader: {len(sources)} sources and {batch_rows} rows a batch; give at least one of each"
             )
-        self._sources, self._seed = tuple(sources), seed
+        self._sources, self._seed, self._stand_ins = tuple(sources), seed, stand_ins
         self.layout = layout
         self.batch_rows = batch_rows
         self._mixture = mix([source.weight for source in sources])
@@ -120,13 +131,17 @@ class Loader:
     def _row(self, row: int) -> list[Document]:
         number, k = self._mixture.locate(row)
         source = self._sources[number]
-        documents = source.stream.row((self._seed, number), k)
+        documents = self._documents(source.stream, (self._seed, number), k)
         if self._commits:
             generators = (np.random.default_rng((self._seed, COMMIT, row, n)) for n in range(len(documents)))
             documents = [
                 drawn(document, source.committed, rng) for document, rng in zip(documents, generators, strict=False)
             ]
         return [weigh(document, source.loss_weight, source.loss_per) for document in documents]
+
+    def _documents(self, stream: RowStream, key: Key, k: int) -> list[Document]:
+        row = functools.partial(stream.row, key)
+        return row(k) if self._stand_ins is None else self._stand_ins.read(row, k, len(stream), stream.name)
 
 
 def _parse_flags() -> None:
