@@ -91,6 +91,24 @@ def test_an_error_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: p
     assert capsys.readouterr().err == "polymath: a.tar: member 3: truncated; copy it again\n"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "tiny", "--data", "episodes", "--out", "gs://bucket/run"],
+        ["record", "metaworld", "--out=s3://bucket/episodes"],
+        ["data", "prepare", "pairs", "--tokenizer", "t.json", "--out", "memory://prepared"],
+        ["data", "doctor", "episodes", "--write", "s3://bucket/keep.txt"],
+    ],
+)
+def test_an_object_store_is_no_place_for_results(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(command) == 2
+    assert "an object store; everything is written to local directories" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir()), "no folder named gs: or s3:"
+
+
 def test_debug_shows_where(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLYMATH_DEBUG", "1")
     monkeypatch.setattr("polymath.doctor.examine", _fails(DataError("a.tar: truncated")))

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from itertools import pairwise
 
 import tyro
 from tyro.extras import SubcommandApp
@@ -30,6 +31,7 @@ from polymath.commands import (
 )
 from polymath.commands.output import print_json
 from polymath.errors import PolymathError, did_you_mean
+from polymath.files import check_local
 from polymath.interrupts import STATUS, STOPPED, remembered_interrupts, was_interrupted
 
 DESCRIPTION = """Build, train, evaluate and serve vision-language-action models.
@@ -97,6 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     _check_verb(app, arguments)
     try:
+        _check_outputs(arguments)
         with remembered_interrupts():
             status = app.cli(
                 args=arguments, prog="polymath", description=DESCRIPTION, config=(tyro.conf.FlagCreatePairsOff,)
@@ -124,6 +127,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"polymath: {remedy}", file=sys.stderr)
         return 2
+
+
+def _check_outputs(arguments: Sequence[str]) -> None:
+    """Raise ConfigError where a result is to go to an object store: every verb writes to `--out` or `--write`."""
+    for option in ("--out", "--write"):
+        for name, following in pairwise([*arguments, ""]):
+            if name == option or name.startswith(f"{option}="):
+                check_local(option, following if name == option else name.removeprefix(f"{option}="))
 
 
 def _check_verb(verbs: SubcommandApp, words: Sequence[str], before: str = "") -> None:

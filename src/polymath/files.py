@@ -3,13 +3,23 @@
 import errno
 import fcntl
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from polymath.errors import PolymathError
+from polymath.errors import ConfigError, PolymathError
+
+
+def check_local(option: str, path: Path | str) -> None:
+    """Raise ConfigError naming the option for the URL of an object store; a Path has lost one of its slashes."""
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)):
+        raise ConfigError(
+            f"{option} {path}: an object store; everything is written to local directories, so name one and copy it "
+            "there when it is finished (data sets can be read from an object store)"
+        )
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from polymath.errors import ConfigError
+from polymath.files import check_local
 from polymath.interrupts import cleaned_up
 from polymath.training.checkpoints import has_checkpoint
 from polymath.training.processes import is_first
@@ -72,6 +73,7 @@ def claimed(out: Path, sets: Sequence[Path] = ()) -> Iterator[None]:
 
 def check_place(out: Path, sets: Sequence[Path]) -> None:
     """Raise ConfigError unless `out` is missing, empty or a run directory, and outside the folders of the data."""
+    check_local("--out", out)
     if not out.is_dir():
         if out.exists() or out.is_symlink():
             raise ConfigError(f"--out {out}: is a file, not a directory; name a directory of its own for the run")
