@@ -35,7 +35,7 @@ def test_the_report_is_one_page_with_the_commands_and_the_stages(finished: Path)
     assert "data:video/mp4;base64," in page
 
 
-def test_baselines_start_from_the_policys_alignment_with_something_hidden(finished: Path) -> None:
+def test_a_baseline_that_sees_starts_from_the_policys_alignment(finished: Path) -> None:
     assert open_run(finished / PROPRIOCEPTION).recipe.ablation.blank_images
     assert open_run(finished / NO_LANGUAGE).recipe.ablation.blank_instruction
     assert not (finished / NO_LANGUAGE / "checkpoints" / "alignment").exists()

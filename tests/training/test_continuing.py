@@ -1,6 +1,7 @@
 """What may change in a run that has trained: how it is executed and how long, not what it learns."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,14 @@ import pytest
 
 from polymath import config
 from polymath.errors import ConfigError
-from polymath.presets.demo import RECIPE
+from polymath.presets import demo
 from polymath.training.continuing import check_continues, extension_notes, with_warmup_of
 from polymath.training.recipe import Recipe
 from polymath.training.run import save_tensors
 from polymath.training.settings import with_settings
+
+SCHEDULE = replace(demo.RECIPE.robot.optimizer, warmup_steps=100, cooldown_steps=1_000)
+RECIPE = replace(demo.RECIPE, robot=replace(demo.RECIPE.robot, steps=2_000, optimizer=SCHEDULE))
 
 
 @pytest.fixture

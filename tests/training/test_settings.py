@@ -11,13 +11,13 @@ from polymath.training.settings import with_settings
 
 
 def test_the_schedule_keeps_its_shares() -> None:
-    """The demo's robot phase: 100 of 2,000 steps warm up, 1,000 cool down."""
-    phase = with_settings(RECIPE, ["robot.steps=200"]).robot
-    assert (phase.optimizer.warmup_steps, phase.optimizer.cooldown_steps) == (10, 100)
-    chosen = with_settings(RECIPE, ["robot.steps=200", "robot.optimizer.warmup_steps=7"]).robot.optimizer
-    assert (chosen.warmup_steps, chosen.cooldown_steps) == (7, 100)
+    """The demo's robot phase: 100 of 2,300 steps warm up, 1,150 cool down."""
+    phase = with_settings(RECIPE, ["robot.steps=230"]).robot
+    assert (phase.optimizer.warmup_steps, phase.optimizer.cooldown_steps) == (10, 115)
+    chosen = with_settings(RECIPE, ["robot.steps=230", "robot.optimizer.warmup_steps=7"]).robot.optimizer
+    assert (chosen.warmup_steps, chosen.cooldown_steps) == (7, 115)
     assert with_settings(RECIPE, []) == RECIPE
-    assert RECIPE.robot.with_steps(200) == phase
+    assert RECIPE.robot.with_steps(230) == phase
     assert scaled(100, 1500, 1500) == 100
 
 

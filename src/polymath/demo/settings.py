@@ -12,7 +12,7 @@ class DemoSettings:
     preset: str = "demo"
     tasks: tuple[str, ...] = tuple(name for name in TASKS if not name.startswith(("coffee", "reach")))
     episodes: int = 90
-    pairs: int = 18_000
+    pairs: int = 24_000
     eval_episodes: int = 8
     execute: int = 1  # actions of each chunk that are executed before the policy looks again
     seed: int = 0
@@ -22,4 +22,11 @@ class DemoSettings:
 POLICY, PROPRIOCEPTION, NO_LANGUAGE, RANDOM = "polymath-v", "proprioception-only", "no-language", "random"
 """The trained policy, the two baselines that are trained the same way with something hidden, and chance."""
 
-BASELINES = {PROPRIOCEPTION: "ablation.blank_images=true", NO_LANGUAGE: "ablation.blank_instruction=true"}
+BASELINES = {
+    NO_LANGUAGE: ("ablation.blank_instruction=true",),
+    PROPRIOCEPTION: ("ablation.blank_images=true", "allow_untrained=true"),
+}
+"""What is set differently. The second sees no picture, so it trains beside the alignment, from a fresh draw: from aligned
+weights its rates with seed 0 were 30, 19 and 41 % (seen, novel objects, novel environments), from fresh ones 33, 16 and
+39 % (64 episodes each).
+"""

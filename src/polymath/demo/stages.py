@@ -1,9 +1,9 @@
 """The stages of the demonstration: one `polymath` command each, and what must be finished before.
 
-episodes ─┐                         ┌─► policy ────► evaluation ─┐
-captions ─┼─► tokenizer ─► alignment├─► baseline ──► evaluation ─┼─► report
-          │                         └─► baseline ──► evaluation ─┤
-          └──────────────────────────── random ────► evaluation ─┘
+episodes ─┬─► tokenizer ─┬─► alignment ─┬─► policy ──────► evaluation ─┬─► report
+captions ─┘              │              └─► no language ─► evaluation ─┤
+                         ├──────────► proprioception ────► evaluation ─┤
+                         └──────────────────────────────── of random ──┘
 """
 
 from dataclasses import dataclass
@@ -34,18 +34,18 @@ def stages(settings: DemoSettings, out: Path) -> list[Stage]:
         Stage("episodes", "Demonstrations by scripted experts", record_episodes(settings, out), all_cores=True),
         Stage("captions", "Image-text pairs from the simulator", record_captions(settings, out), all_cores=True),
         Stage("tokenizer", "Tokenizer", train_tokenizer(settings, out), before, all_cores=True),
-        Stage("alignment", "Vision-language alignment", align(settings, out), ("tokenizer",), all_cores=True),
+        Stage("alignment", "Vision-language alignment", align(settings, out), ("tokenizer",)),
         Stage("policy", "Robot fine-tuning", train(settings, out, str(out / POLICY), "robot"), ("alignment",)),
         *(
-            Stage(name, f"Robot fine-tuning of {name}", train_baseline(settings, out, name), ("alignment",))
-            for name in (NO_LANGUAGE, PROPRIOCEPTION)
+            Stage(name, f"Robot fine-tuning of {name}", train_baseline(settings, out, name), (before_it,))
+            for name, before_it in ((NO_LANGUAGE, "alignment"), (PROPRIOCEPTION, "tokenizer"))
         ),
         *(
             Stage(f"evaluation of {name}", f"Success rate of {name}", evaluate(settings, out, name), (before_it,))
             for name, before_it in (
                 (POLICY, "policy"),
                 (NO_LANGUAGE, NO_LANGUAGE),
-                (RANDOM, "alignment"),
+                (RANDOM, "tokenizer"),
                 (PROPRIOCEPTION, PROPRIOCEPTION),
             )
         ),
@@ -81,7 +81,8 @@ def train(settings: DemoSettings, out: Path, run: str, phase: str, *more: str) -
 
 
 def train_baseline(settings: DemoSettings, out: Path, name: str) -> Command:
-    return (*train(settings, out, str(out / name), "robot", BASELINES[name]), "--start", str(out / POLICY))
+    command = train(settings, out, str(out / name), "robot", *BASELINES[name])
+    return command if name == PROPRIOCEPTION else (*command, "--start", str(out / POLICY))
 
 
 def evaluate(settings: DemoSettings, out: Path, name: str) -> Command:
