@@ -89,7 +89,7 @@ def recomputing(run: Run, params: polymath_v.Params, sessions: int) -> Callable[
         length = bucket(max(len(prompt.tokens) for prompt in prompts), layout.length)
         batch = collate([[prompt] for prompt in prompts], replace(layout, length=length))
         actions = np.asarray(forward(params, batch))
-        return [transform.chunk(actions[row, steps - 1]) for row, steps in enumerate(lengths)]
+        return [transform.chunk(actions[row, steps - 1], seen[steps - 1].state) for row, steps in enumerate(lengths)]
 
     return answer
 

@@ -10,7 +10,7 @@ import pytest
 
 from polymath.data.files.images import encode_jpeg
 from polymath.data.files.quarantine import Quarantine
-from polymath.data.formats.opening import Format, open_source, parse
+from polymath.data.formats.opening import Format, Location, open_source, parse
 from polymath.data.formats.rlds.field_maps import field_map_named
 from polymath.data.interface import episode_name
 from polymath.data.robots.embodiments import robot_named
@@ -64,6 +64,15 @@ def test_the_options_of_every_format_hold_for_it(plugin: None, episodes: Path) -
     assert source.frames(0, [0, 1]).shape == (2, 1, 8, 8, 3)
     with pytest.raises(ConfigError, match="has no camera 'wrist'; there are front"):
         open_source(f"csv:{episodes}?cameras=wrist")
+
+
+def test_pictures_are_padded_by_a_format_that_can(plugin: None, episodes: Path, tmp_path: Path) -> None:
+    (episodes / "lift" / "front" / "0.jpg").write_bytes(encode_jpeg(np.full((8, 16, 3), 200, np.uint8)))
+    frames = open_source(f"csv:{episodes}", 8, image_fit="pad").frames(0, [0])
+    assert frames[0, 0, :, 0, 0].tolist() == [0, 0, 200, 200, 200, 200, 0, 0]
+    other = Format("boxes", "episodes", lambda path: False, lambda path, on_bad, image_size: None, "*.box")
+    with pytest.raises(ConfigError, match="image_fit=pad, but the reader of format boxes takes no image_fit"):
+        Location(other, tmp_path, {}).open(8, image_fit="pad")
 
 
 def test_its_bad_episodes_are_named(plugin: None, episodes: Path) -> None:

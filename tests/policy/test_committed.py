@@ -50,7 +50,9 @@ def test_one_pass(run: Run, weights: polymath_v.Params, one_pass: Policy) -> Non
     chunks = one_pass.answer(turns)
     for i, chunk in enumerate(chunks):
         prompt = transform.prompt([observation(i)], committed=given[i])
-        expected = transform.chunk(np.asarray(forward(collate([[prompt]], recipe.layout)))[0, 0]).actions
+        expected = transform.chunk(
+            np.asarray(forward(collate([[prompt]], recipe.layout)))[0, 0], observation(i).state
+        ).actions
         count = len(given[i])
         np.testing.assert_array_equal(chunk.actions[:count], given[i])
         np.testing.assert_allclose(chunk.actions[count:], expected[count:], atol=1e-5)
@@ -74,7 +76,9 @@ def test_a_stream_remembers_what_was_committed_at_each_turn(weights: polymath_v.
         chunk = session.act(observation(turn), moved[turn - 1] if turn else None, commit(turn, counts[turn]))
         past = [transform.followed_by(steps[n], moved[n]) for n in seeds[:-1]]
         prompt = transform.prompt_of(transform.instruction_ids("press the button"), [*past, steps[turn]])
-        expected = transform.chunk(np.asarray(forward(collate([[prompt]], layout)))[0, len(seeds) - 1]).actions
+        expected = transform.chunk(
+            np.asarray(forward(collate([[prompt]], layout)))[0, len(seeds) - 1], observation(turn).state
+        ).actions
         np.testing.assert_array_equal(chunk.actions[: counts[turn]], commit(turn, counts[turn]))
         np.testing.assert_allclose(chunk.actions[counts[turn] :], expected[counts[turn] :], atol=1e-5)
 
@@ -95,7 +99,7 @@ def test_decoded_tokens_continue_the_committed_ones(run: Run, weights: polymath_
         chosen = known[number] if number < len(known) else block.start + int(jnp.argmax(scores))
         batch.tokens[0, place], batch.segment_ids[0, place], batch.positions[0, place] = chosen, 1, place
     ids = batch.tokens[0, first : first + 12]
-    expected = transform.chunk(run.tokenizer.control.decode_actions(ids).reshape(4, 3)).actions
+    expected = transform.chunk(run.tokenizer.control.decode_actions(ids).reshape(4, 3), observation(4).state).actions
     chunk = tokens.open().act(observation(4), committed=given).actions
     np.testing.assert_array_equal(chunk[:2], given)
     np.testing.assert_allclose(chunk[2:], expected[2:], atol=1e-5)

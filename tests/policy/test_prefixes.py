@@ -33,7 +33,7 @@ def test_answers_are_those_of_one_forward_pass_over_the_whole_sequence(
     for text in (*TEXTS, *TEXTS):
         seen = observation(3, text)
         batch = collate([[alone.transform.prompt([seen])]], layout)
-        expected = run.transform.chunk(np.asarray(forward(batch))).actions
+        expected = run.transform.chunk(np.asarray(forward(batch)), seen.state).actions
         np.testing.assert_allclose(alone.open().act(seen).actions, expected, atol=1e-5)
 
 

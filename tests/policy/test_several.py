@@ -84,7 +84,7 @@ def test_the_other_robots_statistics_would_give_other_actions(policy: SeveralRob
     """A normalised action of 1 is the end of each robot's own range."""
     ones = np.ones((2, 7), np.float32)
     for robot in (ARM, LEG):
-        actions = policy.of(robot.name).transform.chunk(ones).actions
+        actions = policy.of(robot.name).transform.chunk(ones, np.zeros(robot.state_dim)).actions
         np.testing.assert_allclose(actions[:, 0], SPAN[robot.name])
     assert Contract.of(both.of("arm")).statistics != Contract.of(both.of("leg")).statistics
 

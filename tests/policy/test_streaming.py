@@ -40,7 +40,7 @@ def uncached(run: Run, params: polymath_v.Params) -> Uncached:
     def answer(seeds: Sequence[int]) -> np.ndarray:
         document = run.transform.prompt([observation(seed) for seed in seeds], [moved(seed) for seed in seeds[:-1]])
         batch = collate([[document]], replace(run.recipe.layout, max_images=4, max_control_steps=4))
-        return run.transform.chunk(np.asarray(forward(batch))[0, len(seeds) - 1]).actions
+        return run.transform.chunk(np.asarray(forward(batch))[0, len(seeds) - 1], observation(seeds[-1]).state).actions
 
     return answer
 

@@ -32,7 +32,7 @@ def test_tokens_are_those_of_uncached_greedy_decoding(run: Run, params: polymath
         batch.tokens[0, place], batch.segment_ids[0, place], batch.positions[0, place] = expected[-1], 1, place
     chunk = Policy(run, params, "tokens", Decoding("tokens")).act([observation(0)])[0]
     normalised = run.tokenizer.control.decode_actions(np.array(expected)).reshape(4, 3)
-    np.testing.assert_allclose(chunk.actions, run.transform.chunk(normalised).actions, atol=1e-5)
+    np.testing.assert_allclose(chunk.actions, run.transform.chunk(normalised, observation(0).state).actions, atol=1e-5)
 
 
 def test_decoding_never_leaves_its_block(run: Run, params: polymath_v.Params) -> None:
@@ -84,4 +84,6 @@ def test_a_prompt_is_padded_to_its_own_length_not_the_layouts(run: Run, params: 
     batch = collate([[run.transform.prompt([observation(0)])]], replace(run.recipe.layout, length=960, max_images=1))
     forward = jax.jit(lambda b: polymath_v.forward(params, run.recipe.model, b, run.recipe.execution).actions[0, 0])
     answer = Policy(run, params, "test").act([observation(0)])[0].actions
-    np.testing.assert_allclose(answer, run.transform.chunk(np.asarray(forward(batch))).actions, atol=1e-5)
+    np.testing.assert_allclose(
+        answer, run.transform.chunk(np.asarray(forward(batch)), observation(0).state).actions, atol=1e-5
+    )

@@ -157,7 +157,7 @@ def test_an_exported_directory_is_loaded_as_it_is(trained: Path, tmp_path: Path)
     loaded, expected = (Policy.load(path, dtype="bf16") for path in (tmp_path / "model", trained))
     for ours, theirs in zip(jax.tree.leaves(loaded.params), jax.tree.leaves(expected.params), strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    assert loaded.transform.chunk(np.zeros((2, 4))).actions.shape == (2, 3)
+    assert loaded.transform.chunk(np.zeros((2, 4)), np.zeros(4)).actions.shape == (2, 3)
 
 
 def test_another_model_of_the_hub_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -27,7 +27,11 @@ def replay_demonstrations(
     if tokens and run is None:
         raise ConfigError("--decode tokens: the tokens of which run? Name it with --policy")
     opened = None if run is None else open_run_for(Path(run), benchmark.embodiment.name)
-    demonstrations = open_source(name, None if opened is None else opened.recipe.layout.image_size)
+    if opened is None:
+        demonstrations = open_source(name)
+    else:
+        layout = opened.recipe.layout
+        demonstrations = open_source(name, layout.image_size, image_fit=layout.image_fit)
     if not hasattr(demonstrations, "actions"):
         raise ConfigError(f"--replay {name}: holds no episodes; name a set of recorded demonstrations")
     outcome = replay(benchmark, demonstrations, plan, opened, tokens, mixed_renderers)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 
+from polymath.data.files.images import Fit
 from polymath.errors import ConfigError
 from polymath.evaluation.benchmark import Benchmark, Plan
 from polymath.policy.probes import Probe, probed
@@ -19,6 +20,7 @@ class Candidate:
     was trained with, or 1 for a server that plays its chunks back itself; None where any number will do.
     `trained_on` is the identity of the renderer of its training data, `embodiment` the robot that it drives; None where
     the policy does not say. `image_size` and `cameras` are those of its training; 0 and () leave them to the benchmark.
+    `image_fit`: how recorded pictures become squares of that size.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Candidate:
     trained_on: str | None = None
     embodiment: Embodiment | None = None
     image_size: int = 0
+    image_fit: Fit = "stretch"
     cameras: tuple[str, ...] = ()
     weights: str = ""
     decode: str = ""

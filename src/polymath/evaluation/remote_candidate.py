@@ -38,6 +38,7 @@ def of_address(text: str, name: str | None = None, key_file: Path | None = None)
         trained_on=contract.renderer if contract else None,
         embodiment=contract.embodiment if contract else None,
         image_size=contract.image.size if contract else policy.keys.image_size,
+        image_fit="pad" if contract and contract.image.fit == "pad" else "stretch",
         cameras=contract.cameras.names if contract else tuple(policy.keys.images),
         weights=str(handshake.get("weights") or ""),
         decode=str(handshake.get("decode") or place.protocol),

@@ -19,6 +19,8 @@ from polymath.training.checkpoint_choice import NEWEST
 from polymath.training.checkpoints import latest_step, weights_digest
 from polymath.training.run import Run
 
+UNCHANGED: tuple[tuple[str, Any], ...] = (("subtracted", []), ("image_fit", "stretch"))
+
 
 def of_run(
     path: Path,
@@ -63,11 +65,17 @@ def of_run_policy(policy: Policy, name: str | None) -> Candidate:
         trained_on=run.data.renderer,
         embodiment=run.embodiment,
         image_size=layout.image_size,
+        image_fit=layout.image_fit,
         cameras=run.embodiment.cameras,
         weights=weights and f"{weights}{other}",
         decode=policy.decoding.label,
         execute=layout.stride if layout.window > 1 else None,
     )
+
+
+def _fields(part: Any) -> dict[str, Any]:
+    """Its fields, without those that are younger than the first results and say that nothing is different."""
+    return {name: value for name, value in config.to_dict(part).items() if (name, value) not in UNCHANGED}
 
 
 def _checkpoint(run: Run, step: int | None) -> str:
@@ -89,6 +97,6 @@ def _content(run: Run, step: int | None, ablation: Ablation) -> str:
         parts = [weights_digest(run.checkpoints("robot"), step)]
     if not parts[0]:
         return ""
-    parts += [config.to_dict(part) for part in (run.statistics, run.embodiment, run.recipe.layout, ablation)]
+    parts += [_fields(part) for part in (run.statistics, run.embodiment, run.recipe.layout, ablation)]
     text = json.dumps(parts, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -42,8 +42,8 @@ class Cameras:
 class Pictures:
     """size: pixels of a side of what the model sees; pictures of other sizes are brought to it.
 
-    fit: what becomes of the aspect ratio on the way: "stretch", the whole picture on the whole square, or "pad 16:9",
-    a picture of that ratio between black bars.
+    fit: what becomes of the aspect ratio on the way: "stretch", the whole picture on the whole square; "pad", the whole
+    picture in its middle between black bars; of a client, "pad 16:9", a picture of that ratio between black bars.
     """
 
     size: int
@@ -144,7 +144,7 @@ class Contract:
             robot=robot.name,
             slot=robot.slot,
             cameras=Cameras(robot.cameras, says.roles if says else None),
-            image=Pictures(layout.image_size),
+            image=Pictures(layout.image_size, layout.image_fit),
             state=State(robot.state_names, says.state_units if says else None, robot.state_space),
             action=Action(
                 names=robot.action_names,
@@ -230,5 +230,6 @@ class Contract:
 def statistics_hash(statistics: Statistics) -> str:
     """16 hexadecimal digits of all that decides how states and actions are normalised; what was clipped does not."""
     fields = config.to_dict(statistics)
-    text = json.dumps({name: fields[name] for name in ("state", "action", "normalization", "rules")}, sort_keys=True)
+    names = ["state", "action", "normalization", "rules"] + (["subtracted"] if statistics.subtracted else [])
+    text = json.dumps({name: fields[name] for name in names}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

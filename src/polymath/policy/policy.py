@@ -129,7 +129,10 @@ class Policy:
         prompts = [self.transform.prompt([observation]) for observation in observations]
         seeds = [seed_of(next(self._nameless), 0) for _ in prompts]
         chunks = self._one_pass.chunks(self.params, prompts, seeds, powers_of_two)
-        return [self.transform.chunk(chunk) for chunk in chunks]
+        return [
+            self.transform.chunk(chunk, observation.state)
+            for chunk, observation in zip(chunks, observations, strict=True)
+        ]
 
     def open(self, episode: EpisodeKey | None = None, embodiment: str | None = None) -> RunSession:
         """A session for one episode, of the robot of that name if one is given.
@@ -163,7 +166,10 @@ class Policy:
         )
         for session in sessions:
             session.turns += 1
-        return [self.transform.chunk(chunk, turn.committed) for chunk, turn in zip(chunks, turns, strict=True)]
+        return [
+            self.transform.chunk(chunk, turn.observation.state, turn.committed)
+            for chunk, turn in zip(chunks, turns, strict=True)
+        ]
 
     def compile(self, turns: Sequence[Turn], rows: int | None = None) -> None:
         """Compile the programs that `answer` needs for the turns of an episode, given in their order, without running

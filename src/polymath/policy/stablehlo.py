@@ -8,7 +8,8 @@ DIR/policy/                 what `polymath export --format hf` writes: the weigh
 
 weights: a dictionary of the arrays in DIR/policy, by their names there. batch: a dictionary of those fields of
 `types.Batch` that the model reads, one row with one control step (`BATCH`). The result is the chunk of the newest
-control step, normalised, float32 [1, W, A]; DIR/policy/statistics.json gives the robot's units.
+control step, normalised, float32 [1, W, A]; DIR/policy/statistics.json gives the robot's units: of a run with
+action_representation=delta (`subtracted` there) plus the named entries of the state.
 
 Attention is the reference path, so that one program serves every platform; it answers as `Policy` does, to rounding.
 """

@@ -7,11 +7,13 @@
    prepared OUT/01-robot ──┘ read from shards
 """
 
+import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from polymath.data.files.images import Fit
 from polymath.data.files.paths import place_and_query
 from polymath.data.formats.opening import name_with, named_twice, open_source, parse
 from polymath.data.interface import EpisodeSet
@@ -20,7 +22,8 @@ from polymath.data.loading.on_the_fly import OnTheFly
 from polymath.data.loading.prepared import PreparedFolder, check_layout, is_prepared, open_set
 from polymath.data.loading.prepared_rows import PreparedRows
 from polymath.data.loading.shares import Share, split
-from polymath.data.robots.checks import check_grippers, check_slots
+from polymath.data.robots.checks import check_slots
+from polymath.data.robots.relative import AS_RECORDED, ActionForm, check_absolute_names
 from polymath.data.robots.statistics import Normalization
 from polymath.data.sequences.documents import Documents, PairDocuments, PointingDocuments, WindowDocuments
 from polymath.data.sequences.sequence import Layout
@@ -29,7 +32,8 @@ from polymath.errors import ConfigError
 from polymath.tokenizer import Tokenizer
 from polymath.training.held_out import Record, record_of
 from polymath.training.measurement import HeldOutWindows
-from polymath.training.raw_sets import open_raw, robots_of, transform_for
+from polymath.training.prepared_sets import check_prepared, driven_folder
+from polymath.training.raw_sets import by_robot, open_raw, robots_of, transform_for
 from polymath.training.recipe import Phase, Recipe
 from polymath.training.robots import Robot, named
 from polymath.training.run import DataRecord, Run
@@ -122,17 +126,38 @@ class DataSets:
         normalization: Normalization = "quantiles",
         held_out: float = 0.0,
         seed: int = 0,
+        image_fit: Fit = "stretch",
+        form: ActionForm = AS_RECORDED,
     ) -> None:
-        """`held_out`: the share of a raw set's episodes that is not trained on (`training.held_out`), by `seed`."""
-        self._normalization = normalization
+        """`held_out`: the share of a raw set's episodes that is not trained on (`training.held_out`), by `seed`.
+
+        `form`: in which the model is given the actions; its chunk_length may be set later, by `in_chunks`.
+        """
+        self._normalization, self._form = normalization, form
         self._names, self._pairs = data, [split(str(name)) for name in data.pairs]
         self.prepared = [(open_set(place), share) for place, share in (split(str(name)) for name in data.prepared)]
-        self.raw = tuple(open_raw(source, image_size, held_out, seed) for source in data.raw_episodes)
+        self.raw = tuple(open_raw(source, image_size, image_fit, held_out, seed) for source in data.raw_episodes)
         if data.controls is not None and len(self.raw) == 1:
             raise ConfigError(
                 f"--controls {data.controls}: chooses among prepared sets, but the run is for the robot of "
                 f"{self.raw[0].episodes.name}; leave one of them out"
             )
+
+    def in_chunks(self, length: int) -> "DataSets":
+        """The same sets for chunks of so many control steps, over which deltas of actions are counted."""
+        other = copy.copy(self)
+        other.__dict__.pop("robots", None)
+        other._form = replace(self._form, chunk_length=length)
+        return other
+
+    @cached_property
+    def embodiments(self) -> tuple[Embodiment, ...]:
+        """The robots of the rows. Raises DataError for two in one slot or of one name, ConfigError for no choice."""
+        folders, raw = self._episode_folders(), [(each.episodes.name, each.episodes.embodiment) for each in self.raw]
+        check_slots([*raw, *((str(folder.path), folder.robot()[0]) for folder in folders)])
+        if self.raw:
+            return tuple(own[0].episodes.embodiment for own in by_robot(self.raw))
+        return (driven_folder(folders, self._names.controls).robot()[0],)
 
     @property
     def driven(self) -> tuple[Robot, ...]:
@@ -149,23 +174,16 @@ class DataSets:
     def robots(self) -> tuple[Robot, ...]:
         """The robots that rows are made for, each with the statistics that normalise its numbers and no other's.
 
-        Raises DataError for two robots in one slot, two of one name or a gripper outside [-1, 1], ConfigError for a set
-        that was prepared with another normalisation than the run's.
+        Raises as `embodiments` does, DataError for a gripper outside [-1, 1] or actions that cannot be given in the
+        run's form, ConfigError for a set that was prepared with another normalisation or form.
         """
-        prepared = [(folder, *folder.robot()) for folder in self._episode_folders()]
-        raw = [(each.episodes.name, each.episodes.embodiment) for each in self.raw]
-        check_slots([*raw, *((str(folder.path), robot) for folder, robot, _ in prepared)])
-        for folder, robot, statistics in prepared:
-            check_grippers(robot, statistics.action, str(folder.path))
-            if statistics.normalization != self._normalization:
-                raise ConfigError(
-                    f"{folder.path}: was prepared with action_normalization={statistics.normalization}, but the "
-                    f"recipe has {self._normalization}; --set action_normalization={statistics.normalization}, or "
-                    "prepare it again"
-                )
+        folders = self._episode_folders()
+        check_absolute_names(self._form, [*self.embodiments, *(folder.robot()[0] for folder in folders)])
+        for folder in folders:
+            check_prepared(folder, self._normalization, self._form)
         if self.raw:
-            return robots_of(self.raw, self._normalization)
-        folder = self._prepared_robot()
+            return robots_of(self.raw, self._normalization, self._form)
+        folder = driven_folder(folders, self._names.controls)
         return (Robot(*folder.robot(), (str(folder.path),), folder.renderer),)
 
     def record(self) -> DataRecord:
@@ -261,21 +279,6 @@ class DataSets:
 
     def _episode_folders(self) -> list[PreparedFolder]:
         return [folder for prepared, _ in self.prepared for folder in prepared.folders if folder.kind == "episodes"]
-
-    def _prepared_robot(self) -> PreparedFolder:
-        """The folder of the robot that the run is for. ConfigError if there is none, or several."""
-        folders = self._episode_folders()
-        chosen = self._names.controls
-        named = ", ".join(f"{folder.path.name} ({folder.robot()[0].name})" for folder in folders) or "none"
-        if chosen is not None:
-            folders = [folder for folder in folders if folder.path.name == chosen]
-        if not folders:
-            raise ConfigError(f"--data: a run is for one robot, but its episodes are: {named}; name a set of them")
-        if len({folder.robot() for folder in folders}) > 1:
-            raise ConfigError(
-                f"--data: holds several robots, {named}; choose the one that the run is for with --controls FOLDER"
-            )
-        return folders[0]
 
 
 def _check_once(raw: Sequence[str], prepared: Sequence[str]) -> None:

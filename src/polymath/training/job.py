@@ -8,7 +8,7 @@ from polymath import config
 from polymath.data.loading.loader import Loader
 from polymath.data.loading.resume import load_state
 from polymath.data.loading.stand_ins import StandIns
-from polymath.data.robots.clipping import clipping_lines
+from polymath.data.robots.clipping import statistics_lines
 from polymath.errors import ConfigError
 from polymath.interrupts import exits_at_once
 from polymath.model import polymath_v
@@ -73,7 +73,7 @@ def train(
             params = first_weights(run, start, phases[0])
         for name in phases:
             check_stream(run, name, plan.loaders[name])
-            windows = sets.held_out_windows(run, run.recipe.phase_layout(name))
+            windows = plan.sets.held_out_windows(run, run.recipe.phase_layout(name))
             params = train_phase(run, name, plan.loaders[name], params, windows)
     return run
 
@@ -108,10 +108,13 @@ def preview(
 
 @dataclass(frozen=True)
 class _Plan:
-    """A training before anything is written: the run, what it begins with, a loader and an overview a phase, notes."""
+    """A training before anything is written: the run, what it begins with, its data, a loader and an overview a phase,
+    notes.
+    """
 
     run: Run
     began: Beginning
+    sets: DataSets
     loaders: dict[str, Loader]
     overviews: tuple[PhaseOverview, ...]
     notes: tuple[str, ...]
@@ -122,10 +125,12 @@ def _plan(
     recipe: Recipe, data: TrainingData, sets: DataSets, out: Path, phases: Sequence[str], start: Start | None
 ) -> _Plan:
     """Everything that can be wrong is found here."""
-    start, driven = start or Start(), sets.driven
+    start = start or Start()
     recipe, tokenizer, notes = fit_to_data(recipe, data, sets, out, start)
     check(recipe, phases)
     sets.check_tokenizer(tokenizer)
+    sets = sets.in_chunks(recipe.layout.chunk_length)
+    driven = sets.driven
     first, several = driven[0], driven if len(driven) > 1 else ()
     run = find_run(out, recipe, tokenizer, first.embodiment, first.statistics, sets.record(), several)
     began = find_beginning(run, start)
@@ -137,12 +142,14 @@ def _plan(
     overviews = tuple(phase_overview(recipe, name, loader) for name, loader in loaders.items())
     episodes = find_episodes(out, sets, start)
     notes += episodes.lines()
-    return _Plan(run, began, loaders, overviews, (*notes, *_clipped(sets.robots)), episodes)
+    return _Plan(run, began, sets, loaders, overviews, (*notes, *_statistics_notes(sets.robots)), episodes)
 
 
 def open_sets(recipe: Recipe, data: TrainingData) -> DataSets:
     """The data sets, divided as the recipe says."""
-    return DataSets(data, recipe.layout.image_size, recipe.action_normalization, recipe.held_out.share, recipe.seed)
+    layout, share = recipe.layout, recipe.held_out.share
+    form = recipe.action_form
+    return DataSets(data, layout.image_size, recipe.action_normalization, share, recipe.seed, layout.image_fit, form)
 
 
 def as_divided(recipe: Recipe, out: Path) -> Recipe:
@@ -160,12 +167,12 @@ def find_episodes(out: Path, sets: DataSets, start: Start) -> held_out.Record:
     return record if start.run is None else held_out.after(record, held_out.read(start.run))
 
 
-def _clipped(robots: Sequence[Robot]) -> list[str]:
-    """What normalisation clips of each robot's data, with the robot's name where there are several."""
+def _statistics_notes(robots: Sequence[Robot]) -> list[str]:
+    """Which actions of each robot are deltas, and what is clipped of them; with its name where there are several."""
     return [
         f"{robot.name}: {line}" if len(robots) > 1 else line
         for robot in robots
-        for line in clipping_lines(robot.statistics, robot.embodiment)
+        for line in statistics_lines(robot.statistics, robot.embodiment)
     ]
 
 
@@ -176,7 +183,7 @@ def fit_to_data(
 
     Raises ConfigError for a tokenizer of other sizes that `data` names by itself.
     """
-    robots, preset = [robot.embodiment for robot in sets.robots], recipe
+    robots, preset = sets.embodiments, recipe
     for robot in robots:
         recipe = fitted(recipe, robot, [prepared.layout for prepared, _ in sets.prepared])
     if sets.are_episodes_alone and not (start.run and recipe.model.localizer):

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from polymath import config
+from polymath.data.files.images import Fit
 from polymath.data.formats.fitted import FittedEpisodes
 from polymath.data.formats.opening import open_source
 from polymath.data.interface import EpisodeSet
 from polymath.data.loading.shares import Share, split
 from polymath.data.robots.checks import check_grippers
+from polymath.data.robots.relative import ActionForm
 from polymath.data.robots.statistics import Normalization, of_sets
 from polymath.data.sequences.sequence import Layout
 from polymath.data.sequences.transforms import RobotTransform
@@ -43,33 +45,41 @@ class RawSet:
                 yield from (episodes.instruction(i) for i in range(len(episodes)))
 
 
-def open_raw(source: Path | str | EpisodeSet, image_size: int, held_out: float, seed: int) -> RawSet:
+def open_raw(source: Path | str | EpisodeSet, image_size: int, image_fit: Fit, held_out: float, seed: int) -> RawSet:
     """The set of that name, or one of a reader of your own, with pictures as large as the model's.
 
-    `held_out`: the share of its episodes that is not trained on (`training.held_out`), by `seed`.
+    `image_fit`: how they become squares. `held_out`: the share of its episodes that is not trained on
+    (`training.held_out`), by `seed`.
     """
     if not isinstance(source, str | Path):
-        return RawSet(source.name, *divide(FittedEpisodes(source, image_size), held_out, seed), Share())
+        return RawSet(source.name, *divide(FittedEpisodes(source, image_size, image_fit), held_out, seed), Share())
     place, share = split(str(source))
-    return RawSet(str(source), *divide(open_source(place, image_size=image_size), held_out, seed), share)
+    episodes = open_source(place, image_size=image_size, image_fit=image_fit)
+    return RawSet(str(source), *divide(episodes, held_out, seed), share)
 
 
-def robots_of(sets: Sequence[RawSet], normalization: Normalization) -> tuple[Robot, ...]:
+def by_robot(sets: Sequence[RawSet]) -> list[list[RawSet]]:
+    """The sets of each robot, in their order. Raises DataError for robots of one name that differ."""
+    groups: dict[str, list[RawSet]] = {}
+    for each in sets:
+        first = groups.setdefault(each.episodes.embodiment.name, [each])[0]
+        if first is not each:
+            _check_same(first, each)
+            groups[each.episodes.embodiment.name].append(each)
+    return list(groups.values())
+
+
+def robots_of(sets: Sequence[RawSet], normalization: Normalization, form: ActionForm) -> tuple[Robot, ...]:
     """The robots of the sets, in their order, each with the statistics of its own sets and of no other.
 
     Sets of the very same robot are one robot's, whose statistics are counted over all of them: at control time nothing
-    tells them apart. Raises DataError for a gripper outside [-1, 1], and for robots of one name that differ.
+    tells them apart. Raises DataError for a gripper outside [-1, 1], for robots of one name that differ, and for one
+    whose actions cannot be given to the model in that form.
     """
-    by_robot: dict[str, list[RawSet]] = {}
-    for each in sets:
-        first = by_robot.setdefault(each.episodes.embodiment.name, [each])[0]
-        if first is not each:
-            _check_same(first, each)
-            by_robot[each.episodes.embodiment.name].append(each)
     robots = []
-    for own in by_robot.values():
+    for own in by_robot(sets):
         robot, episodes = own[0].episodes.embodiment, [each.episodes for each in own]
-        statistics = of_sets(episodes, normalization)
+        statistics = of_sets(episodes, normalization, form)
         check_grippers(robot, statistics.action, " and ".join(each.name for each in episodes))
         robots.append(Robot(robot, statistics, tuple(each.name for each in own), _renderer(own)))
     return tuple(robots)

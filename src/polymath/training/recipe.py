@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from polymath import config
+from polymath.data.robots.relative import ActionForm, Representation
 from polymath.data.robots.scaling import Normalization
 from polymath.data.sequences.augment import Augmentation
 from polymath.data.sequences.sequence import Layout
@@ -78,6 +79,9 @@ class Recipe:
 
     held_out: episodes of raw sets that are not trained on, to measure on.
     action_normalization: how the robot's actions are scaled, see `data.robots.scaling`.
+    action_representation: "recorded", as they are; "absolute", the same, but a set of deltas is refused; "delta",
+    absolute ones as differences from the state at the first step of their chunk, see `data.robots.relative`.
+    absolute_actions: names of action dimensions that stay absolute among deltas, beside the grippers.
     allow_untrained: a phase may freeze weights that were drawn at random and that nothing has trained.
     chunk_seconds: how long a chunk lasts where the data are a raw set of episodes alone; the robot's rate then gives
     `layout.chunk_length`. None: `layout.chunk_length` control steps, whatever the rate.
@@ -96,6 +100,8 @@ class Recipe:
     ablation: Ablation = field(default_factory=Ablation)
     held_out: HeldOut = field(default_factory=HeldOut)
     action_normalization: Normalization = "quantiles"
+    action_representation: Representation = "recorded"
+    absolute_actions: tuple[str, ...] = ()
     seed: int = 0
     allow_untrained: bool = False
     chunk_seconds: float | None = None
@@ -119,7 +125,13 @@ class Recipe:
                 raise ConfigError(f"{name}: {ours}, but the rest of recipe {self.name!r} needs {theirs}; set both")
         if self.chunk_seconds is not None and not 0 < self.chunk_seconds < math.inf:
             raise ConfigError(f"chunk_seconds: {self.chunk_seconds}; give seconds above 0, or null for chunk_length")
+        _ = self.action_form
         self._commit()
+
+    @property
+    def action_form(self) -> ActionForm:
+        """In which form the model is given the actions. Raises ConfigError for fields that contradict each other."""
+        return ActionForm(self.action_representation, self.absolute_actions, self.layout.chunk_length)
 
     def _commit(self) -> None:
         """Check the phases' `committed`; the model takes committed actions where a phase gives some."""

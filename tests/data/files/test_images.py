@@ -4,6 +4,8 @@ import io
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from polymath.data.files import images
@@ -54,6 +56,46 @@ def test_fit_keeps_a_fitting_picture_and_averages_a_larger_one() -> None:
     small = images.fit(checkers.astype(np.uint8), 16)
     assert small.shape == (16, 16, 3)
     assert np.abs(small.astype(int) - 127).max() <= 2  # an area filter sees grey, a point filter black or white
+
+
+def openpi_geometry(width: int, height: int, size: int) -> tuple[int, int, int, int]:
+    """(top, left, rows, columns) by openpi's client, image_tools._resize_with_pad_pil: ratio = max(w/W, h/H), sides
+    int(side / ratio), padding int((size - side) / 2) before.
+    """
+    ratio = max(width / size, height / size)
+    rows, columns = int(height / ratio), int(width / ratio)
+    return max(0, int((size - rows) / 2)), max(0, int((size - columns) / 2)), rows, columns
+
+
+@given(st.integers(1, 700), st.integers(1, 700), st.sampled_from([16, 63, 64, 224]))
+def test_padding_has_the_geometry_of_openpi(width: int, height: int, size: int) -> None:
+    """Odd sizes above all; only a side that would vanish there is kept as one pixel."""
+    picture = np.full((height, width, 3), 200, np.uint8)
+    square = images.fit(picture, size, "pad")
+    assert square.shape == (size, size, 3)
+    if (width, height) == (size, size):
+        return
+    top, left, rows, columns = openpi_geometry(width, height, size)
+    expected = np.zeros((size, size, 3), np.uint8)
+    expected[top : top + max(rows, 1), left : left + max(columns, 1)] = 200
+    if min(rows, columns) < 1:
+        assert square.any(axis=(1, 2)).sum() == max(rows, 1)
+        assert square.any(axis=(0, 2)).sum() == max(columns, 1)
+    else:
+        np.testing.assert_array_equal(square, expected)
+
+
+@pytest.mark.parametrize(("width", "height"), [(641, 359), (101, 333), (480, 480), (7, 5)])
+def test_the_padded_view_is_pillows_bilinear_one(width: int, height: int) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    top, left, rows, columns = openpi_geometry(width, height, 63)
+    square = images.fit(picture, 63, "pad")
+    resized = Image.fromarray(picture).resize((columns, rows), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(square[top : top + rows, left : left + columns], np.asarray(resized))
+    outside = np.ones((63, 63), bool)
+    outside[top : top + rows, left : left + columns] = False
+    assert not square[outside].any()
+    np.testing.assert_array_equal(images.fit(square, 63, "pad"), square)
 
 
 @pytest.mark.parametrize("bad", [PICTURE[..., 0], PICTURE[..., :2], PICTURE / 255, PICTURE[:0]])

@@ -16,6 +16,7 @@ from polymath.data.files.images import encode_png
 from polymath.data.formats.lerobot import layout as fmt
 from polymath.data.formats.lerobot.reader import LeRobotEpisodes
 from polymath.data.formats.lerobot.writer import LeRobotWriter
+from polymath.data.formats.opening import open_source
 from polymath.errors import DataError, PolymathError
 from polymath.types import Embodiment, Episode
 
@@ -262,6 +263,20 @@ def test_cameras_of_different_sizes(tmp_path: Path, robot: Embodiment, episodes:
     assert frames.shape == (2, 2, 16, 16, 3)
     assert (frames[:, 1] == 77).all()
     assert (frames[1, 0] == 30).all()  # the fixture's shade of step 3
+
+
+def test_pictures_are_padded_where_that_is_asked_for(
+    tmp_path: Path, robot: Embodiment, episodes: list[Episode]
+) -> None:
+    """20 x 12 pixels on a square of 16 by openpi's formula: ratio 20 / 16, so 9 rows, 3 of the 7 left over above."""
+    root = write(tmp_path / "set", robot, episodes)
+    small = encode_png(np.full((12, 20, 3), 77, np.uint8))
+    change_pictures(root / DATA, lambda row, data: small)
+    frames = open_source(root, 16, image_fit="pad").frames(1, [0, 3])
+    assert (frames[:, 1, 3:12] == 77).all()
+    assert not frames[:, 1, :3].any()
+    assert not frames[:, 1, 12:].any()
+    assert (frames[1, 0] == 30).all()  # a square picture has no bars
 
 
 def test_a_video_is_fitted_too(tmp_path: Path, robot: Embodiment, episodes: list[Episode]) -> None:

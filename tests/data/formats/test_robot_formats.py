@@ -7,16 +7,18 @@ import h5py
 import numpy as np
 import pytest
 
-from polymath.data.files.images import encode_jpeg
+from polymath.data.files.images import encode_jpeg, fit
 from polymath.data.files.quarantine import Quarantine
 from polymath.data.formats.bridge_raw import BridgeRawEpisodes
 from polymath.data.formats.calvin import CalvinEpisodes
 from polymath.data.formats.hdf5 import open_hdf5
 from polymath.data.formats.opening import open_source
+from polymath.data.interface import camera_frames
 from polymath.data.robots.embodiments import LIBERO
 from polymath.errors import ConfigError, DataError
 
 RNG = np.random.default_rng(0)
+RLDS = Path(__file__).parents[2] / "fixtures" / "data" / "rlds" / "array_record" / "bridge_dataset"
 
 
 class Evil:
@@ -223,3 +225,21 @@ def test_bad_hdf5_is_quarantined(tmp_path: Path) -> None:
     assert len(open_hdf5(tmp_path, on_bad=quarantine.add)) == 1
     assert quarantine.counts() == {"width": 1, "truncated": 1, "length": 1}
     assert "cam_high: 2 pictures of 3 steps" in quarantine.rows[-1].reason
+
+
+@pytest.mark.parametrize("name", ["bridge", "calvin", "aloha", "rlds"])
+def test_every_format_pads_pictures_as_the_layout_says(tmp_path: Path, name: str, calvin: Path) -> None:
+    """Against the reader's own pictures of their own size, padded afterwards; bridge's and aloha's are no squares."""
+    place = {"rlds": RLDS, "calvin": calvin}.get(name, tmp_path)
+    if name == "bridge":
+        write_bridge(bridge_place(tmp_path, "2022-01-05_10-00-00"))
+    if name == "aloha":
+        write_aloha(tmp_path / "episode_0.hdf5", compressed=False)
+        with h5py.File(tmp_path / "episode_0.hdf5", "a") as file:
+            del file["observations/images/cam_high"]
+            file["observations/images/cam_high"] = RNG.integers(0, 256, (3, 11, 16, 3), np.uint8)
+        place = tmp_path / "episode_0.hdf5"
+    native, padded = open_source(place), open_source(place, 25, image_fit="pad")
+    for camera in range(len(native.embodiment.cameras)):
+        whole = camera_frames(native, 0, camera, [1])[0]
+        np.testing.assert_array_equal(padded.frames(0, [1])[0, camera], fit(whole, 25, "pad"))

@@ -8,12 +8,12 @@ from tests.data.memory_pairs import MemoryPairs
 
 from polymath.data.formats.memory import MemoryEpisodes, check_episode
 from polymath.data.robots.statistics import of_episodes
-from polymath.data.sequences.documents import PairDocuments, WindowDocuments
+from polymath.data.sequences.documents import PairDocuments, PointingDocuments, WindowDocuments
 from polymath.data.sequences.sequence import Layout
 from polymath.data.sequences.transforms import Ablation, RobotTransform, pad_chunk
 from polymath.errors import ConfigError, DataError
 from polymath.tokenizer import Tokenizer
-from polymath.types import Embodiment, Episode, ImageText, Observation
+from polymath.types import Embodiment, Episode, ImageText, Observation, Pointing
 
 LAYOUT = Layout(
     length=128,
@@ -102,9 +102,97 @@ def test_the_chunk_comes_back_in_the_robots_units(episode: Episode, transform: R
     normalised = np.zeros((3, 3), np.float32)  # the third dimension is padding
     normalised[:, :2] = transform.statistics.normalise_action(episode.actions[:3], (1,))
     inside = np.abs(normalised[:, :2]) < 1.5
-    actions = transform.chunk(normalised).actions
+    actions = transform.chunk(normalised, episode.states[0]).actions
     assert actions.shape == (3, 2)
     np.testing.assert_allclose(actions[inside], episode.actions[:3][inside], atol=1e-5)
+
+
+@pytest.fixture
+def deltas(robot: Embodiment, make_episode, tokenizer: Tokenizer) -> RobotTransform:
+    """The transform of a robot whose first action is a difference from the second entry of its state."""
+    episode = make_episode(0, steps=7, size=12)
+    statistics = of_episodes(MemoryEpisodes(robot, [episode]), "min-max")
+    return RobotTransform(LAYOUT, tokenizer, robot, dataclasses.replace(statistics, subtracted=(1, None)))
+
+
+def test_every_step_of_a_window_is_relative_to_its_own_state(
+    robot: Embodiment, episode: Episode, deltas: RobotTransform
+) -> None:
+    """Expected: each step's chunk minus that step's state, normalised; the gripper alone is as it was recorded."""
+    whole = WindowDocuments(MemoryEpisodes(robot, [episode]), deltas).document(5, ANY)  # control steps 3 and 5
+    for slot, step in enumerate((3, 5)):
+        chunk = pad_chunk(episode.actions[step : step + 3], 3).astype(np.float64)
+        chunk[:, 0] -= episode.states[step, 1]
+        expected = deltas.statistics.normalise_action(chunk, robot.gripper_dims)
+        np.testing.assert_array_equal(whole.actions[slot, :, :2], expected)
+    prompt = deltas.prompt([observe(episode, 3), observe(episode, 5)], executed=[episode.actions[3:5]])
+    np.testing.assert_array_equal(prompt.tokens, whole.tokens[: len(prompt.tokens)])
+
+
+def test_a_chunk_of_deltas_comes_back_by_the_same_state(episode: Episode, deltas: RobotTransform) -> None:
+    """What training takes from the actions is added again; with another state another action comes out."""
+    for step in range(5):
+        chunk, state = episode.actions[step : step + 2], episode.states[step]
+        normalised = np.pad(deltas.normalised(chunk, state), ((0, 0), (0, 1)))
+        inside = np.abs(normalised[:, :2]) < 1.5
+        np.testing.assert_allclose(deltas.chunk(normalised, state).actions[inside], chunk[inside], atol=1e-5)
+        moved = deltas.chunk(normalised, state + 1).actions - deltas.chunk(normalised, state).actions
+        np.testing.assert_allclose(moved, [[1, 0], [1, 0]], atol=1e-5)
+
+
+def test_committed_actions_are_relative_to_the_newest_state(episode: Episode, deltas: RobotTransform) -> None:
+    transform = dataclasses.replace(deltas, committed=2)
+    step = transform.observed(observe(episode, 3), episode.actions[3:5])
+    np.testing.assert_array_equal(step.committed, transform.normalised(episode.actions[3:5], episode.states[3]))
+
+
+def wide(episode: Episode) -> Episode:
+    """The same with pictures twice as wide as they are high."""
+    images = {name: np.concatenate([frames, frames], axis=2) for name, frames in episode.images.items()}
+    return dataclasses.replace(episode, images=images)
+
+
+def test_pictures_are_padded_alike_in_training_and_control(
+    robot: Embodiment, episode: Episode, transform: RobotTransform
+) -> None:
+    """12 x 24 pixels become 4 x 8 between two black bars of 2 rows."""
+    episode = wide(episode)
+    padded = dataclasses.replace(transform, layout=dataclasses.replace(LAYOUT, image_fit="pad"))
+    document = WindowDocuments(MemoryEpisodes(robot, [episode]), padded).document(0, ANY)
+    prompt = padded.prompt([observe(episode, 0)])
+    np.testing.assert_array_equal(prompt.images, document.images)
+    assert not document.images[:, [0, 1, 6, 7]].any()
+    assert document.images[:, 2:6].any(axis=(1, 2, 3)).all() or not episode.images[robot.cameras[0]][0].any()
+    stretched = transform.prompt([observe(episode, 0)])
+    assert (stretched.images != prompt.images).any()
+
+
+def test_a_pointing_question_about_a_picture_that_padding_would_move_is_refused(tokenizer: Tokenizer) -> None:
+    """Its numbers name columns and rows as shares of the sides; a square picture and stretching keep them."""
+    answer = Pointing("the puck", np.zeros((3, 2), np.float32), np.ones((3, 2), bool))
+    padded = dataclasses.replace(LAYOUT, image_fit="pad")
+    sets = {shape: PointingPairs([ImageText(np.zeros((*shape, 3), np.uint8), "a puck")], answer) for shape in SHAPES}
+    for shape in SHAPES:
+        PointingDocuments(sets[shape], LAYOUT, tokenizer)
+    PointingDocuments(sets[12, 12], padded, tokenizer)
+    with pytest.raises(
+        DataError, match=r"\(pointing\)\[0\].pointing: .* picture of 24 x 12, which layout.image_fit=pad"
+    ):
+        PointingDocuments(sets[12, 24], padded, tokenizer)
+
+
+SHAPES = ((12, 12), (12, 24))
+
+
+class PointingPairs(MemoryPairs):
+    """Pairs that all carry the same answer."""
+
+    def __init__(self, pairs: list[ImageText], answer: Pointing) -> None:
+        super().__init__(pairs)
+        self._answer = answer
+
+    def pointing(self, index: int) -> Pointing:
+        return self._answer
 
 
 def test_pad_chunk_repeats_the_last() -> None:

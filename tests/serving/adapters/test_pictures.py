@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
+from polymath.data.files.images import fit
 from polymath.errors import DataError
 from polymath.policy.contract import Colour, Layout, Values
 from polymath.serving.adapters.pictures import Images, as_bytes, padded, without_bars
@@ -63,6 +64,15 @@ def test_the_view_of_a_padded_picture_is_what_was_padded(size: tuple[int, int], 
     inner = view[1:-1, 1:-1]
     assert int(inner.min()) == 200
     assert view.shape[0] * view.shape[1] >= 0.97 * side * side * min(ratio, 1 / ratio)
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (640, 480), (320, 180)])
+def test_a_checkpoint_of_padded_pictures_sees_what_the_client_padded(size: tuple[int, int]) -> None:
+    """Bars cut off by the adapter and drawn again by the policy: the client's own pixels."""
+    camera = np.random.default_rng(0).integers(1, 256, (size[1], size[0], 3), np.uint8)
+    sent = resize_with_pad(camera, 224)
+    np.testing.assert_array_equal(fit(without_bars(sent, size[0] / size[1], "image"), 224, "pad"), sent)
+    np.testing.assert_array_equal(fit(camera, 224, "pad"), sent)
 
 
 def test_where_a_view_lies() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from polymath.data.files.images import decode, fit
+from polymath.data.files.images import Fit, decode, fit
 from polymath.data.files.quarantine import OnBad, refuse
 from polymath.data.formats.memory import check_vectors
 from polymath.data.formats.opening import Format
@@ -26,8 +26,10 @@ class CsvEpisodes:
 
     embodiment = CART
 
-    def __init__(self, path: Path, image_size: int | None = None, on_bad: OnBad = refuse) -> None:
-        self.name, self._image_size = str(path), image_size
+    def __init__(
+        self, path: Path, image_size: int | None = None, on_bad: OnBad = refuse, image_fit: Fit = "stretch"
+    ) -> None:
+        self.name, self._image_size, self._image_fit = str(path), image_size, image_fit
         self._folders: list[Path] = []
         self._rows: list[np.ndarray] = []
         self._sentences: list[str] = []
@@ -65,7 +67,7 @@ class CsvEpisodes:
             picture = decode(file.read_bytes(), str(file))
         except OSError as error:
             raise DataError(f"{file}: cannot be read ({error.strerror}); copy the pictures too", "picture") from None
-        return picture if self._image_size is None else fit(picture, self._image_size)
+        return picture if self._image_size is None else fit(picture, self._image_size, self._image_fit)
 
     def _add(self, file: Path) -> None:
         header, _, body = file.read_text().partition("\n")

@@ -2,6 +2,7 @@
 
 import io
 import struct
+from typing import Literal
 
 import numpy as np
 import simplejpeg
@@ -23,6 +24,7 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+Fit = Literal["stretch", "pad"]
 EXIF_WITHIN = 1 << 16  # bytes at the beginning of a JPEG; the segment comes before the pixels
 
 
@@ -69,9 +71,9 @@ def encode_png(image: UInt8[np.ndarray, "height width 3"]) -> bytes:
 
 
 def fit(
-    image: UInt8[np.ndarray, "height width 3"], size: int, where: str = "image"
+    image: UInt8[np.ndarray, "height width 3"], size: int, how: Fit = "stretch", where: str = "image"
 ) -> UInt8[np.ndarray, "size size 3"]:
-    """Resize to a square with an area-aware bilinear filter; the whole picture stays in view, its aspect does not.
+    """The whole picture on a square: `stretched`, or `padded`; one that has the size already is returned itself.
 
     Raises DataError, naming the picture by `where`, unless it is uint8 [height, width, 3].
     """
@@ -81,7 +83,27 @@ def fit(
         raise DataError(f"{where}: {image.dtype} {image.shape} is not uint8 (height, width, 3); give RGB of 0 to 255")
     if image.shape[:2] == (size, size):
         return image
-    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
+    return padded(image, size) if how == "pad" else stretched(image, size, size)
+
+
+def stretched(image: UInt8[np.ndarray, "h w 3"], height: int, width: int) -> UInt8[np.ndarray, "height width 3"]:
+    """Resized with an area-aware bilinear filter; the aspect ratio becomes that of the result."""
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def padded(image: UInt8[np.ndarray, "height width 3"], size: int) -> UInt8[np.ndarray, "size size 3"]:
+    """Resized with its aspect ratio kept, in the middle of a black square; the larger half of an odd rest lies behind.
+
+    ratio = max(width / size, height / size); a side of n pixels becomes int(n / ratio), as in openpi's client
+    (`image_tools._resize_with_pad_pil`), rounding included. A side is at least 1 pixel.
+    """
+    height, width = image.shape[:2]
+    ratio = max(width / size, height / size)
+    rows, columns = max(int(height / ratio), 1), max(int(width / ratio), 1)
+    top, left = (size - rows) // 2, (size - columns) // 2
+    square = np.zeros((size, size, 3), np.uint8)
+    square[top : top + rows, left : left + columns] = stretched(image, rows, columns)
+    return square
 
 
 def _to_rgb(picture: Image.Image, where: str) -> UInt8[np.ndarray, "height width 3"]:

@@ -24,7 +24,7 @@ from jaxtyping import Float, UInt8
 from polymath.data.files import safe_pickle
 from polymath.data.files.cache import ByteCache
 from polymath.data.files.frames import gather
-from polymath.data.files.images import decode, fit
+from polymath.data.files.images import Fit, decode, fit
 from polymath.data.files.quarantine import OnBad, refuse
 from polymath.data.formats.memory import check_vectors
 from polymath.data.robots.embodiments import WIDOWX_RAW
@@ -53,8 +53,10 @@ class BridgeRawEpisodes:
     such trajectories are reported and left out.
     """
 
-    def __init__(self, path: Path, image_size: int | None = None, on_bad: OnBad = refuse) -> None:
-        self.path, self.name, self._image_size = path, str(path), image_size
+    def __init__(
+        self, path: Path, image_size: int | None = None, on_bad: OnBad = refuse, image_fit: Fit = "stretch"
+    ) -> None:
+        self.path, self.name, self._image_size, self._image_fit = path, str(path), image_size, image_fit
         self.embodiment: Embodiment = WIDOWX_RAW
         self._cache = ByteCache(CACHE_BYTES)
         self._trajectories: list[_Trajectory] = []
@@ -104,7 +106,7 @@ class BridgeRawEpisodes:
             picture = decode(path.read_bytes(), str(path))
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror}); copy the pictures too", "picture") from None
-        return picture if self._image_size is None else fit(picture, self._image_size)
+        return picture if self._image_size is None else fit(picture, self._image_size, self._image_fit)
 
 
 def _places(path: Path) -> list[Path]:

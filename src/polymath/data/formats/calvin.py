@@ -20,7 +20,7 @@ from jaxtyping import Float, UInt8
 from polymath.data.files import safe_pickle
 from polymath.data.files.cache import ByteCache
 from polymath.data.files.frames import gather
-from polymath.data.files.images import fit
+from polymath.data.files.images import Fit, fit
 from polymath.data.files.quarantine import OnBad, refuse
 from polymath.data.formats.memory import check_vectors
 from polymath.data.robots.cameras import listed, with_cameras
@@ -58,9 +58,10 @@ class CalvinEpisodes:
         image_size: int | None = None,
         on_bad: OnBad = refuse,
         cameras: str | Sequence[str] | None = None,
+        image_fit: Fit = "stretch",
     ) -> None:
         self.path = _split_of(path, split)
-        self.name, self._image_size = str(self.path), image_size
+        self.name, self._image_size, self._image_fit = str(self.path), image_size, image_fit
         self.embodiment, _ = with_cameras(CALVIN, None if cameras is None else listed(cameras), self.name)
         self._cache = ByteCache(CACHE_BYTES)
         self._episodes = _annotations(self.path, on_bad)
@@ -113,7 +114,8 @@ class CalvinEpisodes:
             if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
                 where = f"{self._file(frame)}, {name}"
                 raise DataError(f"{where}: {picture.dtype} {picture.shape} is not uint8 (height, width, 3)", "picture")
-        return [p if self._image_size is None else fit(p, self._image_size) for p in arrays.values()]
+        size, how = self._image_size, self._image_fit
+        return [picture if size is None else fit(picture, size, how) for picture in arrays.values()]
 
     def _vectors(self, episode: int, name: str, width: int) -> Float[np.ndarray, "T D"]:
         rows = self._cache.get((episode, "small"), partial(self._small, episode), lambda rows: rows["robot_obs"].nbytes)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from polymath.data.files.images import fit
+from polymath.data.files.images import Fit, fit
 from polymath.data.formats.memory import check_vectors
 from polymath.data.interface import EpisodeSet, episode_metadata, episode_name
 from polymath.data.robots.embodiments import check
@@ -19,12 +19,13 @@ from polymath.types import Embodiment
 class FittedEpisodes:
     """`source`, an EpisodeSet of any origin, with square pictures of `image_size` pixels and its arrays checked.
 
-    Raises DataError naming set, episode and field for an empty set, and for vectors or pictures that are not what the
-    embodiment says.
+    `image_fit` says how they become squares. Raises DataError naming set, episode and field for an empty set, and for
+    vectors or pictures that are not what the embodiment says.
     """
 
     source: EpisodeSet
     image_size: int
+    image_fit: Fit = "stretch"
 
     def __post_init__(self) -> None:
         check(self.source.embodiment)
@@ -79,7 +80,8 @@ class FittedEpisodes:
             raise DataError(f"{where}: {frames.dtype} {frames.shape} is not uint8 {(*shape, 'height', 'width', 3)}")
         if frames.shape[2:4] == (self.image_size, self.image_size):
             return frames
-        return np.stack([np.stack([fit(image, self.image_size, where) for image in step]) for step in frames])
+        size, how = self.image_size, self.image_fit
+        return np.stack([np.stack([fit(image, size, how, where) for image in step]) for step in frames])
 
     def _vectors(self, values: Any, width: int, where: str) -> Float[np.ndarray, "T D"]:
         values = np.asarray(values, np.float32)

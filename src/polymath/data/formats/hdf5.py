@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from polymath.data.files.images import Fit
 from polymath.data.files.quarantine import OnBad, refuse
 from polymath.data.formats.hdf5_episodes import Hdf5Episodes
 from polymath.data.formats.hdf5_file import (
@@ -127,6 +128,7 @@ def open_hdf5(
     image_size: int | None = None,
     on_bad: OnBad = refuse,
     cameras: str | Sequence[str] | None = None,
+    image_fit: Fit = "stretch",
 ) -> Hdf5Episodes:
     """The layout that the first readable file has. Raises DataError if none has either."""
     damaged: DataError | None = None
@@ -140,9 +142,9 @@ def open_hdf5(
             damaged = error  # the layout's reader reports it
             continue
         if is_robomimic:
-            return RobomimicEpisodes(path, instruction, image_size, on_bad, cameras)
+            return RobomimicEpisodes(path, instruction, image_size, on_bad, cameras, image_fit)
         if is_aloha:
-            return AlohaEpisodes(path, instruction, image_size, on_bad, cameras)
+            return AlohaEpisodes(path, instruction, image_size, on_bad, cameras, image_fit)
     if damaged is not None:
         raise damaged
     raise DataError(f"{path}: neither robomimic's data/demo_0 nor ALOHA's observations and action are in it", "schema")

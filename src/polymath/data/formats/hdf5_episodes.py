@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from polymath.data.files.frames import gather
-from polymath.data.files.images import decode, fit
+from polymath.data.files.images import Fit, decode, fit
 from polymath.data.files.paths import unread_subfolders
 from polymath.data.files.quarantine import OnBad, refuse
 from polymath.data.formats.hdf5_file import SUFFIXES, files_of, not_pictures, opened
@@ -39,9 +39,10 @@ class Hdf5Episodes(ABC):
         image_size: int | None = None,
         on_bad: OnBad = refuse,
         cameras: str | Sequence[str] | None = None,
+        image_fit: Fit = "stretch",
     ) -> None:
         self.path, self.name, self.notes = path, str(path), unread_subfolders(path, SUFFIXES)
-        self._instruction, self._image_size = instruction, image_size
+        self._instruction, self._image_size, self._image_fit = instruction, image_size, image_fit
         self._chosen_cameras = None if cameras is None else listed(cameras)
         self._settled = False
         self._places: list[tuple[Path, str]] = []
@@ -104,7 +105,7 @@ class Hdf5Episodes(ABC):
 
     def _picture(self, row: Any, where: str) -> UInt8[np.ndarray, "height width 3"]:
         picture = row if row.ndim == 3 else decode(row.tobytes(), where)  # a padded JPEG: its end marks itself
-        return picture if self._image_size is None else fit(picture, self._image_size, where)
+        return picture if self._image_size is None else fit(picture, self._image_size, self._image_fit, where)
 
     def _add(self, groups: Any, file: Path, name: str, text: str, states: np.ndarray, actions: np.ndarray) -> None:
         where = f"{file}: {name}"

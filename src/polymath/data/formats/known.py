@@ -30,8 +30,9 @@ class Format:
     """`name` stands before the colon, `kind` is one of KINDS, `files` tells people what is looked for.
 
     `found_at(path)` says whether a file or directory is of this format. `open(path, on_bad=…, **options)` gives the
-    reader, with `image_size` too for episodes; `options` are the names that may stand behind the question mark. Those
-    of `selection` come on top for episodes; a reader that lists `cameras` chooses them itself.
+    reader, with `image_size` too for episodes, and `image_fit` where it is to pad; `options` are the names that may
+    stand behind the question mark. Those of `selection` come on top for episodes; a reader that lists `cameras` chooses
+    them itself.
     """
 
     name: str

@@ -8,6 +8,7 @@ lerobot:episodes?episodes=0-99&slot=3         options of every set of episodes, 
 webdataset:gs://bucket/shards                 a URL that fsspec opens
 """
 
+import inspect
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from polymath import plugins
+from polymath.data.files.images import Fit
 from polymath.data.files.paths import is_local, locate, place_and_query
 from polymath.data.files.quarantine import OnBad, refuse
 from polymath.data.formats.known import BUILT_IN, GROUP, METHODS, Format, all_names, described, format_at, format_named
@@ -40,12 +42,26 @@ class Location:
     def kind(self) -> str:
         return self.format.kind
 
-    def open(self, image_size: int | None = None, on_bad: OnBad = refuse) -> Any:
-        """The reader. `image_size` fits the pictures of episodes as they are decoded."""
-        sized = {"image_size": image_size} if self.kind == "episodes" else {}
+    def open(self, image_size: int | None = None, on_bad: OnBad = refuse, image_fit: Fit = "stretch") -> Any:
+        """The reader. `image_size` fits the pictures of episodes as they are decoded, `image_fit` says how."""
+        sized: dict[str, Any] = {"image_size": image_size} if self.kind == "episodes" else {}
+        if sized and image_fit != "stretch":
+            self._check_fits(image_fit)
+            sized["image_fit"] = image_fit
         choice, on_bad = watched(self.selection, str(self.path), on_bad)
         source = self._opened(on_bad=on_bad, **sized, **self.options)
         return apply(source, self.selection, choice) if self.selection else source
+
+    def _check_fits(self, image_fit: Fit) -> None:
+        """Raise ConfigError for a format of another package whose reader can only stretch."""
+        if self.format.name in BUILT_IN:
+            return
+        parameters = inspect.signature(self.format.open).parameters.values()
+        if not any(each.name == "image_fit" or each.kind is each.VAR_KEYWORD for each in parameters):
+            raise ConfigError(
+                f"{self.path}: layout.image_fit={image_fit}, but the reader of format {self.format.name} takes no "
+                "image_fit; add it there (polymath.data.files.images.fit), or set layout.image_fit=stretch"
+            )
 
     def _opened(self, **options: Any) -> Any:
         name = self.format.name
@@ -152,10 +168,14 @@ def open_source(
     cameras: str | Sequence[str] | None = None,
     robot: str | Embodiment | None = None,
     slot: int | None = None,
+    image_fit: Fit = "stretch",
 ) -> Any:
-    """The data set of that name; see the drawing above. The keywords are the options of the same names."""
+    """The data set of that name; see the drawing above. The keywords are the options of the same names.
+
+    `image_size`, `image_fit`: pixels of a side of the pictures of episodes, and how they become squares.
+    """
     location = parse(name)
-    return _with(location, Selection(episodes, cameras, robot, slot), str(name)).open(image_size, on_bad)
+    return _with(location, Selection(episodes, cameras, robot, slot), str(name)).open(image_size, on_bad, image_fit)
 
 
 def _with(location: Location, selection: Selection, name: str) -> Location:

@@ -90,7 +90,7 @@ def check_layout(prepared: PreparedSet, kind: str, layout: Layout, user: str) ->
     Narrower states and actions are padded, as those of a narrow robot are; slots may be more.
     """
     has_steps = kind in ("episodes", "pointing")
-    equal = ["length", "latents_per_image", "image_size"]
+    equal = ["length", "latents_per_image", "image_size", "image_fit"]
     equal += ["chunk_length", "window", "stride", "past_actions", "action_tokens"] if has_steps else []
     at_most = ["max_images", "max_control_steps", *(["action_dim", "state_dim"] if has_steps else [])]
     for name in (*equal, *at_most):

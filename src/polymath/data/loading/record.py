@@ -72,5 +72,5 @@ def load(
         return stored.document
     images = np.stack([decode(jpeg, f"{where}, picture {i}") for i, jpeg in enumerate(stored.jpegs)])
     views = images.reshape(-1, stored.cameras, *images.shape[1:])
-    fitted = augmented(augmentation, views, layout.image_size, rng)
+    fitted = augmented(augmentation, views, layout, rng)
     return replace(stored.document, images=fitted.reshape(-1, *fitted.shape[2:]))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from polymath import config
-from polymath.data.files.images import decode
+from polymath.data.files.images import Fit, decode
 from polymath.data.formats.memory import check_episode
 from polymath.data.formats.opening import open_source
 from polymath.data.interface import episode_name, row_name
@@ -18,6 +18,7 @@ from polymath.data.prepare.plan import Plan, PlannedSource
 from polymath.data.prepare.reading import vectors
 from polymath.data.robots.statistics import Statistics
 from polymath.data.sequences.rows import (
+    check_places,
     check_pointing,
     interleaved_document,
     pair_document,
@@ -55,7 +56,7 @@ class Maker:
 
     def __init__(self, plan: Plan, source: PlannedSource, tokenizer: Tokenizer, out: Path) -> None:
         self._layout, self._bounds, self._tokenizer = plan.layout, plan.settings.filter, tokenizer
-        self._rows = opened(source.name, plan.layout.image_size)
+        self._rows = opened(source.name, plan.layout.image_size, plan.layout.image_fit)
         if len(self._rows) != source.rows:
             raise ConfigError(
                 f"{source.name}: has {len(self._rows)} rows, {source.rows} when this preparation began; remove {out} "
@@ -106,6 +107,7 @@ class Maker:
         text = pointing.question
         self._drop(filters.text_reason(text, self._bounds))
         image, question = self._picture(row), self._tokenizer.encode(text)
+        check_places(image, self._layout, f"{self._rows.name}[{row}]")
         document = pointing_document(self._layout, self._tokenizer.control, image, question, pointing)
         return Made([document], 1, len(text), filters.picture_hash(image), filters.text_hash(text))
 
@@ -163,9 +165,9 @@ class Maker:
 
 
 @functools.lru_cache(maxsize=8)
-def opened(name: str, image_size: int) -> Any:
+def opened(name: str, image_size: int, image_fit: Fit) -> Any:
     """The source with its bad rows left out: the same rows in the same order in every process. Kept open."""
-    return open_source(name, image_size, _noted_before)
+    return open_source(name, image_size, _noted_before, image_fit=image_fit)
 
 
 def _noted_before(file: str, row: str, error: DataError) -> None:

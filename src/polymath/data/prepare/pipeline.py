@@ -18,7 +18,7 @@ from polymath.data.prepare.plan import Plan, PlannedSource
 from polymath.data.prepare.reading import good_statistics
 from polymath.data.prepare.settings import Settings
 from polymath.data.robots.checks import check_grippers, check_slots
-from polymath.data.robots.scaling import Normalization
+from polymath.data.robots.relative import check_absolute_names
 from polymath.data.sequences.sequence import Layout
 from polymath.errors import ConfigError
 from polymath.tokenizer import Tokenizer
@@ -82,28 +82,29 @@ def _make_plan(names: Sequence[str], tokenizer: Path, layout: Layout, out: Path,
     with quarantine.writing_opening(out) as opening:
         for number, name in enumerate(names):
             location = parse(name)
-            rows = location.open(layout.image_size, opening.of_source(number, name))
+            rows = location.open(layout.image_size, opening.of_source(number, name), layout.image_fit)
             folder = plan.folder_name(number, name)
             (out / folder).mkdir(exist_ok=True)
             if location.kind == "episodes":
                 robots.append((name, rows.embodiment))
                 check_slots(robots)
-                _store_robot(rows, layout, settings.action_normalization, out / folder)
+                _store_robot(rows, layout, settings, out / folder)
             per_shard = settings.episodes_per_shard if location.kind == "episodes" else settings.pairs_per_shard
             renderer = getattr(rows, "recording", {}).get("renderer") if location.kind == "episodes" else None
             planned.append(PlannedSource(name, folder, location.kind, len(rows), per_shard, renderer))
+    check_absolute_names(settings.form(layout.chunk_length), [robot for _, robot in robots])
     made = Plan(tuple(planned), layout, settings, plan.file_hash(tokenizer))
     config.save(made, out / "plan.json")
     return made
 
 
-def _store_robot(rows: Any, layout: Layout, normalization: Normalization, folder: Path) -> None:
+def _store_robot(rows: Any, layout: Layout, settings: Settings, folder: Path) -> None:
     """The robot of a set of episodes, and the statistics of those episodes that can be used."""
     robot = rows.embodiment
     lacking = layout_room(layout, robot)
     if lacking:
         raise ConfigError(f"{rows.name}: robot {robot.name!r} needs {lacking}; set it with --layout")
-    statistics = good_statistics(rows, normalization)
+    statistics = good_statistics(rows, settings.action_normalization, settings.form(layout.chunk_length))
     check_grippers(robot, statistics.action, rows.name)
     config.save(robot, folder / "embodiment.json")
     config.save(statistics, folder / "statistics.json")

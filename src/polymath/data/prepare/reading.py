@@ -16,6 +16,7 @@ from PIL import Image
 
 from polymath.data.formats.memory import check_vectors
 from polymath.data.interface import EpisodeSet, episode_name
+from polymath.data.robots.relative import ActionForm
 from polymath.data.robots.scaling import Normalization
 from polymath.data.robots.statistics import RobotAccumulator, Statistics
 from polymath.errors import DataError
@@ -72,12 +73,12 @@ def vectors(rows: EpisodeSet, row: int) -> tuple[Float[np.ndarray, "T state_dim"
     return states, actions
 
 
-def good_statistics(rows: EpisodeSet, normalization: Normalization) -> Statistics:
+def good_statistics(rows: EpisodeSet, normalization: Normalization, form: ActionForm) -> Statistics:
     """Of the episodes that can be used; preparing their units says what is wrong with the others.
 
-    Raises DataError if there is none.
+    Raises DataError if there is none, and for actions that cannot be given to a model in that form.
     """
-    total, used = RobotAccumulator(rows.embodiment), 0
+    total, used = RobotAccumulator(rows.embodiment, form, rows.name), 0
     for row in range(len(rows)):
         name = episode_name(rows, row)
         try:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from polymath.data.robots.relative import ActionForm, Representation
 from polymath.data.robots.scaling import Normalization
 from polymath.errors import ConfigError
 
@@ -36,6 +37,8 @@ class Settings:
     max_bad_share: float = 0.05  # of the rows of a source; more stops the job
     seed: int = 0  # of the order inside a shard
     action_normalization: Normalization = "quantiles"  # of robots' actions, see `data.robots.scaling`
+    action_representation: Representation = "recorded"  # see `data.robots.relative`
+    absolute_actions: tuple[str, ...] = ()  # that stay absolute among deltas, beside the grippers
 
     def __post_init__(self) -> None:
         for name in ("pairs_per_shard", "episodes_per_shard"):
@@ -45,3 +48,8 @@ class Settings:
             raise ConfigError(f"jpeg_quality: must be 1 to 100, is {self.jpeg_quality}")
         if not 0 <= self.max_bad_share <= 1:
             raise ConfigError(f"max_bad_share: must be 0 to 1, is {self.max_bad_share}")
+        self.form(1)
+
+    def form(self, chunk_length: int) -> ActionForm:
+        """The form of actions in chunks of so many control steps."""
+        return ActionForm(self.action_representation, self.absolute_actions, chunk_length)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from polymath.data.robots.relative import delta_line
 from polymath.data.robots.statistics import Statistics
 from polymath.types import Embodiment
 
@@ -44,6 +45,12 @@ def clipping_report(statistics: Statistics, robot: Embodiment) -> list[dict[str,
                 }
             )
     return rows
+
+
+def statistics_lines(statistics: Statistics, robot: Embodiment) -> list[str]:
+    """Which actions are deltas, if some are, and the lines of what is clipped."""
+    deltas = [delta_line(robot, statistics.subtracted)] if statistics.subtracted else []
+    return [*deltas, *clipping_lines(statistics, robot)]
 
 
 def clipping_lines(statistics: Statistics, robot: Embodiment) -> list[str]:

@@ -12,6 +12,7 @@ from polymath.data.sequences.augment import Augmentation
 from polymath.data.sequences.packing import Sizes
 from polymath.data.sequences.rows import (
     caption_ids,
+    check_places,
     check_pointing,
     pair_document,
     pointing_document,
@@ -55,7 +56,7 @@ class PairDocuments:
         self.sizes = Sizes(np.array(tokens, np.int64), ones, 0 * ones)
 
     def document(self, index: int, rng: np.random.Generator) -> Document:
-        image = _picture(self._pairs, index, self._layout.image_size, self._augmentation, self._ablation, rng)
+        image = _picture(self._pairs, index, self._layout, self._augmentation, self._ablation, rng)
         return pair_document(self._layout, self._control, image, self._captions[index])
 
 
@@ -79,27 +80,29 @@ class PointingDocuments:
             raise DataError(f"{pairs.name}: no pair carries a pointing question; leave the phase's pointing at 0")
         for index, answer, _ in self._rows:
             check_pointing(answer, layout, f"{self.name}[{index}]")
+            if layout.image_fit == "pad":
+                check_places(pairs.image(index), layout, f"{self.name}[{index}]")
         tokens = [sequence.pointing_length(layout, len(question)) for _, _, question in self._rows]
         ones = np.ones(len(tokens), np.int64)
         self.sizes = Sizes(np.array(tokens, np.int64), ones, ones)
 
     def document(self, index: int, rng: np.random.Generator) -> Document:
         pair, answer, question = self._rows[index]
-        image = _picture(self._pairs, pair, self._layout.image_size, self._augmentation, self._ablation, rng)
+        image = _picture(self._pairs, pair, self._layout, self._augmentation, self._ablation, rng)
         return pointing_document(self._layout, self._control, image, question, answer)
 
 
 def _picture(
     pairs: PairSet,
     index: int,
-    size: int,
+    layout: Layout,
     augmentation: Augmentation | None,
     ablation: Ablation,
     rng: np.random.Generator,
 ) -> UInt8[np.ndarray, "size size 3"]:
     if ablation.blank_images:
-        return np.zeros((size, size, 3), np.uint8)
-    return augmented(augmentation, pairs.image(index)[None, None], size, rng)[0, 0]
+        return np.zeros((layout.image_size, layout.image_size, 3), np.uint8)
+    return augmented(augmentation, pairs.image(index)[None, None], layout, rng)[0, 0]
 
 
 class WindowDocuments:
@@ -131,10 +134,11 @@ class WindowDocuments:
     def _pictures(
         self, episode: int, steps: Sequence[int], rng: np.random.Generator
     ) -> UInt8[np.ndarray, "steps C size size 3"]:
-        size, transform = self._transform.layout.image_size, self._transform
+        layout, transform = self._transform.layout, self._transform
+        size = layout.image_size
         if transform.ablation.blank_images:
             return np.zeros((len(steps), len(transform.embodiment.cameras), size, size, 3), np.uint8)
-        return augmented(self._augmentation, self._episodes.frames(episode, steps), size, rng)
+        return augmented(self._augmentation, self._episodes.frames(episode, steps), layout, rng)
 
     def locate(self, index: int) -> tuple[int, int]:
         """(episode, control step) at which the window `index` ends."""

@@ -34,7 +34,7 @@ def pair_document(
     layout: Layout, control: ControlTokens, image: UInt8[np.ndarray, "height width 3"], caption: Sequence[int]
 ) -> Document:
     """A picture and the tokens of its caption."""
-    return sequence.pair(layout, control, fit(image, layout.image_size), caption)
+    return sequence.pair(layout, control, fit(image, layout.image_size, layout.image_fit), caption)
 
 
 def pointing_document(
@@ -45,14 +45,15 @@ def pointing_document(
     pointing: Pointing,
 ) -> Document:
     """A picture, the tokens of a question about it, and the answer's numbers; see `check_pointing`."""
-    fitted = fit(image, layout.image_size)
+    fitted = fit(image, layout.image_size, layout.image_fit)
     return sequence.pointing(layout, control, fitted, question, pointing.targets, pointing.mask)
 
 
 def interleaved_document(layout: Layout, tokenizer: Tokenizer, parts: Sequence[str | np.ndarray]) -> Document:
     """Texts and pictures (uint8 [height, width, 3]) in reading order."""
     pieces: list[Piece] = [
-        tokenizer.encode(part) if isinstance(part, str) else fit(part, layout.image_size) for part in parts
+        tokenizer.encode(part) if isinstance(part, str) else fit(part, layout.image_size, layout.image_fit)
+        for part in parts
     ]
     return interleaved(layout, tokenizer.control, pieces)
 
@@ -81,6 +82,21 @@ def window_document(
         chunk = actions[t : t + length]
         steps.append(transform.step(pictures, states[t], pad_chunk(chunk, length), real=len(chunk)))
     return transform.document(instruction, steps)
+
+
+def check_places(image: UInt8[np.ndarray, "height width 3"], layout: Layout, where: str) -> None:
+    """Raise DataError, naming the row by `where`, where padding would move the places that the answer's numbers name.
+
+    A column and a row are shares of the picture's sides. Stretching keeps them, and so does a square picture; which of
+    the answer's numbers are places, and which metres, is not recorded, so they cannot be moved along.
+    """
+    height, width = image.shape[:2]
+    if layout.image_fit == "pad" and height != width:
+        raise DataError(
+            f"{where}.pointing: its answer names places in a picture of {width} x {height}, which layout.image_fit=pad "
+            "would move; give square pictures, leave pointing at 0, or set layout.image_fit=stretch",
+            "dimensions",
+        )
 
 
 def check_pointing(pointing: Pointing, layout: Layout, where: str) -> None:

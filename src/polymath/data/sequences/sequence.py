@@ -34,6 +34,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
+from polymath.data.files.images import Fit
 from polymath.errors import ConfigError, DataError
 from polymath.tokenizer import ControlTokens
 from polymath.tokenizer.control_tokens import READOUTS
@@ -47,12 +48,14 @@ class Layout:
 
     `action_dim` and `state_dim` are the widths of the batch; a robot with fewer dimensions is padded with zeros that
     the action mask excludes. `window` is T, the control steps of one sequence, `stride` the number of executed actions
-    between two of them.
+    between two of them. `image_fit`: how a picture that is no square becomes one, "stretch" (its aspect ratio changes)
+    or "pad" (black around it, as openpi's resize_with_pad).
     """
 
     length: int = 256  # S
     latents_per_image: int = 16  # Q
     image_size: int = 64
+    image_fit: Fit = "stretch"
     max_images: int = 8  # N
     max_control_steps: int = 4  # M
     chunk_length: int = 4  # W
@@ -81,7 +84,8 @@ class ControlStep:
     """One control step, ready for the sequence: images in the robot's camera order, state and actions normalised.
 
     `actions` [W, A] holds the robot's own A; `mask` [W] is False beyond the end of the episode. Both None: a prompt.
-    `committed` are the first D actions of its chunk where a prompt gives them, normalised.
+    `committed` are the first D actions of its chunk where a prompt gives them, normalised. `origin`: what is taken from
+    its actions before they are normalised, in the robot's units (`polymath.data.robots.relative`); None: nothing.
     """
 
     images: UInt8[np.ndarray, "C size size 3"]
@@ -89,6 +93,7 @@ class ControlStep:
     actions: Float[np.ndarray, "W A"] | None = None
     mask: Bool[np.ndarray, " W"] | None = None
     committed: Float[np.ndarray, "D A"] | None = None
+    origin: Float[np.ndarray, " A"] | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from polymath.data.files.images import fit
+from polymath.data.robots import relative
 from polymath.data.robots.statistics import Statistics
 from polymath.data.sequences import sequence
 from polymath.data.sequences.augment import Augmentation, augment
@@ -75,16 +76,16 @@ class RobotTransform:
         real: int = 0,
     ) -> ControlStep:
         """One control step from the robot's units; the first `real` of the W actions happened, the rest is padding."""
-        size = self.layout.image_size
+        size, how = self.layout.image_size, self.layout.image_fit
         if self.ablation.blank_images:
             pictures = np.zeros((len(images), size, size, 3), np.uint8)
         else:
-            pictures = np.stack([fit(image, size) for image in images])
-        normalised = self.statistics.normalise_state(state)
+            pictures = np.stack([fit(image, size, how) for image in images])
+        normalised, origin = self.statistics.normalise_state(state), self._origin(state)
         if actions is None:
-            return ControlStep(pictures, normalised)
-        chunk = self.statistics.normalise_action(actions, self.embodiment.gripper_dims)
-        return ControlStep(pictures, normalised, chunk, np.arange(len(chunk)) < real)
+            return ControlStep(pictures, normalised, origin=origin)
+        chunk = self._normalised(actions, origin)
+        return ControlStep(pictures, normalised, chunk, np.arange(len(chunk)) < real, origin=origin)
 
     def document(self, instruction: Sequence[int], steps: Sequence[ControlStep]) -> Document:
         """A training window; a prompt if the last step has no actions."""
@@ -123,14 +124,14 @@ class RobotTransform:
         if committed is None or not len(committed):
             return step
         actions = self._check_committed(committed)
-        return replace(step, committed=self.statistics.normalise_action(actions, self.embodiment.gripper_dims))
+        return replace(step, committed=self._normalised(actions, step.origin))
 
     def followed_by(self, step: ControlStep, executed: Float[np.ndarray, "stride A"]) -> ControlStep:
         """An observed step with the actions that were carried out after it, in the robot's units; `layout.stride`.
 
         Raises DataError for another number of actions, another width, NaN and infinity.
         """
-        chunk = self.statistics.normalise_action(self._past_chunk(executed), self.embodiment.gripper_dims)
+        chunk = self._normalised(self._past_chunk(executed), step.origin)
         return replace(step, actions=chunk, mask=np.arange(len(chunk)) < self.layout.stride)
 
     def prompt_of(self, instruction: Sequence[int], steps: Sequence[ControlStep]) -> Document:
@@ -146,18 +147,41 @@ class RobotTransform:
             )
         return prompt_with(document, steps) if self.committed else document
 
+    def normalised(
+        self, actions: Float[np.ndarray, "n A"], state: Float[np.ndarray, " state_dim"]
+    ) -> Float[np.ndarray, "n A"]:
+        """Actions of a chunk that begins at `state`, both in the robot's units, as the model is given them."""
+        return self._normalised(actions, self._origin(state))
+
     def chunk(
-        self, normalised: Float[np.ndarray, "W A"], committed: Float[np.ndarray, "D A"] | None = None
+        self,
+        normalised: Float[np.ndarray, "W A"],
+        state: Float[np.ndarray, " state_dim"],
+        committed: Float[np.ndarray, "D A"] | None = None,
     ) -> ActionChunk:
         """The action head's output (or decoded action tokens), padded dimensions included, in the robot's units.
 
-        The first D actions are the committed ones, unchanged.
+        `state`: that of the observation which is answered, in the robot's units: the inverse of what training took from
+        the actions. The first D actions are the committed ones, unchanged.
         """
         own = np.asarray(normalised)[:, : self.embodiment.action_dim]
         actions = self.statistics.denormalise_action(own, self.embodiment.gripper_dims)
+        origin = self._origin(state)
+        if origin is not None:
+            actions = (actions + origin).astype(np.float32)
         if committed is not None and len(committed):
             actions = np.concatenate([np.asarray(committed, actions.dtype), actions[len(committed) :]])
         return ActionChunk(actions)
+
+    def _origin(self, state: Float[np.ndarray, " state_dim"]) -> Float[np.ndarray, " A"] | None:
+        subtracted = self.statistics.subtracted
+        return relative.origin(state, subtracted) if subtracted else None
+
+    def _normalised(
+        self, actions: Float[np.ndarray, "n A"], origin: Float[np.ndarray, " A"] | None
+    ) -> Float[np.ndarray, "n A"]:
+        moved = actions if origin is None else np.asarray(actions, np.float64) - origin
+        return self.statistics.normalise_action(moved, self.embodiment.gripper_dims)
 
     def _camera_images(self, observation: Observation) -> UInt8[np.ndarray, "C size size 3"]:
         value: object = observation  # users have handed over dictionaries, and lists where one is meant
@@ -176,8 +200,9 @@ class RobotTransform:
                 f"observation.images: no camera {missing[0]!r}, got {sorted(observation.images)}; "
                 f"send {', '.join(self.embodiment.cameras)}"
             )
+        size, how = self.layout.image_size, self.layout.image_fit
         pictures = [
-            fit(observation.images[camera], self.layout.image_size, f"observation.images[{camera!r}]")
+            fit(observation.images[camera], size, how, f"observation.images[{camera!r}]")
             for camera in self.embodiment.cameras
         ]
         return np.stack(pictures)
@@ -217,13 +242,14 @@ class RobotTransform:
 
 
 def augmented(
-    config: Augmentation | None, images: UInt8[np.ndarray, "n C h w 3"], size: int, rng: np.random.Generator
+    config: Augmentation | None, images: UInt8[np.ndarray, "n C h w 3"], layout: Layout, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "n C size size 3"]:
-    """Fit every picture to `size`, then augment; without a config only fit."""
+    """Fit every picture as the layout says, then augment; without a config only fit."""
     n, cameras = images.shape[:2]
+    size = layout.image_size
     fitted = images.reshape(n * cameras, *images.shape[2:])
     if fitted.shape[1:] != (size, size, 3) or fitted.dtype != np.uint8:
-        fitted = np.stack([fit(image, size) for image in fitted])
+        fitted = np.stack([fit(image, size, layout.image_fit) for image in fitted])
     if config is not None:
         fitted = augment(config, fitted, cameras, rng)
     return fitted.reshape(n, cameras, size, size, 3)

@@ -65,7 +65,8 @@ def evaluate(
         robot_name = _recorded_robot(Path(policy), data)
         candidate = of_run(Path(policy), name, dtype, decoding or Decoding(), checkpoint, robot_name)
     data = held_out_of(Path(policy)) if data is None else data
-    held_out = open_source(data, candidate.image_size or None if candidate else None)
+    size, how = (candidate.image_size or None, candidate.image_fit) if candidate else (None, "stretch")
+    held_out = open_source(data, size, image_fit=how)
     robot = getattr(held_out, "embodiment", None)
     if not isinstance(robot, Embodiment) or not len(held_out):
         raise DataError(f"{data}: holds no episodes of a robot; name a set of episodes, not of pairs")

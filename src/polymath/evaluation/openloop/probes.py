@@ -11,13 +11,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Float
 
 from polymath.data.interface import EpisodeSet
+from polymath.data.robots.relative import origin
 from polymath.evaluation.openloop.errors import Predicted, relative_errors
 from polymath.evaluation.openloop.measure import Change, predictions
 from polymath.evaluation.openloop.result import ProbeResult
 from polymath.evaluation.statistics import paired_mean
 from polymath.policy.session import Acting, Policy
+from polymath.training.run import Run
 from polymath.types import Embodiment
 
 
@@ -43,11 +46,38 @@ def probe_all(
             results.append(ProbeResult(name, sense, skipped="all episodes have the same instruction"))
             continue
         probed = list(predictions(policy, episodes, chosen, execute, change, f"open loop, {name}"))
+        if name == STATE_BLANKED:
+            probed = from_true_states(policy, episodes, chosen, probed, mean)
         results.append(_compared(name, sense, before, probed, episodes.embodiment))
     return results
 
 
-SENSES = (("instruction swapped", "ears"), ("pictures blanked", "eyes"), ("state blanked", "own state"))
+STATE_BLANKED = "state blanked"
+SENSES = (("instruction swapped", "ears"), ("pictures blanked", "eyes"), (STATE_BLANKED, "own state"))
+
+
+def from_true_states(
+    policy: Policy | Acting,
+    episodes: EpisodeSet,
+    chosen: Sequence[int],
+    probed: Sequence[Predicted],
+    blank: Float[np.ndarray, " state_dim"],
+) -> list[Predicted]:
+    """The answers to the state `blank` of a run that learned deltas, added to the true states instead.
+
+    The deltas are what the model makes of what it is shown; where they begin is no question of its senses. Answers of
+    other policies are returned as they are.
+    """
+    run = getattr(policy, "run", None)
+    subtracted = run.statistics.subtracted if isinstance(run, Run) else ()
+    if not subtracted:
+        return list(probed)
+    moved = []
+    for place, each in zip(chosen, probed, strict=True):
+        states = np.asarray(episodes.states(place), np.float64)[each.steps]
+        origins = np.stack([origin(state, subtracted) for state in states]) - origin(blank, subtracted)
+        moved.append(replace(each, chunks=(each.chunks + origins[:, None]).astype(np.float32)))
+    return moved
 
 
 def _compared(name: str, sense: str, before: np.ndarray, probed: Sequence[Predicted], robot: Embodiment) -> ProbeResult:

@@ -12,25 +12,24 @@ from polymath.evaluation.replay.demonstrations import Recorded
 from polymath.policy.session import EpisodeKey, PolicySession, Turn, check_uncommitted
 from polymath.types import ActionChunk, Embodiment, Observation
 
-Convert = Callable[[Float[np.ndarray, "n A"]], Float[np.ndarray, "n A"]]
+Convert = Callable[[Float[np.ndarray, "n A"], Float[np.ndarray, " state_dim"]], Float[np.ndarray, "n A"]]
 
 
-def unchanged(actions: Float[np.ndarray, "n A"]) -> Float[np.ndarray, "n A"]:
+def unchanged(actions: Float[np.ndarray, "n A"], state: Float[np.ndarray, " state_dim"]) -> Float[np.ndarray, "n A"]:
     """The actions as they were recorded."""
     return actions
 
 
 def through(transform: RobotTransform, tokens: bool) -> Convert:
     """What a run makes of the right answer: normalised, with `tokens` binned and decoded, and turned back."""
-    layout, gripper = transform.layout, transform.embodiment.gripper_dims
-    control = transform.tokenizer.control
+    layout, control = transform.layout, transform.tokenizer.control
 
-    def convert(actions: Float[np.ndarray, "n A"]) -> Float[np.ndarray, "n A"]:
+    def convert(actions: Float[np.ndarray, "n A"], state: Float[np.ndarray, " state_dim"]) -> Float[np.ndarray, "n A"]:
         chunk = pad_chunk(actions[: layout.chunk_length], layout.chunk_length)
-        normalised = transform.statistics.normalise_action(chunk, gripper)
+        normalised = transform.normalised(chunk, state)
         if tokens:
             normalised = control.decode_actions(control.encode_actions(normalised))
-        return transform.chunk(normalised).actions[: len(actions)]
+        return transform.chunk(normalised, state).actions[: len(actions)]
 
     return convert
 
@@ -107,7 +106,7 @@ class ReplayPolicy:
         rest = recorded.actions[session.step : session.step + self._chunk_length]
         missing = self._chunk_length - len(rest)
         actions = np.concatenate([rest, np.repeat(still(recorded.actions[-1], self._robot)[None], missing, axis=0)])
-        return ActionChunk(self._convert(actions).astype(np.float32))
+        return ActionChunk(self._convert(actions, observation.state).astype(np.float32))
 
 
 def still(action: Float[np.ndarray, " A"], robot: Embodiment) -> Float[np.ndarray, " A"]:

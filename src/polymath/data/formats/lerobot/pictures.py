@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 
 from polymath.data.files import video
 from polymath.data.files.cache import ByteCache
-from polymath.data.files.images import decode, fit
+from polymath.data.files.images import Fit, decode, fit
 from polymath.data.files.parquet import PictureFile, encoded_picture
 from polymath.data.formats.lerobot.clips import ClipFrames
 from polymath.data.formats.lerobot.episodes import Clip
@@ -34,8 +34,8 @@ class EpisodePictures:
 class Pictures:
     """Pictures of single columns, fitted to squares of `image_size` pixels unless that is None. Thread-safe."""
 
-    def __init__(self, image_size: int | None, cache_bytes: int, whole_clips: bool) -> None:
-        self._image_size, self._whole_clips = image_size, whole_clips
+    def __init__(self, image_size: int | None, image_fit: Fit, cache_bytes: int, whole_clips: bool) -> None:
+        self._image_size, self._image_fit, self._whole_clips = image_size, image_fit, whole_clips
         self._cache = ByteCache(cache_bytes)
 
     def read(self, episode: EpisodePictures, key: str, steps: Sequence[int]) -> UInt8[np.ndarray, "n height width 3"]:
@@ -68,7 +68,7 @@ class Pictures:
         return self._fit(decode(encoded_picture(encoded[row].as_py(), where), where))
 
     def _fit(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "height width 3"]:
-        return image if self._image_size is None else fit(image, self._image_size)
+        return image if self._image_size is None else fit(image, self._image_size, self._image_fit)
 
 
 def _stack(pictures: Sequence[np.ndarray], where: str) -> UInt8[np.ndarray, "n height width 3"]:

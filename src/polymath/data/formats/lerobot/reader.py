@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from polymath.data.files.images import Fit
 from polymath.data.files.paths import locate
 from polymath.data.files.quarantine import OnBad, refuse
 from polymath.data.formats.lerobot.contents import Contents
@@ -33,10 +34,10 @@ class LeRobotEpisodes:
     The embodiment is meta/embodiment.json, or else derived from info.json (no gripper dimension is assumed then).
     `recording` is meta/recording.json, `notes` what was left out or read in an unusual way.
 
-    `cameras`, `state`, `action` and `task` name columns where they are not the usual ones (see `keys`); several may
-    be given as "a,b". With `image_size`, pictures are fitted to that square as they are decoded: the cache then holds
-    many more of them, and cameras of different sizes can stand side by side. `pictures="nearest"` accepts videos whose
-    rate is no whole multiple of the rows' rate.
+    `cameras`, `state`, `action` and `task` name columns where they are not the usual ones (see `keys`); several may be
+    given as "a,b". With `image_size`, pictures are fitted to that square as they are decoded (`image_fit`: how): the
+    cache then holds many more of them, and cameras of different sizes can stand side by side. `pictures="nearest"`
+    accepts videos whose rate is no whole multiple of the rows' rate.
 
     Raises DataError naming file, field and remedy for whatever is missing, truncated, of another width, not finite,
     not in order, without an instruction or without a picture; with another `on_bad` such episodes are reported to it
@@ -56,6 +57,7 @@ class LeRobotEpisodes:
         action: str | Sequence[str] | None = None,
         task: str | None = None,
         pictures: str = "exact",
+        image_fit: Fit = "stretch",
     ) -> None:
         if pictures not in PICTURES:
             raise ConfigError(f"{path}, pictures: {pictures!r} is none of {', '.join(PICTURES)}")
@@ -74,7 +76,7 @@ class LeRobotEpisodes:
         self.notes = (*keys.notes, *contents.notes())
         frames = sum(entry.length for entry in self._entries)
         fits = frames * _picture_bytes(info, self._keys, image_size) <= cache_bytes
-        self._pictures = Pictures(image_size, cache_bytes, whole_clips=fits)
+        self._pictures = Pictures(image_size, image_fit, cache_bytes, whole_clips=fits)
 
     def __len__(self) -> int:
         return len(self._entries)

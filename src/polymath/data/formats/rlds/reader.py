@@ -21,7 +21,7 @@ from jaxtyping import Float, UInt8
 from polymath.data.files import array_records
 from polymath.data.files.cache import ByteCache
 from polymath.data.files.frames import gather
-from polymath.data.files.images import decode, fit
+from polymath.data.files.images import Fit, decode, fit
 from polymath.data.files.quarantine import OnBad, refuse
 from polymath.data.formats.memory import check_vectors
 from polymath.data.formats.rlds import schema as rlds_schema
@@ -59,12 +59,14 @@ class RldsEpisodes:
         image_size: int | None = None,
         on_bad: OnBad = refuse,
         cameras: str | Sequence[str] | None = None,
+        image_fit: Fit = "stretch",
     ) -> None:
         self.path = _version_directory(path)
         self._info = _read_json(self.path / "dataset_info.json")
         self.features = _features(self.path / "features.json")
         dataset = str(self._info.get("name") or self.path.parent.name)
-        self.name, self.split, self._image_size = f"{self.path} ({split})", split, image_size
+        self.name, self.split = f"{self.path} ({split})", split
+        self._image_size, self._image_fit = image_size, image_fit
         known = fields or field_map(dataset)
         self.fields = known or rlds_schema.generic(self.features, dataset, f"{self.path}/features.json")
         self.notes = () if known else rlds_schema.left_out(self.features)
@@ -134,7 +136,7 @@ class RldsEpisodes:
         where = f"{self._where(episode)}, {self.fields.images[camera]}, step {step}"
         value = encoded[step]
         image = decode(value, where) if isinstance(value, bytes) else value
-        return image if self._image_size is None else fit(image, self._image_size, where)
+        return image if self._image_size is None else fit(image, self._image_size, self._image_fit, where)
 
     def field(self, episode: int, path: str) -> Any:
         """All T values of a field below `steps/`; encoded pictures and text as lists, numbers as [T, *shape]."""
