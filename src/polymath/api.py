@@ -60,6 +60,7 @@ def train(
     start_checkpoint: str | int = "newest",
     published: Mapping[str, str | Path] | None = None,
     controls: str | None = None,
+    allow: Sequence[str] = (),
 ) -> Run:
     """Train in the run directory `out`, phase after phase; called again, it continues from the newest checkpoint.
 
@@ -87,7 +88,7 @@ def train(
     if plan.note:
         warnings.warn(plan.note, stacklevel=2)
     sources = replace(sources, tokenizer=None if tokenizer is None else Path(tokenizer), controls=controls)
-    return job.train(plan.recipe, sources, out, plan.phases, begin)
+    return job.train(plan.recipe, sources, out, plan.phases, begin, allow)
 
 
 def load_policy(

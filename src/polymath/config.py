@@ -61,17 +61,20 @@ def load(cls: type[T], path: Path) -> T:
 
 def first_difference(a: Any, b: Any) -> tuple[str, object, object] | None:
     """(dotted name, value in a, value in b) of the first field in which two dataclasses differ."""
-    return _first_difference(to_dict(a), to_dict(b), "")
+    return next(differences(a, b), None)
 
 
-def _first_difference(a: object, b: object, name: str) -> tuple[str, object, object] | None:
+def differences(a: Any, b: Any) -> typing.Iterator[tuple[str, object, object]]:
+    """(dotted name, value in a, value in b) of every field in which two dataclasses differ, in the order of a's."""
+    return _differences(to_dict(a), to_dict(b), "")
+
+
+def _differences(a: object, b: object, name: str) -> typing.Iterator[tuple[str, object, object]]:
     if isinstance(a, dict) and isinstance(b, dict):
         for key in a:
-            difference = _first_difference(a[key], b.get(key), f"{name}.{key}" if name else key)
-            if difference:
-                return difference
-        return None
-    return None if a == b else (name, a, b)
+            yield from _differences(a[key], b.get(key), f"{name}.{key}" if name else key)
+    elif a != b:
+        yield name, a, b
 
 
 def apply_overrides(config: T, assignments: typing.Sequence[str]) -> T:

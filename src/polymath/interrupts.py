@@ -27,6 +27,7 @@ STOPPED = (
     "prepare continue where they were, the other verbs start from the beginning."
 )
 _arrived: list[int] = []
+_waiting: list[int] = []  # for the end of a block of `delayed_interrupts`
 _cleanups: list[Callable[[], None]] = []
 _at_once = 0  # nested blocks of `exits_at_once`
 _gate = threading.Lock()  # held to enter or leave such a block, and for good by the thread that ends the process
@@ -39,6 +40,7 @@ def remembered_interrupts() -> Iterator[None]:
     One whose exception is lost in a callback is not reported there: `check_interrupted` answers it.
     """
     _arrived.clear()
+    _waiting.clear()
     report = sys.unraisablehook
     sys.unraisablehook = lambda lost: None if isinstance(lost.exc_value, KeyboardInterrupt) else report(lost)
     former = {number: signal.getsignal(number) for number in SIGNALS}
@@ -93,22 +95,29 @@ def cleaned_up(function: Callable[[], None]) -> Iterator[None]:
 def delayed_interrupts() -> Iterator[None]:
     """A signal that arrives in this block is answered at its end, by the handler that it has outside.
 
-    A training step takes over the buffers of the state before it: interrupted in between, neither state could be
-    saved. In another thread than the main one, where Python delivers no signals, nothing is changed.
+    Meanwhile `was_interrupted` says so. A training step takes over the buffers of the state before it: interrupted in
+    between, neither state could be saved. In another thread than the main one, where Python delivers no signals,
+    nothing is changed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     delayed: list[tuple[int, FrameType | None]] = []
+
+    def delay(number: int, frame: FrameType | None) -> None:
+        delayed.append((number, frame))
+        _waiting.append(number)
+
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
     for number, handler in handlers.items():
         if callable(handler):
-            signal.signal(number, lambda number, frame: delayed.append((number, frame)))
+            signal.signal(number, delay)
     try:
         yield
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+        del _waiting[len(_waiting) - len(delayed) :]
         for received, frame in delayed:
             answer: Any = handlers[signal.Signals(received)]
             answer(received, frame)
@@ -122,7 +131,7 @@ def check_interrupted() -> None:
 
 def was_interrupted() -> bool:
     """Whether a signal has arrived since `remembered_interrupts` began."""
-    return bool(_arrived)
+    return bool(_arrived or _waiting)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

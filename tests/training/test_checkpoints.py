@@ -13,8 +13,10 @@ import orbax.checkpoint as ocp
 import pytest
 
 from polymath.errors import CheckpointError, PolymathError
+from polymath.training.checkpoint_forms import SCHEMA
 from polymath.training.checkpoints import CHUNK_BYTES, Checkpoints, reading_limit, restore
 from polymath.training.optimizer import State as OptimizerState
+from polymath.training.spikes import no_history, nothing_left_out
 from polymath.training.step import State
 
 LARGE = (3, 2048, 9 * 1024)  # 226 MB in float32: no chunk holds it
@@ -123,3 +125,57 @@ def test_a_full_disk_is_one_line_and_leaves_the_checkpoints_before_it(
     assert all(path.name.isdigit() for path in place.iterdir())
     newest = restore(place, jax.eval_shape(lambda: state((256, 384))))
     assert np.array_equal(newest.trainable["weight"], state((256, 384)).trainable["weight"])
+
+
+FIRST_FORM = Path(__file__).parents[1] / "fixtures" / "checkpoints" / "first_form"
+
+
+def todays_target(window: int | None) -> State:
+    """Of the stored checkpoint's weights, with the counters of today, and a history of so many steps."""
+    zero, moments = jnp.zeros((), jnp.int32), OptimizerState(jnp.zeros((), jnp.int32), {}, None)
+    small = {"small": jnp.zeros(5, jnp.bfloat16)}
+    history = None if window is None else no_history(window)
+    device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    state = State(zero, zero, {"weight": jnp.zeros((2, 3))}, small, moments, history, nothing_left_out())
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device), state)
+
+
+def test_a_stored_checkpoint_of_the_first_form_opens_and_its_new_counters_begin_anew() -> None:
+    """By the version before `left_out`, after 101 skipped updates, with which that version ended each restart."""
+    restored = restore(FIRST_FORM, todays_target(4))
+    np.testing.assert_array_equal(restored.trainable["weight"], np.arange(6.0).reshape(2, 3))
+    assert (int(restored.step), int(restored.skipped), int(restored.optimizer.step)) == (7, 101, 3)
+    assert restored.history is not None
+    np.testing.assert_array_equal(restored.history.values, np.arange(8.0).reshape(2, 4))
+    assert restored.left_out is not None
+    assert not np.any(restored.left_out.kinds)
+
+
+@pytest.mark.parametrize("window", [None, 9])
+def test_another_window_of_spikes_begins_anew(window: int | None) -> None:
+    history = restore(FIRST_FORM, todays_target(window)).history
+    assert (history is None) == (window is None)
+    if history is not None:
+        assert history.values.shape == (2, 9)
+        assert int(history.seen) == 0
+
+
+def test_a_checkpoint_without_a_history_gets_one_where_spikes_are_looked_for_now(tmp_path: Path) -> None:
+    saved = jax.tree.map(lambda leaf: jnp.ones(leaf.shape, leaf.dtype), todays_target(None))
+    with Checkpoints(tmp_path, every=1) as checkpoints:
+        checkpoints.save(saved, now=True)
+    restored = restore(tmp_path, todays_target(4))
+    assert restored.history is not None
+    assert int(restored.history.seen) == 0
+    assert np.all(np.asarray(restored.left_out.kinds) == 1)  # type: ignore[union-attr]
+
+
+def test_a_checkpoint_of_a_newer_version_is_refused_by_name(whole: Path, tmp_path: Path) -> None:
+    place = tmp_path / "phase"
+    shutil.copytree(whole, place)
+    path = place / "7" / "_CHECKPOINT_METADATA"
+    metadata = json.loads(path.read_text())
+    metadata["custom_metadata"]["schema"] = SCHEMA + 1
+    path.write_text(json.dumps(metadata))
+    with pytest.raises(CheckpointError, match=f"phase/7: has schema {SCHEMA + 1}, this version of polymath reads 1 to"):
+        restore(place, jax.eval_shape(lambda: state((256, 256))))

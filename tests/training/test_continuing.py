@@ -3,14 +3,17 @@
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from polymath import config
-from polymath.errors import ConfigError
+from polymath.commands.runs import Change
+from polymath.errors import CheckpointError, ConfigError
 from polymath.presets import demo
-from polymath.training.continuing import check_continues, extension_notes, with_warmup_of
+from polymath.training.changes import KINDS, check_kinds, read, record, was_changed_at
+from polymath.training.continuing import changes_of, check_continues, extension_notes, with_warmup_of
 from polymath.training.recipe import Recipe
 from polymath.training.run import save_tensors
 from polymath.training.settings import with_settings
@@ -37,6 +40,10 @@ def changed(*fields: str) -> Recipe:
         "robot.steps=4000",
         "robot.steps=1500",
         "robot.checkpoint_every=7",
+        "robot.checkpoint_minutes=5",
+        "robot.loss.tile=64",
+        "execution.gradient_reduction=hops",
+        "mesh.data=4",
         "robot.checkpoint_keep=9",
         "robot.log_every=1",
         "execution.micro_batches=2",
@@ -62,6 +69,58 @@ def test_execution_and_length_may_change(run: Path, field: str) -> None:
 def test_what_is_learned_may_not(run: Path, field: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         check_continues(RECIPE, with_warmup_of(changed(field), run), run)
+
+
+DECLARED = [
+    ("robot.optimizer.peak_learning_rate=1e-4", "learning-rate"),
+    ("robot.optimizer.clip_norm=0.5", "clipping"),
+    ("alignment.optimizer.spike_sigma=6", "spikes"),
+    ("robot.optimizer.weight_decay=0.1", "weight-decay"),
+    ("robot.loss.action=2", "loss"),
+    ("augmentation.shift=1", "augmentation"),
+    ("execution.dtype=bfloat16", "precision"),
+]
+
+
+@pytest.mark.parametrize(("field", "kind"), DECLARED)
+def test_a_change_of_what_is_learned_is_made_where_it_is_declared(run: Path, field: str, kind: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{field.partition('=')[0]} is .* --allow {kind} makes that change and rec"):
+        check_continues(RECIPE, changed(field), run)
+    check_continues(RECIPE, changed(field), run, [kind])
+
+
+def test_every_kind_of_change_is_tried_and_is_the_command_lines() -> None:
+    assert [kind for _, kind in DECLARED] == list(KINDS) == list(get_args(Change))
+    with pytest.raises(ConfigError, match="--allow learning: no such change; did you mean learning-rate"):
+        check_kinds(["learning"])
+
+
+def test_what_cannot_change_is_refused_whatever_is_declared(run: Path) -> None:
+    for field in ("seed=3", "robot.rows=16", "model.decoder.rope_theta=7"):
+        with pytest.raises(ConfigError, match="choose another run directory, or the same setting to resume"):
+            check_continues(RECIPE, changed(field), run, list(KINDS))
+
+
+def test_a_declared_change_is_recorded_with_its_step_and_once(run: Path) -> None:
+    lower = changed("robot.optimizer.peak_learning_rate=1e-4", "augmentation.shift=1", "robot.log_every=3")
+    record(changes_of(RECIPE, lower), run)
+    record(changes_of(lower, lower), run)
+    lines = read(run)
+    assert [(line["field"], line["new"]) for line in lines] == [
+        ("robot.optimizer.peak_learning_rate", 1e-4),
+        ("augmentation.shift", 1),
+    ]
+    assert all((line["phase"], line["step"]) == ("robot", 1500) for line in lines)
+    assert lines[0]["old"] == RECIPE.robot.optimizer.peak_learning_rate
+    assert was_changed_at(run, "robot", 1500)
+    assert not was_changed_at(run, "robot", 1499)
+    assert not was_changed_at(run, "alignment", 1500)
+
+
+def test_a_damaged_record_of_changes_is_one_line(run: Path) -> None:
+    (run / "changes.jsonl").write_text("{")
+    with pytest.raises(CheckpointError, match=r"changes\.jsonl: is damaged"):
+        read(run)
 
 
 def test_a_longer_run_keeps_its_warm_up(run: Path) -> None:

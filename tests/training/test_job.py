@@ -19,7 +19,7 @@ from polymath.training.checkpoints import load_params
 from polymath.training.datasets import TrainingData
 from polymath.training.job import train
 from polymath.training.recipe import Recipe
-from polymath.training.run import load_example_batch, open_run
+from polymath.training.run import Run, load_example_batch, open_run
 from polymath.training.start import Start
 from polymath.training.step import init_params, init_state, make_step
 
@@ -52,11 +52,20 @@ def test_a_run_stopped_in_the_middle_ends_with_the_same_weights_bit_for_bit(
         yield from (loader.batch(step) for step in range(start, 3))
         raise Stop
 
+    calls: list[str] = []
+    first_weights = job.first_weights
+
+    def noted(run: Run, start: Start, phase: str) -> object:
+        calls.append(phase)
+        return first_weights(run, start, phase)
+
+    monkeypatch.setattr(job, "first_weights", noted)
     with monkeypatch.context() as patch:
         patch.setattr(job.Loader, "iterate", stop_before_step_3)
         with pytest.raises(Stop):
             train(TINY, data, tmp_path / "run", phases=["alignment"])
     train(TINY, data, tmp_path / "run")
+    assert calls == ["alignment", "robot"]  # each once: a phase that continues from its own checkpoint has no start
     for phase in ("alignment", "robot"):
         expected, got = weights(finished, phase), weights(tmp_path / "run", phase)
         assert all(np.array_equal(expected[name], got[name]) for name in expected), phase
@@ -84,6 +93,15 @@ def test_a_run_directory_holds_all_that_a_policy_needs(finished: Path) -> None:
     assert batch.tokens.shape == (TINY.robot.rows, TINY.layout.length)
     assert Policy.load(finished).run.embodiment.name == "test-arm"
     assert list((finished / "tensorboard" / "robot").iterdir())
+
+
+def test_a_training_keeps_its_compiled_programs(
+    data: TrainingData, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[None] = []
+    monkeypatch.setattr(job, "keep_programs", lambda: calls.append(None))
+    train(TINY, data, finished)
+    assert calls
 
 
 def test_a_run_directory_of_another_recipe_is_refused(data: TrainingData, finished: Path) -> None:

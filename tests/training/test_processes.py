@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,8 +15,11 @@ import pytest
 from tests.training.test_meshes import PROGRAM, QUICK_COMPILATION, curves
 
 from polymath.errors import ConfigError, PolymathError
+from polymath.training.checkpoint_choice import steps_in
+from polymath.training.metrics import read_metrics
 from polymath.training.processes import Cluster, find_cluster, wait_for_file
 
+ROOT = Path(__file__).parents[2]
 STEPS = 3
 DEADLINE = 1200  # seconds until a run is given up: long enough for eight processes on a busy machine
 ADDRESS_TAKEN = ("Address already in use", "Failed to bind", "address in use")
@@ -115,6 +119,78 @@ def test_processes_with_a_device_each_give_the_curve_of_one_process_with_all_dev
     seen = curve_of_processes(count, tmp_path)
     assert all(curve == seen[0] for curve in seen)
     np.testing.assert_allclose(seen[0], one_process, rtol=1e-6)
+
+
+PHASE_PROGRAM = Path(__file__).with_name("phase_on_hosts.py")
+MANY = 10_000  # steps that no test waits for
+
+
+class Phase:
+    """Two processes that train one phase together in `out`; a context in which none of them is left behind."""
+
+    def __init__(self, out: Path, logs: Path, steps: int) -> None:
+        self._out, self._logs, self._steps, self._stack = out, logs, steps, ExitStack()
+
+    def __enter__(self) -> "Phase":
+        self._logs.mkdir()
+        common = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": QUICK_COMPILATION, "PYTHONPATH": str(ROOT)}
+        common |= {"JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{free_port()}", "JAX_NUM_PROCESSES": "2"}
+        command = [sys.executable, str(PHASE_PROGRAM), str(self._out), str(self._steps)]
+        self.processes = []
+        for index in range(2):
+            error = self._stack.enter_context((self._logs / f"{index}.err").open("w"))
+            process = subprocess.Popen(command, env={**common, "JAX_PROCESS_ID": str(index)}, stderr=error)
+            self.processes.append(process)
+            self._stack.callback(process.wait)
+            self._stack.callback(process.kill)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def wait_for_steps(self, count: int) -> None:
+        """Until so many more steps are logged than before."""
+        path, deadline = self._out / "metrics.jsonl", time.monotonic() + DEADLINE
+        begin = len(steps_in(self._out / "checkpoints" / "alignment")) and len(losses(self._out))
+        while not path.exists() or len(losses(self._out)) < begin + count:
+            assert all(process.poll() is None for process in self.processes), self.errors()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def statuses(self) -> list[int]:
+        return [process.wait(timeout=DEADLINE) for process in self.processes]
+
+    def errors(self) -> str:
+        return "\n".join(last_output(path) for path in sorted(self._logs.glob("*.err")))
+
+
+def losses(out: Path) -> dict[int, float]:
+    return {line["step"]: line["loss"] for line in read_metrics(out / "metrics.jsonl")}
+
+
+def test_a_signal_to_one_or_both_of_two_processes_is_one_save_of_one_step(tmp_path: Path) -> None:
+    """To the second alone, to the first alone, to both 0.2 s apart; each time both end with 130, and go on together to
+    the losses of an undisturbed run, bit for bit.
+    """
+    out, directory = tmp_path / "run", tmp_path / "run" / "checkpoints" / "alignment"
+    for number, receivers in enumerate(([1], [0], [0, 1])):
+        before = max(steps_in(directory), default=0)
+        with Phase(out, tmp_path / f"logs {number}", MANY) as phase:
+            phase.wait_for_steps(3)
+            for index in receivers:
+                phase.processes[index].send_signal(signal.SIGTERM)
+                time.sleep(0.2)
+            assert phase.statuses() == [130, 130], phase.errors()
+        saved = [step for step in steps_in(directory) if step > before and (step > 1)]
+        assert len(saved) == 1
+        assert max(losses(out)) == saved[0] < MANY
+        assert not list(directory.glob("*tmp*"))
+    steps = max(steps_in(directory)) + 2
+    for place in (out, tmp_path / "undisturbed"):
+        with Phase(place, tmp_path / f"logs of the whole {place.name}", steps) as phase:
+            assert phase.statuses() == [0, 0], phase.errors()
+    assert losses(out) == losses(tmp_path / "undisturbed")
+    assert len(losses(out)) == steps
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.training import curves
 
 from polymath.model.execution import Execution
@@ -105,12 +107,36 @@ def test_a_bad_step_leaves_weights_moments_and_counters_bit_equal(kind: str) -> 
     remembered = int(kind == "spike")
     assert int(after.history.seen) == 128 + remembered
     assert (np.asarray(after.history.values) != before.history.values).any() == bool(remembered)
-    counted = {"step": 0, "skipped": 0, "history": None}
+    counted = {"step": 0, "skipped": 0, "history": None, "left_out": None}
     same = jax.tree.map(_bit_equal, before._replace(**counted), after._replace(**counted))
     assert all(jax.tree.leaves(same))
     after, _ = step(after, curves.random_batch(10))
     assert (int(after.step), int(after.skipped), int(after.optimizer.step)) == (3, 1, 2)
     assert int(after.history.seen) == 129 + remembered
+    kinds = {name: int(metrics[name]) for name in ("skipped", "spikes", "not_finite", "not_finite_in_a_row")}
+    bad = 1 - remembered
+    assert kinds == {"skipped": 1, "spikes": remembered, "not_finite": bad, "not_finite_in_a_row": bad}
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(kinds=st.lists(st.sampled_from([spikes.UPDATED, spikes.SPIKE, spikes.NOT_FINITE]), max_size=40))
+def test_what_was_left_out_is_counted_by_kind_in_all_recently_and_in_a_row(
+    kinds: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Expected: the same counts by plain Python, with a window of 8 steps."""
+    monkeypatch.setattr(spikes, "RECENT", 8)
+    left_out = spikes.nothing_left_out()
+    for step, kind in enumerate(kinds):
+        loss = jnp.float32(np.nan if kind == spikes.NOT_FINITE else 1.0)
+        left_out = spikes.count(left_out, jnp.int32(step), jnp.bool_(kind == spikes.UPDATED), loss, jnp.float32(1.0))
+    in_a_row = len(kinds) - 1 - max((i for i, kind in enumerate(kinds) if kind != spikes.NOT_FINITE), default=-1)
+    assert {name: int(value) for name, value in spikes.counts(left_out).items()} == {
+        "spikes": kinds.count(spikes.SPIKE),
+        "not_finite": kinds.count(spikes.NOT_FINITE),
+        "recent_spikes": kinds[-8:].count(spikes.SPIKE),
+        "recent_not_finite": kinds[-8:].count(spikes.NOT_FINITE),
+        "not_finite_in_a_row": in_a_row,
+    }
 
 
 def _bit_equal(old: np.ndarray, new: jax.Array) -> bool:

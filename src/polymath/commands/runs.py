@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from polymath.training.start import Start
 
 Phase = Literal["alignment", "robot"]
+Change = Literal["learning-rate", "clipping", "spikes", "weight-decay", "loss", "augmentation", "precision"]
 WIDE = 130  # columns that the table of presets needs
 
 
@@ -97,9 +98,11 @@ def train(
     rank: int | None = None,
     controls: str | None = None,
     slot: int | None = None,
+    allow: tuple[Change, ...] = (),
+    restarts: int = 0,
     dry_run: bool = False,
     json: bool = False,
-) -> None:
+) -> int:
     """Train a preset, phase after phase; run again, it continues from its newest checkpoint.
 
     Example: polymath train tiny --data pairs episodes --tokenizer tokenizer.json --out run --set robot.steps=8
@@ -130,9 +133,18 @@ def train(
         controls: Of several robots the one that the run is for, by its name, or of prepared sets by its folder; left
             out, a run of raw sets is for all of their robots.
         slot: The control token (0 to 31) of the raw episodes' robot, where another robot has the set's own.
+        allow: Changes of what a run that has trained learns, which are recorded in its changes.jsonl; how it is
+            executed may change without them (docs/reliability.md).
+        restarts: Train in a child process, and start it again so many times if it is killed or fails.
         dry_run: Say what would happen (sizes, steps an epoch, memory, time, what the data look like) and write nothing.
         json: Print one JSON object instead of a line.
     """
+    if restarts and not dry_run:
+        from polymath.training.supervision import is_supervised, supervise
+
+        if not is_supervised(os.environ):
+            command = [sys.executable, *sys.orig_argv[1:]]
+            return supervise(command, out, restarts, lambda line: print(line, file=sys.stderr, flush=True))
     with exits_at_once():
         from polymath.errors import ConfigError
         from polymath.training.checkpoint_choice import best
@@ -166,20 +178,21 @@ def train(
         if dry_run:
             from polymath.commands.dry_run import show
 
-            show(preview(plan.recipe, sources, out, plan.phases, begin), sources, json=json)
-            return
-    train_run(plan.recipe, sources, out, plan.phases, begin)
+            show(preview(plan.recipe, sources, out, plan.phases, begin, allow), sources, json=json)
+            return 0
+    train_run(plan.recipe, sources, out, plan.phases, begin, allow)
     steps = {phase: plan.recipe.phase(phase).steps for phase in plan.phases}
     measured = {phase: each for phase in plan.phases if (each := best(out / "checkpoints" / phase))}
     if json:
         chosen = {phase: {"step": each.step, "error": each.error} for phase, each in measured.items()}
         print_json({"path": str(out), "recipe": plan.recipe.name, "steps": steps, "best": chosen})
-        return
+        return 0
     print(f"{out}: " + ", ".join(f"{phase} {count:,} steps" for phase, count in steps.items()))
     for phase, each in measured.items():
         print(
             f"{phase}: best on the held-out episodes at step {each.step:,}, error {each.error:.4g} (--checkpoint best)"
         )
+    return 0
 
 
 def _parts(published: tuple[str, ...]) -> dict[str, Path]:

@@ -19,6 +19,7 @@ from polymath.training import optimizer
 from polymath.training.recipe import Phase, Recipe
 
 ACTION_DIM, STATE_DIM = 16, 32  # two arms of seven joints with grippers; robots with fewer dimensions are padded
+CHECKPOINT_MINUTES = 10.0  # what an interruption loses at most
 LEARN_ALL_BUT_VISION = ((r"vit\..*", 0.0), (r"(?!vit\.).*", 1.0))
 
 # CLIP ViT-bigG/14. Its final norm was trained on the class token alone, so patch features are taken before it.
@@ -90,8 +91,12 @@ POLYMATH_V_30B = Recipe(
         state_dim=STATE_DIM,
     ),
     control_tokens=4096,
-    alignment=Phase(steps=90_000, rows=2048, pairs=1.0, robot=0.0, optimizer=_ADAFACTOR),
-    robot=Phase(steps=36_000, rows=2048, pairs=0.25, robot=0.75, optimizer=_ADAFACTOR),
+    alignment=Phase(
+        steps=90_000, rows=2048, pairs=1.0, robot=0.0, optimizer=_ADAFACTOR, checkpoint_minutes=CHECKPOINT_MINUTES
+    ),
+    robot=Phase(
+        steps=36_000, rows=2048, pairs=0.25, robot=0.75, optimizer=_ADAFACTOR, checkpoint_minutes=CHECKPOINT_MINUTES
+    ),
     execution=Execution(
         dtype="bfloat16", remat="projections", micro_batches=2, gradient_dtype="bfloat16", gradient_reduction="hops"
     ),

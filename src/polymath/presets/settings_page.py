@@ -15,6 +15,7 @@ from polymath import config
 from polymath.model.lora import Config as Adapters
 from polymath.presets.demo import RECIPE as DEMO
 from polymath.presets.polymath_v import POLYMATH_V_200M
+from polymath.training.continuing import BOOKKEEPING, EXECUTION
 from polymath.training.recipe import Recipe
 
 SHOWN = (DEMO, POLYMATH_V_200M)
@@ -23,12 +24,13 @@ INTRODUCTION = """# Every setting
 Made by `make settings` from the classes that hold the fields; do not edit it. `polymath train PRESET --set FIELD=VALUE`
 changes any of them; a value is JSON or else plain text. [Fine-tuning](finetuning.md#settings-that-matter) shows those
 that a fine-tuning usually changes. `PHASE` is `alignment` or `robot`; the values are those of the robot phase. Fields
-marked ↻ may change in a run that has trained, the number of steps together with its cool-down.
+marked ↻ may change in a run that has trained, the number of steps together with its cool-down; some others where
+[`--allow`](reliability.md) declares the change.
 
 """
 FREE = {
-    *(f"execution.{name}" for name in ("remat", "attention", "micro_batches", "unroll", "residual", "heads")),
-    *(f"PHASE.{name}" for name in ("steps", "checkpoint_every", "checkpoint_keep", "log_every")),
+    *(f"execution.{name}" for name in EXECUTION),
+    *(f"PHASE.{name}" for name in ("steps", *BOOKKEEPING, "loss.tile")),
     "held_out.every",
 }
 

@@ -1,8 +1,8 @@
 """Checkpoints by orbax: atomic, the newest few and the best kept, restored into the requested shapes and dtypes.
 
     PHASE/STEP/default/                what orbax writes: the arrays of the state, cut into chunks
-    PHASE/STEP/_CHECKPOINT_METADATA    its "custom_metadata" holds a checksum of every array, and the error on held-out
-                                       episodes where it was measured at that step
+    PHASE/STEP/_CHECKPOINT_METADATA    its "custom_metadata" holds the schema's number (`checkpoint_forms`), a checksum
+                                       of every array, and the error on held-out episodes if it was measured there
 
 Orbax finds files that are missing or cut off, but not a changed byte in a chunk. So each array's 32-bit words are added
 up (modulo 2^32, on the devices, in any order and on any mesh) when it is saved and again when it is restored.
@@ -30,6 +30,7 @@ from polymath.sharding.placement import Partitioner
 from polymath.specs import named
 from polymath.training import optimizer
 from polymath.training.checkpoint_choice import ERROR, NEWEST, Measured, NewestAndBest, best, chosen_step, steps_in
+from polymath.training.checkpoint_forms import KEY, SCHEMA, check_schema, in_stored_form, in_todays_form
 from polymath.training.processes import is_first
 from polymath.training.quiet import full_disk_errors, no_library_log, quiet_threads
 from polymath.training.step import State, abstract_state
@@ -80,14 +81,19 @@ class Checkpoints:
         """Note the error on held-out episodes at `step`: the checkpoint of that step has it, and the best is saved."""
         self._measured = Measured(step, error)
 
+    def is_due(self, step: int) -> bool:
+        """Whether a state after `step` steps is to be saved: the interval says so, or it is the best."""
+        return self._manager.latest_step() != step and (
+            self._kept.is_better(self._error_at(step)) or self._manager.should_save(step)
+        )
+
     def save(self, state: State, *, now: bool = False) -> None:
-        """Save if the interval says so, if it is the best, or `now`. The step is the number of batches seen."""
+        """Save if it is due, or `now`, but no step twice. The step is the number of batches seen."""
         step = int(state.step)
-        error = self._measured.error if self._measured.step == step else None
-        now = now or self._kept.is_better(error)
-        if self._manager.latest_step() == step or not (now or self._manager.should_save(step)):
+        if self._manager.latest_step() == step or not (now or self.is_due(step)):
             return
-        metadata: dict[str, Any] = {SUMS: checksums(state)}
+        error = self._error_at(step)
+        metadata: dict[str, Any] = {KEY: SCHEMA, SUMS: checksums(state)}
         if error is not None and math.isfinite(error):
             metadata[ERROR] = error
         if self._kept.is_better(error):
@@ -95,7 +101,7 @@ class Checkpoints:
         chunks = jax.tree.map(lambda _: ocp.SaveArgs(chunk_byte_size=CHUNK_BYTES), state)
         with self._writing():
             arrays = ocp.args.StandardSave(state, save_args=chunks)
-            self._manager.save(step, args=arrays, force=now, custom_metadata=metadata)
+            self._manager.save(step, args=arrays, force=True, custom_metadata=metadata)
 
     def wait(self) -> None:
         """Until what was saved is on disk."""
@@ -106,6 +112,9 @@ class Checkpoints:
         """The newest state, once it is written; see `restore`."""
         self._manager.wait_until_finished()
         return restore(self.directory, target)
+
+    def _error_at(self, step: int) -> float | None:
+        return self._measured.error if self._measured.step == step else None
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -153,10 +162,13 @@ def restore(directory: Path, target: State, step: int | None = None) -> State:
     handler = ocp.StandardCheckpointHandler(restore_concurrent_gb=reading_limit(target))
     with no_library_log(), open_reader(directory, handler) as reader, damage_errors(place), quiet_threads():
         metadata = reader.item_metadata(step)
-        _check_fits(place, metadata, target)
-        state = reader.restore(step, args=ocp.args.StandardRestore(target))
-    check_sums(place, sums, state, target)
-    return state
+        tree = getattr(metadata, "tree", metadata)
+        stored = target if tree is None else in_stored_form(target, tree)
+        _check_fits(place, tree, stored)
+        fields = stored._asdict() if tree is None else {name: stored._asdict()[name] for name in tree}
+        state = State(**reader.restore(step, args=ocp.args.StandardRestore(fields)))
+    check_sums(place, sums, state, stored)
+    return in_todays_form(state, target)
 
 
 def reading_limit(target: State) -> float:
@@ -234,13 +246,16 @@ def open_reader(directory: Path, handler: ocp.CheckpointHandler) -> ocp.Checkpoi
 def stored_sums(place: Path) -> dict[str, str]:
     """The checksums of a checkpoint's arrays by name (see `checksums`), none in one of an older version.
 
-    Raises CheckpointError where the file is damaged.
+    Raises CheckpointError where the file is damaged or of a newer version.
     """
     path = place / "_CHECKPOINT_METADATA"
     try:
-        return dict((json.loads(path.read_text())["custom_metadata"] or {}).get(SUMS, {}))
+        custom = dict(json.loads(path.read_text())["custom_metadata"] or {})
+        sums = dict(custom.get(SUMS, {}))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise damaged(path, repr(error)) from None
+    check_schema(place, custom)
+    return sums
 
 
 def check_sums(place: Path, stored: dict[str, str], state: Any, target: Any) -> None:
@@ -256,9 +271,8 @@ def check_sums(place: Path, stored: dict[str, str], state: Any, target: Any) -> 
             raise damaged(place, f"{name} has the checksum {ours}, saved was {stored[name]}")
 
 
-def _check_fits(place: Path, metadata: Any, target: State) -> None:
+def _check_fits(place: Path, tree: Any, target: State) -> None:
     """Raise CheckpointError for the first array that the checkpoint has in another shape, or that one side lacks."""
-    tree = getattr(metadata, "tree", metadata)
     if tree is None:
         return
     stored = {name: tuple(leaf.shape) for name, leaf in named(tree) if getattr(leaf, "shape", None) is not None}

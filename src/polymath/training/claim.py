@@ -21,6 +21,7 @@ from polymath.training.recipe import PHASES
 
 LOCK = ".training"
 OWN = (
+    "changes.jsonl",
     "checkpoints",
     "config.json",
     "control_tokens.json",

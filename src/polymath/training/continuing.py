@@ -1,24 +1,28 @@
-"""A run that is trained on: how it is executed may change, and how long; what it learns may not.
+"""A run that is trained on: how it is executed may change, and how long; what it learns only where that is declared.
 
-may change at every call    mesh, execution.{remat, attention, micro_batches, unroll, residual, heads},
-                            PHASE.{checkpoint_every, checkpoint_keep, log_every}, held_out.every, purpose
+may change at every call    mesh, execution but for its dtypes, PHASE.loss.tile, held_out.every, purpose,
+                            PHASE.{checkpoint_every, checkpoint_minutes, checkpoint_keep, log_every}
 may change with care        PHASE.steps, with optimizer.cooldown_steps: not below the newest checkpoint, and not
                             where a later phase has begun from the finished one
+where it is declared        learning rates, clipping, and others (`changes.KINDS`): `--allow KIND`, which is recorded
+not at all                  the model, the data and their order, the seed
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from polymath import config
 from polymath.errors import ConfigError
+from polymath.training.changes import Change, kind_of
 from polymath.training.checkpoints import has_checkpoint, newest_step
 from polymath.training.recipe import PHASES, Phase, Recipe, scaled
 
-EXECUTION = ("remat", "attention", "micro_batches", "unroll", "residual", "heads")
-BOOKKEEPING = ("checkpoint_every", "checkpoint_keep", "log_every")
+EXECUTION = ("remat", "attention", "micro_batches", "gradient_reduction", "unroll", "residual", "heads")
+BOOKKEEPING = ("checkpoint_every", "checkpoint_minutes", "checkpoint_keep", "log_every")
 RULE = (
-    "steps, checkpoint_every, checkpoint_keep, log_every, held_out.every, mesh and most of execution may change, what "
-    "is learned may not; choose another run directory, or the same setting to resume"
+    "steps, checkpoint_*, log_every, held_out.every, mesh and most of execution may change, what is learned may not; "
+    "choose another run directory, or the same setting to resume"
 )
 
 
@@ -34,12 +38,21 @@ def with_warmup_of(recipe: Recipe, out: Path) -> Recipe:
     return recipe
 
 
-def check_continues(stored: Recipe, recipe: Recipe, out: Path) -> None:
-    """Raise ConfigError naming the first field of `recipe` that the run of `stored` in `out` cannot take over."""
-    difference = config.first_difference(_as_executed(stored, recipe), recipe)
-    if difference:
-        field, old, new = difference
-        raise ConfigError(f"{out / 'config.json'}: {field} is {old!r} there, but {new!r} is asked for; {RULE}")
+def changes_of(stored: Recipe, recipe: Recipe) -> list[Change]:
+    """In what `recipe` learns otherwise than `stored`."""
+    return [Change(*difference) for difference in config.differences(_as_executed(stored, recipe), recipe)]
+
+
+def check_continues(stored: Recipe, recipe: Recipe, out: Path, allowed: Sequence[str] = ()) -> None:
+    """Raise ConfigError naming the first field of `recipe` that the run of `stored` in `out` cannot take over.
+
+    `allowed`: kinds of changes that are declared (`changes.KINDS`).
+    """
+    for field, old, new in changes_of(stored, recipe):
+        kind = kind_of(field)
+        if kind is None or kind not in allowed:
+            remedy = RULE if kind is None else f"--allow {kind} makes that change and records it; without it, {RULE}"
+            raise ConfigError(f"{out / 'config.json'}: {field} is {old!r} there, but {new!r} is asked for; {remedy}")
     for number, name in enumerate(PHASES):
         directory, steps = out / "checkpoints" / name, recipe.phase(name).steps
         if steps == stored.phase(name).steps or not has_checkpoint(directory):
@@ -86,6 +99,7 @@ def _as_executed(stored: Recipe, recipe: Recipe) -> Recipe:
 
 def _phase_as_executed(stored: Phase, phase: Phase) -> Phase:
     kept = replace(stored, **{name: getattr(phase, name) for name in BOOKKEEPING})
+    kept = replace(kept, loss=replace(kept.loss, tile=phase.loss.tile))
     if phase.steps == stored.steps:
         return kept
     schedule = replace(stored.optimizer, cooldown_steps=phase.optimizer.cooldown_steps)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from polymath import config
@@ -17,8 +18,10 @@ from polymath.tokenizer import Tokenizer
 from polymath.training import beginning, held_out, optimizer
 from polymath.training.announcements import announce
 from polymath.training.beginning import Beginning
+from polymath.training.changes import check_kinds
 from polymath.training.checkpoints import has_checkpoint, load_params, newest_step
 from polymath.training.claim import check_place, claimed, has_trained
+from polymath.training.compilation_cache import keep_programs
 from polymath.training.continuing import extension_notes, with_warmup_of
 from polymath.training.datasets import DataSets, TrainingData
 from polymath.training.fitting import (
@@ -32,6 +35,7 @@ from polymath.training.fitting import (
 )
 from polymath.training.loop import train_phase, training_mesh
 from polymath.training.overview import PhaseOverview, phase_overview, schedule_note
+from polymath.training.phases import check_order
 from polymath.training.placement import check_rows
 from polymath.training.processes import is_first
 from polymath.training.recipe import PHASES, Recipe
@@ -44,12 +48,17 @@ from polymath.training.untrained import check_trained, trainable
 
 
 def train(
-    recipe: Recipe, data: TrainingData, out: Path, phases: Sequence[str] = PHASES, start: Start | None = None
+    recipe: Recipe,
+    data: TrainingData,
+    out: Path,
+    phases: Sequence[str] = PHASES,
+    start: Start | None = None,
+    allowed: Sequence[str] = (),
 ) -> Run:
     """Train the phases in the run directory `out`; a phase that was interrupted continues, a finished one is left.
 
     `start`: what the run's first phase begins with instead of a fresh draw. A later phase continues the phase before
-    it in `out`, whatever start is named.
+    it in `out`, whatever start is named. `allowed`: kinds of changes that are declared (`training.changes`).
     Raises ConfigError if `out` belongs to another recipe or began with another start, `start` to another model, or
     prepared sets to another tokenizer or layout; if a phase would freeze weights that nothing has trained; and if its
     state cannot be in the device's memory.
@@ -62,19 +71,20 @@ def train(
         sets = open_sets(recipe, data)
     with claimed(out):
         with exits_at_once():
-            plan = _plan(recipe, data, sets, out, phases, start)
+            plan = _plan(recipe, data, sets, out, phases, start, allowed)
             check_room(plan.run.recipe, phases, training_mesh(plan.run.recipe.mesh))
             run = create(plan.run)
             if is_first():
                 config.save(plan.began, run.path / beginning.FILE)
                 if not has_trained(out):
                     config.save(plan.episodes, run.path / held_out.FILE)
-            announce([*plan.notes, *(overview.line() for overview in plan.overviews)])
-            params = first_weights(run, start, phases[0])
+            cache_note = keep_programs()
+            notes = [*plan.notes, *([cache_note] if cache_note else [])]
+            announce([*notes, *(overview.line() for overview in plan.overviews)])
         for name in phases:
             check_stream(run, name, plan.loaders[name])
             windows = plan.sets.held_out_windows(run, run.recipe.phase_layout(name))
-            params = train_phase(run, name, plan.loaders[name], params, windows)
+            train_phase(run, name, plan.loaders[name], partial(first_weights, run, start, name), windows)
     return run
 
 
@@ -90,7 +100,12 @@ class Preview:
 
 
 def preview(
-    recipe: Recipe, data: TrainingData, out: Path, phases: Sequence[str] = PHASES, start: Start | None = None
+    recipe: Recipe,
+    data: TrainingData,
+    out: Path,
+    phases: Sequence[str] = PHASES,
+    start: Start | None = None,
+    allowed: Sequence[str] = (),
 ) -> Preview:
     """What `train` with the same arguments would do, to its first step. Nothing is written; it raises as `train` does.
 
@@ -99,7 +114,7 @@ def preview(
     check_place(out, data.folders())
     check_order(recipe, out, phases)
     recipe = as_divided(recipe, out)
-    plan = _plan(recipe, data, open_sets(recipe, data), out, phases, start)
+    plan = _plan(recipe, data, open_sets(recipe, data), out, phases, start, allowed)
     step = {
         name: newest_step(plan.run.checkpoints(name)) for name in phases if has_checkpoint(plan.run.checkpoints(name))
     }
@@ -122,9 +137,16 @@ class _Plan:
 
 
 def _plan(
-    recipe: Recipe, data: TrainingData, sets: DataSets, out: Path, phases: Sequence[str], start: Start | None
+    recipe: Recipe,
+    data: TrainingData,
+    sets: DataSets,
+    out: Path,
+    phases: Sequence[str],
+    start: Start | None,
+    allowed: Sequence[str],
 ) -> _Plan:
     """Everything that can be wrong is found here."""
+    check_kinds(allowed)
     start = start or Start()
     recipe, tokenizer, notes = fit_to_data(recipe, data, sets, out, start)
     check(recipe, phases)
@@ -132,7 +154,7 @@ def _plan(
     sets = sets.in_chunks(recipe.layout.chunk_length)
     driven = sets.driven
     first, several = driven[0], driven if len(driven) > 1 else ()
-    run = find_run(out, recipe, tokenizer, first.embodiment, first.statistics, sets.record(), several)
+    run = find_run(out, recipe, tokenizer, first.embodiment, first.statistics, sets.record(), several, allowed)
     began = find_beginning(run, start)
     loaders = {name: phase_loader(run, name, sets) for name in phases}
     check_trained(recipe, phases, trained_before(run, began, phases[0]))
@@ -207,28 +229,6 @@ def fit_to_data(
     return recipe, tokenizer, fitting_notes(preset, recipe, robots)
 
 
-def check_order(recipe: Recipe, out: Path, phases: Sequence[str]) -> None:
-    """Raise ConfigError unless every phase that is to begin can continue a finished phase before it."""
-    if not phases or list(phases) != [name for name in PHASES if name in phases]:
-        raise ConfigError(f"--phases {' '.join(phases)}: name each phase once, in the order {' '.join(PHASES)}")
-    begun = [name for name in PHASES if has_checkpoint(out / "checkpoints" / name)]
-    new = [name for name in phases if name not in begun]
-    for name in new:
-        later = [other for other in begun if PHASES.index(other) > PHASES.index(name)]
-        if later:
-            raise ConfigError(
-                f"{out}: its {later[0]} phase began without the {name} phase, which cannot come before it any more; "
-                f"name --phases {later[0]} alone, or choose another run directory"
-            )
-    for name in begun:
-        step, last = newest_step(out / "checkpoints" / name), recipe.phase(name).steps
-        if new and name not in phases and step != last:
-            raise ConfigError(
-                f"{out}: its {name} phase is at step {step} of {last}; finish it first with --phases {name} {new[0]}, "
-                f"or begin another run directory from it with --start {out} --start-phase {name}"
-            )
-
-
 def check(recipe: Recipe, phases: Sequence[str]) -> None:
     """Raise ConfigError for what can be wrong without any data: mesh, rows, groups of weights.
 
@@ -270,11 +270,9 @@ def trained_before(run: Run, began: Beginning, phase_name: str) -> set[str]:
 
 
 def first_weights(run: Run, start: Start, phase_name: str) -> Params | None:
-    """What the phase begins with; None for a draw, and where it continues from its own checkpoint."""
+    """What a phase without a checkpoint begins with; None for a draw."""
     recipe, place = run.recipe, PHASES.index(phase_name)
     mesh = training_mesh(recipe.mesh)
-    if has_checkpoint(run.checkpoints(phase_name)):
-        return None
     for before in reversed(PHASES[:place]):
         if has_checkpoint(run.checkpoints(before)):
             return load_params(run.checkpoints(before), recipe.model, recipe.phase(before).optimizer, mesh)

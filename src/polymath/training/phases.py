@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from polymath.errors import ConfigError
+from polymath.training.checkpoints import has_checkpoint, newest_step
 from polymath.training.fitting import without_pairs
 from polymath.training.recipe import PHASES, Recipe
 from polymath.training.start import Start, as_begun, recorded_or_named, taken
@@ -43,3 +45,25 @@ def plan_phases(recipe: Recipe, out: Path, start: Start, phases: Sequence[str] |
     recipe = without_pairs(recipe)
     learning = with_untrained_learning(recipe, "robot", recorded_or_named(recipe, out, start).trained)
     return PhasePlan(learning, ("robot",), VISION_LEARNS if learning != recipe else "", lines)
+
+
+def check_order(recipe: Recipe, out: Path, phases: Sequence[str]) -> None:
+    """Raise ConfigError unless every phase that is to begin can continue a finished phase before it."""
+    if not phases or list(phases) != [name for name in PHASES if name in phases]:
+        raise ConfigError(f"--phases {' '.join(phases)}: name each phase once, in the order {' '.join(PHASES)}")
+    begun = [name for name in PHASES if has_checkpoint(out / "checkpoints" / name)]
+    new = [name for name in phases if name not in begun]
+    for name in new:
+        later = [other for other in begun if PHASES.index(other) > PHASES.index(name)]
+        if later:
+            raise ConfigError(
+                f"{out}: its {later[0]} phase began without the {name} phase, which cannot come before it any more; "
+                f"name --phases {later[0]} alone, or choose another run directory"
+            )
+    for name in begun:
+        step, last = newest_step(out / "checkpoints" / name), recipe.phase(name).steps
+        if new and name not in phases and step != last:
+            raise ConfigError(
+                f"{out}: its {name} phase is at step {step} of {last}; finish it first with --phases {name} {new[0]}, "
+                f"or begin another run directory from it with --start {out} --start-phase {name}"
+            )

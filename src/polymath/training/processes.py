@@ -52,6 +52,7 @@ def start_processes(environment: Mapping[str, str]) -> None:
     cluster = find_cluster(environment)
     if cluster is None or jax.distributed.is_initialized():
         return
+    jax.config.update("jax_enable_preemption_service", False)  # it would take SIGTERM away from `polymath.interrupts`
     try:
         jax.distributed.initialize(
             cluster.address, cluster.processes, cluster.index, initialization_timeout=START_SECONDS

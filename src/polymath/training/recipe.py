@@ -42,7 +42,8 @@ class Phase:
     max_images: int | None = None  # N of this phase; None: the layout's
     max_control_steps: int | None = None  # M of this phase; None: the layout's
     committed: int = 0
-    checkpoint_every: int = 1_000
+    checkpoint_every: int = 1_000  # steps
+    checkpoint_minutes: float | None = None  # at the latest after so much time, beside checkpoint_every
     checkpoint_keep: int = 2  # the newest ones that stay on disk, beside the best on held-out episodes
     log_every: int = 10
 
@@ -50,6 +51,8 @@ class Phase:
         for name in ("steps", "rows", "checkpoint_every", "checkpoint_keep", "log_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: {getattr(self, name)}; it must be 1 or more; --phases leaves a phase out")
+        if self.checkpoint_minutes is not None and not 0 < self.checkpoint_minutes < math.inf:
+            raise ConfigError(f"checkpoint_minutes: {self.checkpoint_minutes}; give minutes above 0, or null for none")
         for name in ("pairs", "pointing", "robot"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"{name}: {getattr(self, name)} is no share of the rows; it must be 0 or more")

@@ -7,6 +7,7 @@ RUN/statistics.json              normalisation of state and actions
 RUN/robots.json                  of a run of several robots instead of these two: both of each robot
 RUN/data.json                    where the data came from, and the identity of its renderer
 RUN/episodes.json                which raw episodes are trained on, and which are held out
+RUN/changes.jsonl                what was changed on the way of what the run learns (--allow)
 RUN/start.json                   which weights the run began with, and their hashes
 RUN/loader/PHASE.json            which stream of batches the phase reads: seed, rows, data
 RUN/quarantine/PHASE.jsonl       rows that could not be read, for which others stood in
@@ -32,8 +33,9 @@ from polymath.errors import CheckpointError, ConfigError
 from polymath.files import atomic_write
 from polymath.tokenizer import Tokenizer
 from polymath.training import robots
+from polymath.training.changes import record
 from polymath.training.claim import clear, has_trained
-from polymath.training.continuing import check_continues
+from polymath.training.continuing import changes_of, check_continues
 from polymath.training.processes import is_first, wait_for_file
 from polymath.training.recipe import Recipe
 from polymath.training.robots import Robot, named, only
@@ -133,28 +135,32 @@ def find_run(
     statistics: Statistics,
     data: DataRecord,
     several: tuple[Robot, ...] = (),
+    allowed: Sequence[str] = (),
 ) -> Run:
     """The run in that directory if it has trained and learns the same, else a new one, of which nothing is written yet.
 
-    Raises ConfigError naming the first field that cannot change in a run that has trained, see `training.continuing`.
+    Raises ConfigError naming the first field that cannot change in a run that has trained, see `training.continuing`,
+    which has `allowed` too.
     """
     path = Path(path)
     check_tokenizer(recipe, tokenizer, path / "tokenizer.json")
     if not has_trained(path):
         return Run(path, recipe, tokenizer, embodiment, statistics, data, several=several)
-    check_continues(config.load(Recipe, path / "config.json"), recipe, path)
+    check_continues(config.load(Recipe, path / "config.json"), recipe, path, allowed)
     return replace(open_whole(path), recipe=recipe)
 
 
 def create(run: Run) -> Run:
     """Write the run directory, if it has not trained; of several processes the first one does, the others wait for it.
 
-    Of a run that has trained the recipe alone is written, whose execution may have changed.
+    Of a run that has trained the recipe alone is written, whose execution may have changed, and what was declared to
+    change of what it learns.
     """
     path = run.path
     if not is_first():
         wait_for_file(path / "config.json")
     elif has_trained(path):
+        record(changes_of(config.load(Recipe, path / "config.json"), run.recipe), path)
         config.save(run.recipe, path / "config.json")
     else:
         clear(path)

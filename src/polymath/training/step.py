@@ -25,7 +25,11 @@ TPU_OPTIONS = {"xla_enable_async_all_gather": "true"}
 
 
 class State(NamedTuple):
-    """What a training run carries from step to step. `step` counts batches seen, `skipped` those without an update."""
+    """What a training run carries from step to step. `step` counts batches seen, `skipped` those without an update.
+
+    Every field but `history` (None: spikes are not looked for) and `left_out` is required; a checkpoint of an older
+    version lacks `left_out`, see `training.checkpoint_forms`.
+    """
 
     step: Int[Array, ""]
     skipped: Int[Array, ""]
@@ -33,6 +37,7 @@ class State(NamedTuple):
     frozen: dict[str, Any]
     optimizer: optimizer.State
     history: spikes.History | None = None
+    left_out: spikes.LeftOut | None = None
 
 
 def init_state(model: polymath_v.Config, config: optimizer.Config, params: polymath_v.Params) -> State:
@@ -41,7 +46,8 @@ def init_state(model: polymath_v.Config, config: optimizer.Config, params: polym
     trainable, frozen = optimizer.split(params, specs, config)
     moments = optimizer.init(config, specs, trainable)
     history = None if config.spike_sigma is None else spikes.no_history(config.spike_window)
-    return State(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32), trainable, frozen, moments, history)
+    step, skipped = jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32)  # a step takes over each buffer
+    return State(step, skipped, trainable, frozen, moments, history, spikes.nothing_left_out())
 
 
 def init_params(
@@ -83,7 +89,10 @@ def make_step(
         metrics = {"loss": value, "grad_norm": norm, **parts}
         metrics["learning_rate"] = optimizer.learning_rate(optimization, state.optimizer.step, total_steps)
         skipped = state.skipped + jnp.where(healthy, 0, 1)
-        return State(state.step + 1, skipped, trainable, state.frozen, moments, history), metrics
+        assert state.left_out is not None
+        left_out = spikes.count(state.left_out, state.step, healthy, value, norm)
+        metrics |= {"skipped": skipped, **spikes.counts(left_out)}
+        return State(state.step + 1, skipped, trainable, state.frozen, moments, history, left_out), metrics
 
     return jax.jit(step, donate_argnums=0, **_on_mesh(model, optimization, partitioner))
 
