@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from polymath.planning.answer import answer
-from polymath.planning.budget import by_day
+from polymath.planning.budget import by_day, checkpoint_seconds
 from polymath.planning.calibration import ROWS, error, predicted, summary
 from polymath.planning.request import Request
 from polymath.presets import preset
@@ -64,9 +64,11 @@ def plans_table(report: dict[str, Any]) -> list[str]:
 def days_table(report: dict[str, Any]) -> list[str]:
     """The four weeks under the low, middle and high estimate: steps at the end of each day, and the phase."""
     phases = {"alignment": REFERENCE.alignment.steps, "robot": REFERENCE.robot.steps}
+    tokens, stall = report["tokens_per_step"], report["checkpoint"]["stall_seconds"]
+    seconds = {name: scenario["step_seconds"] for name, scenario in report["scenarios"].items()}
     runs = {
-        name: by_day(s["step_seconds"], report["tokens_per_step"], report["checkpoint"]["stall_seconds"], phases, 28)
-        for name, s in report["scenarios"].items()
+        name: by_day(step, tokens, stall, checkpoint_seconds(REFERENCE.alignment, step), phases, 28)
+        for name, step in seconds.items()
     }
     header = "| day | phase (middle) | steps low | steps middle | steps high | 10¹² tokens (middle) |"
     lines = [header, "| ---: | --- " + "| ---: " * 4 + "|"]

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from polymath.errors import ConfigError
+from polymath.planning.budget import checkpoint_seconds, goodput
 from polymath.planning.compiled import analyse, compile_for
 from polymath.planning.estimate import estimate
 from polymath.planning.remedies import remedies
@@ -22,6 +23,9 @@ def answer(
         request = fastest(request, ranked)
     recipe, plan = prepare(recipe, request)
     report = estimate(plan, days, price)
+    interval = checkpoint_seconds(recipe.phase(request.phase), report["step_seconds"])
+    share = goodput(report["checkpoint"]["stall_seconds"], interval)
+    report["checkpoint"] |= {"interval_seconds": interval, "goodput_at_an_interruption_a_day": share}
     if ranked:
         plans = [row(plan) for plan in ranked.plans[:search]]
         report["search"] = {"plans": plans, "feasible": len(ranked.plans), "infeasible": ranked.infeasible}

@@ -107,6 +107,8 @@ def formulas(report: dict[str, Any]) -> RenderableType:
         f"checkpoint       {kept['bytes'] / 1e9:.1f} GB, {kept['bytes_per_host'] / 1e9:.2f} GB a host: waits "
         f"{kept['stall_seconds']:.2f} s, written in {kept['write_seconds']:.1f} s at an assumed "
         f"{kept['assumed_write_bytes_per_second_per_host'] / 1e9:g} GB/s a host",
+        f"                 every {kept['interval_seconds'] / 60:,.1f} min: at one interruption a day "
+        f"{100 * kept['goodput_at_an_interruption_a_day']:.1f} % of the time goes into steps",
     ]
     if report["money"]:
         price = report["money"]
