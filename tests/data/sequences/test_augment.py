@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from polymath.data.sequences.augment import LUMA, Augmentation, augment, crop, jitter, shift
+from polymath.data.sequences.augment import AT_ONCE, LUMA, Augmentation, augment, crop, jitter, shift
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
@@ -26,6 +26,15 @@ def test_jitter_is_saturation_then_contrast_then_brightness() -> None:
     result = jitter(IMAGES, brightness=10.0, contrast=1.2, saturation=0.7)
     assert np.abs(result - expected).max() <= 1  # float32 against float64 at a rounding edge
     assert (result == expected).mean() > 0.99
+
+
+def test_a_picture_of_any_size_is_jittered_as_its_rows_are() -> None:
+    """More pixels than go through the matrix at once, and no multiple of them."""
+    large = RNG.integers(0, 256, (2, 3, 2 * AT_ONCE // 6 + 5, 3), dtype=np.uint8)
+    whole = jitter(large, brightness=-20.0, contrast=0.9, saturation=1.1)
+    for picture, rows in zip(large, whole, strict=True):
+        for row, expected in zip(picture, rows, strict=True):
+            assert (jitter(row[None], -20.0, 0.9, 1.1)[0] == expected).all()
 
 
 def test_neutral_jitter_changes_nothing() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from jaxtyping import Float, Int, UInt8
 
 from polymath.data.files import mp4
@@ -131,7 +132,16 @@ def _rgb(frame: av.VideoFrame, path: Path) -> UInt8[np.ndarray, "h w 3"]:
         raise DataError(
             f"{path}: its pixels are {frame.format.name}, depth rather than colour; leave the camera out", "picture"
         )
-    return frame.to_ndarray(format="rgb24")
+    pixels: UInt8[np.ndarray, "h w 3"] = _converter().reformat(frame, format="rgb24").to_ndarray()
+    return pixels
+
+
+def _converter() -> VideoReformatter:
+    """This thread's: a frame's own would be set up anew for each, which takes longer than to convert it."""
+    converter: VideoReformatter | None = getattr(_open, "converter", None)
+    if converter is None:
+        converter = _open.converter = VideoReformatter()
+    return converter
 
 
 def _opened(path: Path) -> av.container.InputContainer:
@@ -143,7 +153,9 @@ def _opened(path: Path) -> av.container.InputContainer:
     if key in videos:
         videos.move_to_end(key)
     else:
-        videos[key] = av.open(readable(path), "r")
+        videos[key] = container = av.open(readable(path), "r")
+        for stream in container.streams.video:  # loaders have threads; a decoder's own cost more
+            stream.codec_context.thread_count = 1
         while len(videos) > OPEN_VIDEOS:
             videos.popitem(last=False)[1].close()
     return videos[key]
