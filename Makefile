@@ -209,7 +209,14 @@ $(CORPUS_STAMP): examples/tokenizer_256k/requirements.txt | $(STAMP)
 	@touch $@
 
 benchmarks: install  ## what the parts cost on this machine: every script of benchmarks/
-	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	for script in $(filter-out benchmarks/transfer.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+.PHONY: transfer feed
+transfer: install  ## success over demonstrations for fresh, aligned and public starts, from the demo's recordings (45 minutes of one core)
+	$(BIN)/python benchmarks/transfer.py --demo runs/demo --out runs/transfer
+
+feed: install  ## does the loader feed a 0.6 B model on one GPU from LeRobot video? (two minutes)
+	$(BIN)/python benchmarks/feed.py
 
 .PHONY: one-gpu
 one-gpu: install  ## the planner's memory for one GPU beside XLA's, for the presets that are made for one (a minute)

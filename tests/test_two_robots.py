@@ -1,6 +1,8 @@
 """Two robots in one run, from raw sets to actions: Meta-World's and CALVIN's, of other widths, cameras and rates."""
 
+import importlib
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -107,6 +109,49 @@ def test_one_policy_drives_each(policy: SeveralRobots) -> None:
         assert chunk.actions.shape == (3, robot.action_dim), "0.1 s at the faster robot's 30 Hz"
         session = policy.open(embodiment=robot.name)
         np.testing.assert_allclose(session.act(observation(robot)).actions, chunk.actions, rtol=1e-4, atol=1e-5)
+
+
+def test_the_other_robots_statistics_change_no_answer(work: Path, policy: SeveralRobots, tmp_path: Path) -> None:
+    """CALVIN's numbers are counted in thousands in a copy of the run: Meta-World's actions stay, bit for bit."""
+    copy = Path(shutil.copytree(work / "run", tmp_path / "copy"))
+    file = copy / "robots.json"
+    robots = json.loads(file.read_text())
+    for part in ("state", "action"):
+        numbers = robots["robots"][1]["statistics"][part]
+        numbers |= {name: [1000 * x for x in values] for name, values in numbers.items() if name != "count"}
+    file.write_text(json.dumps(robots))
+    other = polymath.load_policy(copy)
+    for robot, same in ((METAWORLD, True), (CALVIN, False)):
+        ((before,), (after,)) = (each.act([observation(robot)]) for each in (policy, other))
+        assert np.array_equal(before.actions, after.actions) == same, robot.name
+
+
+def test_one_policy_drives_both_simulators(
+    example_plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Meta-World's arm and the example package's cart, recorded, trained on in one run, and driven by `polymath eval`.
+
+    Each one's numbers are those of its own set, of which the cart's actions are metres, 0.1 at most.
+    """
+    monkeypatch.syspath_prepend(str(example_plugin))
+    monkeypatch.setenv("PYTHONPATH", str(example_plugin))  # of the simulators
+    arm, cart, run = (tmp_path / name for name in ("arm", "cart", "run"))
+    record = ["record", "metaworld", "--tasks", "reach-left", "--episodes", "2", "--workers", "1", "--out", str(arm)]
+    assert main(record) == 0, capsys.readouterr().err
+    demonstrate = importlib.import_module("polymath_example_plugin.demonstrate")
+    for seed in range(4):
+        demonstrate.record(cart / f"episode_{seed:03d}", seed)
+    sets = {"sawyer-metaworld": str(arm), "cart": f"csv:{cart}"}
+    whole = [*SMALL.split(), "held_out.share=0"]
+    assert main(["train", "tiny", "--data", *sets.values(), "--out", str(run), "--set", *whole]) == 0
+    for robot in open_whole(run).robots:
+        assert robot.statistics == of_episodes(open_source(sets[robot.name]))
+    capsys.readouterr()
+    for benchmark, robot, tasks in (("metaworld", "sawyer-metaworld", ["--tasks", "reach-left"]), ("cart", "cart", [])):
+        size = [*tasks, "--splits", "seen", "--episodes", "2", "--workers", "1", "--out", str(tmp_path / benchmark)]
+        assert main(["eval", benchmark, "--policy", str(run), *size, "--json"]) == 0, capsys.readouterr().err
+        result = json.loads(capsys.readouterr().out)["seen"]["run"]
+        assert (result["episodes"], result["identity"]["robot"].split(":")[0]) == (2, robot)
 
 
 def test_a_benchmark_chooses_its_robot(work: Path, policy: SeveralRobots) -> None:

@@ -2,12 +2,16 @@
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
+from benchmarks import transfer
+from polymath.cli import main
 from polymath.demo import DemoSettings, run_demo, schedule
 from polymath.demo.settings import NO_LANGUAGE, POLICY, PROPRIOCEPTION, RANDOM
 from polymath.errors import ConfigError, PolymathError
+from polymath.training.beginning import read
 from polymath.training.run import open_run
 
 SMALL = DemoSettings(preset="tiny", tasks=("reach-left", "reach-right"), episodes=2, pairs=24, eval_episodes=1)
@@ -47,6 +51,35 @@ def test_a_finished_demo_runs_nothing_again(finished: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(schedule, "Running", fail)
     run_demo(finished, SMALL)
+
+
+def test_the_curve_of_what_its_alignment_is_worth(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """benchmarks/transfer.py on the demo's recordings; its commands run here, where programs are compiled already."""
+    commands: list[tuple[str, ...]] = []
+
+    def run(command: tuple[str, ...], cache: Path) -> float:
+        commands.append(command)
+        assert main(list(command)) == 0, capsys.readouterr().err
+        return 1.0
+
+    monkeypatch.setattr(transfer, "run", run)
+    small = ["--demonstrations", "1", "--episodes", "1", "--splits", "seen", "--steps", "1"]
+    call = ["--demo", str(finished), "--out", str(tmp_path / "out"), *small, "--starts", "public"]
+    assert transfer.main(call) == 0
+    assert transfer.main(call) == 0, "a second call finds everything done"
+    assert [command[0] for command in commands] == ["train", "eval"]
+    assert len((tmp_path / "out" / "episodes-1.txt").read_text().splitlines()) == 2  # one of each task
+
+    public = read(tmp_path / "out" / "public-1")
+    assert public is not None
+    assert set(public.published) == {"vit", "decoder"}
+    report = json.loads((tmp_path / "out" / "transfer.json").read_text())
+    assert [(row["start"], row["seen"]["episodes"]) for row in report["points"]] == [("public", 2)]
+    ElementTree.parse(tmp_path / "out" / "transfer.svg")
+    assert transfer.main([*call, "--seed", "1"]) == 2
+    assert "settings.json: seed is 0 there, now 1; choose another --out" in capsys.readouterr().err
 
 
 def test_a_demo_of_other_settings_is_refused(finished: Path) -> None:
