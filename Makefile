@@ -25,6 +25,7 @@ FUZZ_VENV := .venv-fuzz
 FUZZ_STAMP := $(FUZZ_VENV)/.installed
 FUZZ_MESSAGES ?= 100000
 FUZZ_MINUTES ?= 10
+KILLS ?= 200
 SOAK_MINUTES ?= 30
 DEPLOY_VENV := .venv-deploy
 DEPLOY_STAMP := $(DEPLOY_VENV)/.installed
@@ -77,7 +78,7 @@ TEST_ENVIRONMENT := $(TPU_STAMP)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-pythons worker-pythons libero lowest wheel-check lint format docs settings lock oracles vit-g calvin-chains calvin-tests calvin-policy libero-policy bridge-policy prepare-kills prepare-ray resume-hosts lerobot-check lerobot-eval-check openpi-client-check vla-eval-check fixtures rivals maxtext tokenizer benchmarks clean rtc client-pythons
+.PHONY: help install demo test test-pythons worker-pythons libero lowest wheel-check lint format docs settings lock oracles vit-g calvin-chains calvin-tests calvin-policy libero-policy bridge-policy prepare-kills prepare-ray resume-hosts torture lerobot-check lerobot-eval-check openpi-client-check vla-eval-check fixtures rivals maxtext tokenizer benchmarks clean rtc client-pythons
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -280,6 +281,9 @@ client-pythons: install  ## a robot's side, packages/polymath-client, installed 
 prepare-kills: install  ## `polymath data prepare` of 20,500 rows, killed ten times, ends with the same bytes (2 minutes)
 	rm -rf runs/prepare-kills
 	$(BIN)/python tests/oracles/prepare_kills.py runs/prepare-kills
+
+torture: install  ## a training of both phases, killed KILLS=200 times, saves included, ends with the same curves and bits (an hour)
+	PYTHONPATH=. $(BIN)/python -W ignore tests/oracles/torture.py --kills $(KILLS)
 
 resume-hosts: install  ## loaders on 8, 4, 2 hosts, each a process with workers, killed and restored: the rows of one loader
 	rm -rf runs/resume-hosts
