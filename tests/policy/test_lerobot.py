@@ -18,7 +18,8 @@ from polymath.errors import CheckpointError, ConfigError, PolymathError
 from polymath.evaluation.run_candidate import of_run
 from polymath.model import polymath_v
 from polymath.policy import Policy, lerobot
-from polymath.policy.exported import export_run, import_run, is_exported
+from polymath.policy.exported import export_run, import_run
+from polymath.policy.exported_kinds import is_exported
 from polymath.policy.weights import run_of
 from polymath.specs import named
 from polymath.training.checkpoints import Checkpoints

@@ -13,8 +13,10 @@ from safetensors.numpy import load_file, save_file
 
 from polymath.cli import main
 from polymath.data.sequences.packing import collate
+from polymath.errors import ConfigError
 from polymath.model import polymath_v
 from polymath.policy.stablehlo import BATCH, prompt_layout
+from polymath.policy.weights import load
 from polymath.training.run import Run, open_run
 from polymath.types import Batch
 
@@ -74,6 +76,19 @@ def test_a_fresh_process_gives_the_policys_answers(
     assert described["result"]["shape"] == [1, layout.chunk_length, layout.action_dim]
     assert (out / "forward.mlir.bc").read_bytes()[:4] == b"ML\xefR"  # MLIR's bytecode
     assert main(["import", str(out / "policy"), "--out", str(tmp_path / "again")]) == 0
+
+    capsys.readouterr()
+    for verb in (
+        ["import", str(out), "--out", str(tmp_path / "no")],
+        ["export", str(out), "--out", str(tmp_path / "no")],
+    ):
+        assert main(verb) == 2
+        assert f"holds a program (--format stablehlo); name the policy beside it, {out}" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="holds a program"):
+        load(out)
+    again = ["export", str(out / "policy"), "--format", "stablehlo", "--out", str(tmp_path / "no")]
+    assert main(again) == 2
+    assert "bring it back first: polymath import" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

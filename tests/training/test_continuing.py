@@ -3,15 +3,19 @@
 import os
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import get_args
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from polymath import config
 from polymath.commands.runs import Change
 from polymath.errors import CheckpointError, ConfigError
 from polymath.presets import demo
+from polymath.training.beginning import FILE, Beginning
 from polymath.training.changes import KINDS, check_kinds, read, record, was_changed_at
 from polymath.training.continuing import changes_of, check_continues, extension_notes, with_warmup_of
 from polymath.training.recipe import Recipe
@@ -127,6 +131,28 @@ def test_a_longer_run_keeps_its_warm_up(run: Path) -> None:
     """`--set robot.steps=4000` alone would make it 200: the first 1,500 steps were made with 100."""
     longer = with_warmup_of(changed("robot.steps=4000"), run)
     assert (longer.robot.optimizer.warmup_steps, longer.robot.optimizer.cooldown_steps) == (100, 2000)
+
+
+@given(st.integers(2, 500), st.lists(st.integers(2, 5000), min_size=1, max_size=4))
+def test_a_run_that_was_made_longer_goes_on_by_the_same_command(first: int, later: list[int]) -> None:
+    """Each command names other steps and no warm-up, and each is given twice: the second one resumes."""
+    with TemporaryDirectory() as place:
+        out = Path(place)
+        began = changed(f"robot.steps={first}")
+        config.save(began, out / "config.json")
+        config.save(Beginning(steps={"robot": first}), out / FILE)
+        for steps in later:
+            for _ in range(2):
+                recipe = with_warmup_of(changed(f"robot.steps={steps}"), out)
+                assert recipe.robot.optimizer.warmup_steps == began.robot.optimizer.warmup_steps
+                check_continues(config.load(Recipe, out / "config.json"), recipe, out)
+                config.save(recipe, out / "config.json")
+
+
+def test_a_warm_up_that_is_set_is_another_one(run: Path) -> None:
+    for fields in (("robot.optimizer.warmup_steps=101",), ("robot.steps=4000", "robot.optimizer.warmup_steps=300")):
+        with pytest.raises(ConfigError, match=r"robot.optimizer\.warmup_steps is 100 there"):
+            check_continues(RECIPE, with_warmup_of(changed(*fields), run), run)
 
 
 def test_a_cool_down_that_was_run_is_told(run: Path) -> None:

@@ -22,6 +22,7 @@ from polymath.training import held_out, job, losses
 from polymath.training.checkpoint_choice import Measured, NewestAndBest, best, chosen_step, steps_in
 from polymath.training.checkpoints import Checkpoints, load_params
 from polymath.training.datasets import DataSets, TrainingData
+from polymath.training.division import episode_hash, places
 from polymath.training.job import train
 from polymath.training.measurement import Measurement
 from polymath.training.recipe import Recipe
@@ -31,44 +32,6 @@ from polymath.training.step import init_params, init_state, params_of
 
 ALONE = replace(TINY, allow_untrained=True, robot=replace(TINY.robot, pairs=0.0, steps=6, checkpoint_every=4))
 DIVIDED = replace(ALONE, held_out=held_out.Config(share=0.2, every=2))
-
-
-class Named:
-    """A set of which only the names of its episodes are known."""
-
-    def __init__(self, names: list[str]) -> None:
-        self.names = names
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def episode_name(self, place: int) -> str:
-        return self.names[place]
-
-
-@given(st.integers(0, 60), st.floats(0.001, 0.999), st.integers(0, 5))
-def test_the_share_is_kept_with_one_episode_at_least_on_either_side(count: int, share: float, seed: int) -> None:
-    episodes = Named([f"episode {number}" for number in range(count)])
-    kept = held_out.places(episodes, share, seed)  # type: ignore[arg-type]
-    if count < 2:
-        assert kept == []
-    else:
-        assert len(kept) == min(max(1, round(share * count)), count - 1)
-        assert kept == sorted(set(kept))
-        assert held_out.places(episodes, share, seed) == kept  # type: ignore[arg-type]
-
-
-def test_the_choice_follows_the_names_and_the_seed_and_not_the_order() -> None:
-    names = [f"episode {number}" for number in range(40)]
-    chosen = {names[place] for place in held_out.places(Named(names), 0.1, 0)}  # type: ignore[arg-type]
-    turned = names[::-1]
-    assert chosen == {turned[place] for place in held_out.places(Named(turned), 0.1, 0)}  # type: ignore[arg-type]
-    assert chosen != {names[place] for place in held_out.places(Named(names), 0.1, 1)}  # type: ignore[arg-type]
-
-
-def test_a_share_of_zero_divides_nothing(data: TrainingData) -> None:
-    episodes = open_source(data.robot, image_size=64)
-    assert held_out.divide(episodes, 0.0, 0) == (episodes, None)
 
 
 @pytest.mark.parametrize("field", ["share=1.0", "share=-0.1", "every=0", "windows=0"])
@@ -112,7 +75,7 @@ def test_the_record_says_which_episodes_and_the_statistics_leave_them_out(data: 
     names = [episode_name(episodes, place) for place in range(6)]
     assert {*of_set.trained, *of_set.held_out} == set(names)
     (name,) = of_set.held_out
-    assert of_set.held_out[name] == held_out.episode_hash(episodes, names.index(name))
+    assert of_set.held_out[name] == episode_hash(episodes, names.index(name))
     trained = np.concatenate([episodes.actions(place) for place in range(6) if names[place] != name])
     statistics = open_run(finished).statistics
     assert statistics.action.count == len(trained) == 25
@@ -222,7 +185,7 @@ def test_what_a_run_starts_from_has_been_trained_on(data: TrainingData, finished
 
 
 def _first(data: TrainingData, seed: int) -> list[int]:
-    return held_out.places(open_source(data.robot, image_size=64), 0.2, seed)
+    return places(open_source(data.robot, image_size=64), 0.2, seed)
 
 
 class Step:

@@ -156,7 +156,7 @@ def test_robots_that_a_name_or_a_slot_does_not_tell_apart_are_refused() -> None:
     with pytest.raises(DataError, match=r"share slot 1 but differ in name.*\?slot="):
         _ = DataSets(TrainingData((episodes(ARM), episodes(replace(LEG, slot=1)))), 64).robots
     faster = replace(ARM, control_hz=40.0)
-    with pytest.raises(DataError, match=r"both name their robot 'arm', but its control_hz is 20\.0 and 40\.0"):
+    with pytest.raises(DataError, match=r"both name their robot 'arm', but control_hz is 20\.0 in one and 40\.0 in"):
         _ = DataSets(TrainingData((episodes(ARM), episodes(faster))), 64).robots
 
 

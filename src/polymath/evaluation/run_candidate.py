@@ -10,7 +10,7 @@ from polymath.data.sequences.transforms import Ablation
 from polymath.evaluation.candidate import Candidate
 from polymath.policy import Policy
 from polymath.policy.decoding import HEAD, Decoding, Dtype
-from polymath.policy.exported import is_exported
+from polymath.policy.exported_kinds import is_exported
 from polymath.policy.policy import directory_name
 from polymath.policy.session import BATCH
 from polymath.policy.several import SeveralRobots, load

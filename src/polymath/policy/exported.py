@@ -31,6 +31,7 @@ from polymath.model import lora, polymath_v
 from polymath.model.weights.rules import Rule, assemble, check_names
 from polymath.model.weights.tensors import open_tensors
 from polymath.policy import lerobot
+from polymath.policy.exported_kinds import check_is_no_program, check_is_run
 from polymath.policy.exported_shards import write_shards
 from polymath.policy.model_card import model_card
 from polymath.specs import is_spec, named
@@ -96,11 +97,7 @@ def export_run(
     Raises ConfigError or CheckpointError for an incomplete run or one that has no adapters to merge or to take out, and
     for adapters alone in a directory for LeRobot, which has no base to put below them; PolymathError if `out` exists.
     """
-    if is_exported(Path(run_path)):
-        raise ConfigError(
-            f"{run_path}: was written by `polymath export`; export the run itself, or bring it back first: "
-            f"polymath import {run_path} --out RUN"
-        )
+    check_is_run(Path(run_path))
     run = open_whole(run_path)
     if embodiment is not None or format == "lerobot":
         run = run.of(only(run.robots, str(run.path)).name if embodiment is None else embodiment)
@@ -144,6 +141,7 @@ def import_run(directory: Path, out: Path, base: Path | None = None) -> Run:
     Raises ConfigError for a directory of another kind, CheckpointError for weights that do not fit its recipe or
     another base than the one that the run began with.
     """
+    check_is_no_program(Path(directory))
     exported, params = read(directory, base)
     with atomic_directory(out) as place:
         for name in COPIED:
@@ -182,11 +180,6 @@ def description(directory: Path) -> Path:
             f"{own}: no such file, but LeRobot's files are there; export the run again, or copy all of it"
         )
     return own if own.exists() else directory / "config.json"
-
-
-def is_exported(directory: Path) -> bool:
-    """Is it an exported directory, rather than a run?"""
-    return not (directory / "checkpoints").is_dir() and (directory / "model.safetensors.index.json").is_file()
 
 
 def open_exported(directory: Path, places: Places) -> tuple[Run, Iterator[tuple[str, Any]]]:

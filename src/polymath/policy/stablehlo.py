@@ -32,6 +32,7 @@ from polymath.errors import ConfigError
 from polymath.files import atomic_directory
 from polymath.model import polymath_v
 from polymath.policy.exported import Adapters, export_run, read
+from polymath.policy.exported_kinds import check_is_run
 from polymath.training import optimizer
 from polymath.training.recipe import Recipe
 from polymath.training.run import Run, open_run, save_tensors
@@ -66,6 +67,7 @@ def export_stablehlo(
     """
     if adapters == "alone":
         raise ConfigError("--adapters alone: the program needs all weights; leave it out, or choose --adapters merged")
+    check_is_run(Path(run_path))
     run = open_run(run_path, embodiment)
     if run.recipe.layout.window > 1:
         raise ConfigError(

@@ -29,6 +29,7 @@ from polymath.model import int8, polymath_v
 from polymath.model.execution import Execution
 from polymath.policy import exported
 from polymath.policy.decoding import Dtype
+from polymath.policy.exported_kinds import check_is_no_program, is_exported
 from polymath.sharding import mesh as meshes
 from polymath.sharding.placement import Partitioner
 from polymath.sharding.placement import partitioner as partitioner_of
@@ -67,7 +68,8 @@ def load(
     if dtype == "int8":
         require("int8", "--dtype int8")
     places = one_device if mesh is None else on_mesh(decode_partitioner(mesh))
-    if exported.is_exported(Path(path)):
+    check_is_no_program(Path(path))
+    if is_exported(Path(path)):
         if checkpoint != NEWEST:
             raise ConfigError(
                 f"{path}: checkpoint {checkpoint!r}, but what was exported is one alone; leave it out, or name the run"
@@ -86,7 +88,8 @@ def load(
 
 def run_of(path: Path) -> Run:
     """A run directory, or one that `polymath export` wrote, without its weights. Raises as `load` does."""
-    if exported.is_exported(Path(path)):
+    check_is_no_program(Path(path))
+    if is_exported(Path(path)):
         return exported.open_exported(Path(path), one_device)[0]
     return open_whole(path)
 

@@ -31,11 +31,13 @@ class Beginning:
     """run: the checkpoint of another run; published: part of the model -> its files.
 
     trained: names of the weights that come from training elsewhere, not from a draw (adapted ones without `.base`).
+    steps: of each phase, as they were planned when the run began; none in a run of an older version.
     """
 
     run: Files | None = None
     published: dict[str, Files] = field(default_factory=dict)
     trained: tuple[str, ...] = ()
+    steps: dict[str, int] = field(default_factory=dict)
 
     def check_same(self, other: "Beginning", path: Path) -> None:
         """Raise ConfigError unless `other`, named at a later call, has the contents that this run began with."""

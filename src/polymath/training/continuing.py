@@ -14,9 +14,10 @@ from pathlib import Path
 
 from polymath import config
 from polymath.errors import ConfigError
+from polymath.training import beginning
 from polymath.training.changes import Change, kind_of
 from polymath.training.checkpoints import has_checkpoint, newest_step
-from polymath.training.recipe import PHASES, Phase, Recipe, scaled
+from polymath.training.recipe import PHASES, Phase, Recipe
 
 EXECUTION = ("remat", "attention", "micro_batches", "gradient_reduction", "unroll", "residual", "heads")
 BOOKKEEPING = ("checkpoint_every", "checkpoint_minutes", "checkpoint_keep", "log_every")
@@ -27,15 +28,28 @@ RULE = (
 
 
 def with_warmup_of(recipe: Recipe, out: Path) -> Recipe:
-    """The recipe with the warm-up of the run in `out` where its share of the steps alone made it another one."""
+    """The recipe with the warm-up of the run in `out` where its share of the steps alone made it another one.
+
+    The share is that of the steps that the run was begun with, however often it was made longer.
+    """
     path = out / "config.json"
     stored = config.load(Recipe, path) if path.is_file() else recipe
+    began = beginning.read(out)
     for name in PHASES:
         old, new = stored.phase(name), recipe.phase(name)
-        if new.optimizer.warmup_steps == scaled(old.optimizer.warmup_steps, old.steps, new.steps):
+        steps = old.steps if began is None else began.steps.get(name, old.steps)
+        if _is_scaled(old.optimizer.warmup_steps, new.optimizer.warmup_steps, new.steps / steps):
             same = replace(new.optimizer, warmup_steps=old.optimizer.warmup_steps)
             recipe = recipe.with_phase(name, replace(new, optimizer=same))
     return recipe
+
+
+def _is_scaled(before: int, after: int, factor: float) -> bool:
+    """Whether both are the same share of the steps; each has been rounded to whole steps, and up to 1 (`scaled`)."""
+    if factor == 1 or not before or not after:
+        return before == after
+    least = 0.0 if before == 1 else before - 0.5
+    return after == 1 or least * factor - 0.5 <= after <= (before + 0.5) * factor + 0.5
 
 
 def changes_of(stored: Recipe, recipe: Recipe) -> list[Change]:

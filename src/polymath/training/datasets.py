@@ -129,14 +129,14 @@ class DataSets:
         image_fit: Fit = "stretch",
         form: ActionForm = AS_RECORDED,
     ) -> None:
-        """`held_out`: the share of a raw set's episodes that is not trained on (`training.held_out`), by `seed`.
+        """`held_out`: the share of a raw set's episodes that is not trained on (`training.division`), by `seed`.
 
         `form`: in which the model is given the actions; its chunk_length may be set later, by `in_chunks`.
         """
         self._normalization, self._form = normalization, form
         self._names, self._pairs = data, [split(str(name)) for name in data.pairs]
         self.prepared = [(open_set(place), share) for place, share in (split(str(name)) for name in data.prepared)]
-        self.raw = tuple(open_raw(source, image_size, image_fit, held_out, seed) for source in data.raw_episodes)
+        self.raw = open_raw(data.raw_episodes, image_size, image_fit, held_out, seed)
         if data.controls is not None and len(self.raw) == 1:
             raise ConfigError(
                 f"--controls {data.controls}: chooses among prepared sets, but the run is for the robot of "
@@ -193,7 +193,7 @@ class DataSets:
 
     def episode_record(self) -> Record:
         """Which raw episodes are trained on, and which are held out."""
-        sets = tuple(record_of(split(each.name)[0], each.episodes, each.held_out) for each in self.raw)
+        sets = tuple(record_of(split(each.name)[0], each.division) for each in self.raw)
         return Record(sets, complete=not self.prepared)
 
     def held_out_windows(self, run: Run, layout: Layout) -> list[HeldOutWindows]:

@@ -1,23 +1,19 @@
-"""Episodes of a raw set that a run does not train on: which they are, and the record of it in RUN/episodes.json.
+"""Episodes of a raw set that a run does not train on: how many, and the record of which in RUN/episodes.json.
 
-An episode is held out by the hash of its name and the run's seed, so the choice depends on neither the order of the set
-nor on the machine. The record has a hash of each episode's states and actions, by which an episode is known again
-wherever the set lies and whatever it is called there.
+`training.division` chooses them. The record has a hash of each episode's states and actions, by which an episode is
+known again wherever the set lies and whatever it is called there.
 """
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
 
 from polymath import config
 from polymath.data.files.paths import place_and_query
 from polymath.data.formats.opening import name_with
-from polymath.data.formats.selection import SelectedEpisodes
-from polymath.data.interface import EpisodeSet, episode_name
+from polymath.data.interface import episode_name
 from polymath.errors import ConfigError
+from polymath.training.division import Division
 
 FILE = "episodes.json"
 SHOWN = 6  # names in a line for people
@@ -55,7 +51,10 @@ NOTHING = Config(share=0.0)
 
 @dataclass(frozen=True)
 class SetRecord:
-    """One raw set, named as `--data` has it: name of an episode -> its hash, for both parts."""
+    """One raw set, named as `--data` has it: name of an episode -> its hash, for both parts.
+
+    Of several episodes of one name the hashes of all, separated by spaces.
+    """
 
     source: str
     trained: dict[str, str]
@@ -76,18 +75,23 @@ class Record:
 
     def trained(self) -> set[str]:
         """Hashes of all episodes that the weights have been trained on."""
-        return {value for each in self.sets for value in each.trained.values()} | set(self.earlier)
+        return {value for each in self.sets for value in hashes_in(each.trained)} | set(self.earlier)
 
     def lines(self) -> Iterator[str]:
-        """For people, a line for each set with held-out episodes; a warning where some of them were seen before."""
+        """For people, a line for each set with held-out episodes; a warning where some of them are trained on too."""
+        ours = {value for each in self.sets for value in hashes_in(each.trained)}
         for each in self.sets:
-            count, total = len(each.held_out), len(each.held_out) + len(each.trained)
+            count = len(hashes_in(each.held_out))
             if not count:
                 continue
+            total = count + len(hashes_in(each.trained))
             yield f"{each.source}: {count} of {total} episodes held out (held_out.share): {shown(list(each.held_out))}"
-            seen = [name for name, value in each.held_out.items() if value in self.earlier]
+            seen = [name for name, values in each.held_out.items() if set(values.split()) & set(self.earlier)]
             if seen:
                 yield f"{each.source}: the run to start from was trained on {shown(seen)}, which is held out here"
+            twins = [name for name, values in each.held_out.items() if set(values.split()) & ours]
+            if twins:
+                yield f"{each.source}: held out, but trained on in a copy: {shown(twins)}; drop it (data doctor)"
 
 
 def read(run: Path) -> Record | None:
@@ -104,38 +108,18 @@ def after(record: Record, earlier: Record | None) -> Record:
     return replace(record, earlier=trained, complete=record.complete and earlier.complete)
 
 
-def places(episodes: EpisodeSet, share: float, seed: int) -> list[int]:
-    """The places of the held-out episodes, in the order of the set; none of a set of one episode."""
-    count = len(episodes)
-    if not share or count < 2:
-        return []
-    names = [episode_name(episodes, place) for place in range(count)]
-    order = sorted(range(count), key=lambda place: (_rank(names[place], seed), place))
-    return sorted(order[: min(max(1, round(share * count)), count - 1)])
-
-
-def divide(episodes: EpisodeSet, share: float, seed: int) -> tuple[EpisodeSet, EpisodeSet | None]:
-    """What is trained on, and what is held out; the set itself and None where that is nothing."""
-    kept = places(episodes, share, seed)
-    if not kept:
-        return episodes, None
-    rest = [place for place in range(len(episodes)) if place not in set(kept)]
-    return _part(episodes, rest), _part(episodes, kept)
-
-
-def record_of(source: str, trained: EpisodeSet, held_out: EpisodeSet | None) -> SetRecord:
+def record_of(source: str, division: Division) -> SetRecord:
     """Names and hashes of both parts of a set."""
-    return SetRecord(source, _hashes(trained), {} if held_out is None else _hashes(held_out))
+    parts: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    for place, value in enumerate(division.hashes):
+        part, name = parts[place in division.kept], episode_name(division.whole, place)
+        part[name] = f"{part[name]} {value}" if name in part else value
+    return SetRecord(source, *parts)
 
 
-def episode_hash(episodes: EpisodeSet, place: int) -> str:
-    """16 hexadecimal digits of an episode's states and actions, as float32 in the robot's units."""
-    total = hashlib.blake2b(digest_size=8)
-    for values in (episodes.states(place), episodes.actions(place)):
-        array = np.ascontiguousarray(values, "<f4")
-        total.update(repr(array.shape).encode())
-        total.update(array.tobytes())
-    return total.hexdigest()
+def hashes_in(part: Mapping[str, str]) -> list[str]:
+    """The hashes of all episodes of a part."""
+    return [value for values in part.values() for value in values.split()]
 
 
 def name_of(record: SetRecord) -> str:
@@ -151,16 +135,3 @@ def shown(names: Sequence[str]) -> str:
     """The first names, and how many more there are."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
-
-
-def _hashes(episodes: EpisodeSet) -> dict[str, str]:
-    return {episode_name(episodes, place): episode_hash(episodes, place) for place in range(len(episodes))}
-
-
-def _rank(name: str, seed: int) -> bytes:
-    return hashlib.blake2b(f"{seed} {name}".encode(), digest_size=8).digest()
-
-
-def _part(episodes: EpisodeSet, rows: Sequence[int]) -> EpisodeSet:
-    robot = episodes.embodiment
-    return SelectedEpisodes(episodes, rows, range(len(robot.cameras)), robot)

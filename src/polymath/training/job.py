@@ -249,7 +249,7 @@ def find_beginning(run: Run, start: Start) -> Beginning:
     Raises ConfigError if `start` names something else than the run began with.
     """
     if not any(has_checkpoint(run.checkpoints(phase)) for phase in PHASES):
-        return beginning_of(run.recipe, start)
+        return replace(beginning_of(run.recipe, start), steps={name: run.recipe.phase(name).steps for name in PHASES})
     recorded = beginning.read(run.path)
     if recorded is None:
         if not start.is_fresh:

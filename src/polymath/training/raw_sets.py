@@ -16,7 +16,7 @@ from polymath.data.robots.statistics import Normalization, of_sets
 from polymath.data.sequences.sequence import Layout
 from polymath.data.sequences.transforms import RobotTransform
 from polymath.errors import DataError
-from polymath.training.held_out import divide
+from polymath.training.division import Division, divide
 from polymath.training.robots import Robot
 from polymath.training.run import Run
 from polymath.types import Embodiment
@@ -26,12 +26,21 @@ REAL = "real cameras"
 
 @dataclass(frozen=True)
 class RawSet:
-    """`name` as `--data` has it, `episodes` those that are trained on, `share` how much they count."""
+    """`name` as `--data` has it, `division` what is trained on and what not, `share` how much the set counts."""
 
     name: str
-    episodes: EpisodeSet
-    held_out: EpisodeSet | None
+    division: Division
     share: Share
+
+    @property
+    def episodes(self) -> EpisodeSet:
+        """Those that are trained on."""
+        return self.division.trained
+
+    @property
+    def held_out(self) -> EpisodeSet | None:
+        """Those that are not."""
+        return self.division.held_out
 
     @property
     def renderer(self) -> str | None:
@@ -40,22 +49,31 @@ class RawSet:
 
     def instructions(self) -> Iterator[str]:
         """The instructions of its episodes, the held-out ones included."""
-        for episodes in (self.episodes, self.held_out):
-            if episodes is not None:
-                yield from (episodes.instruction(i) for i in range(len(episodes)))
+        whole = self.division.whole
+        yield from (whole.instruction(place) for place in range(len(whole)))
 
 
-def open_raw(source: Path | str | EpisodeSet, image_size: int, image_fit: Fit, held_out: float, seed: int) -> RawSet:
-    """The set of that name, or one of a reader of your own, with pictures as large as the model's.
+def open_raw(
+    sources: Sequence[Path | str | EpisodeSet], image_size: int, image_fit: Fit, held_out: float, seed: int
+) -> tuple[RawSet, ...]:
+    """The sets of those names, or of a reader of your own, with pictures as large as the model's.
 
-    `image_fit`: how they become squares. `held_out`: the share of its episodes that is not trained on
-    (`training.held_out`), by `seed`.
+    `image_fit`: how they become squares. `held_out`: the share of the episodes of each that is not trained on
+    (`training.division`), by `seed`.
     """
-    if not isinstance(source, str | Path):
-        return RawSet(source.name, *divide(FittedEpisodes(source, image_size, image_fit), held_out, seed), Share())
-    place, share = split(str(source))
-    episodes = open_source(place, image_size=image_size, image_fit=image_fit)
-    return RawSet(str(source), *divide(episodes, held_out, seed), share)
+    names, sets, shares = [], [], []
+    for source in sources:
+        if isinstance(source, str | Path):
+            place, share = split(str(source))
+            names.append(str(source))
+            sets.append(open_source(place, image_size=image_size, image_fit=image_fit))
+            shares.append(share)
+        else:
+            names.append(source.name)
+            sets.append(FittedEpisodes(source, image_size, image_fit))
+            shares.append(Share())
+    divisions = divide(sets, held_out, seed)
+    return tuple(RawSet(*each) for each in zip(names, divisions, shares, strict=True))
 
 
 def by_robot(sets: Sequence[RawSet]) -> list[list[RawSet]]:
@@ -104,9 +122,9 @@ def _check_same(one: RawSet, other: RawSet) -> None:
         return
     field, here, there = config.first_difference(ours, theirs) or ("", None, None)
     raise DataError(
-        f"{one.name} and {other.name}: both name their robot {ours.name!r}, but its {field} is {here!r} and {there!r}; "
-        "a policy knows its robots by name: open both with the same ?cameras= and ?slot=, or one of them as another "
-        "robot (?robot=)",
+        f"{one.name} and {other.name}: both name their robot {ours.name!r}, but {field} is {here!r} in one and "
+        f"{there!r} in the other; a policy knows its robots by name: open both with the same ?cameras= and ?slot=, or "
+        "one of them as another robot (?robot=)",
         "robot",
     )
 

@@ -79,6 +79,8 @@ FAULTS: dict[str, tuple[str, str, Callable[[Episode], Episode]]] = {
     "blurred": ("blurred", "look", arm.blurred),
     "cameras swapped": ("swapped", "drop", arm.swapped),
     "states 3 steps late": ("lag", "drop", arm.lagging),
+    "states 2 steps late": ("lag", "drop", lambda e: arm.lagging(e, 2)),
+    "states 2 steps early": ("lag", "drop", lambda e: arm.lagging(e, -2)),
     "states 3 steps early": ("lag", "drop", lambda e: arm.lagging(e, -3)),
     "gripper command flipped": ("gripper", "drop", lambda e: arm.changed(e, actions={5: lambda g: 100 - g})),
     "gripper opening flipped": ("gripper", "drop", lambda e: arm.changed(e, states={5: lambda g: 100 - g})),
@@ -100,6 +102,23 @@ FAULTS: dict[str, tuple[str, str, Callable[[Episode], Episode]]] = {
     "other words": ("naming", "look", lambda e: replace(e, instruction="put the red cube into the box.")),
     "misspelt": ("naming", "look", lambda e: replace(e, instruction="Put the red cuve into the box")),
 }
+
+
+def test_a_camera_that_sees_no_motion_for_half_a_second_is_alive() -> None:
+    """Of 10 demonstrations of seed 5 one turns, for 17 steps, only joints that move nothing in the wrist's picture."""
+    assert examined(arm.demonstrations(10, 5)).findings == ()
+
+
+@pytest.mark.parametrize("steps", [2, 3, -2])
+@pytest.mark.parametrize("deltas", [False, True])
+def test_a_lag_is_named_wherever_the_episode_stands(steps: int, deltas: bool) -> None:
+    """First, in the middle and last, of absolute and of delta actions; two of twelve at once."""
+    plain = [arm.as_deltas(each) for each in HEALTHY] if deltas else HEALTHY
+    for places in ((0, 6), (11, 5)):
+        episodes = list(plain)
+        for place in places:
+            episodes[place] = arm.lagging(episodes[place], steps)
+        assert blamed(examined(episodes)) == {place: {"lag"} for place in places}
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -16,7 +16,7 @@ from polymath.evaluation.baselines import RandomPolicy
 from polymath.evaluation.openloop import errors, measure
 from polymath.evaluation.openloop.evaluate import evaluate
 from polymath.evaluation.openloop.page import film_strip, write_page
-from polymath.evaluation.openloop.probes import mean_state, other_instructions, probe_all
+from polymath.evaluation.openloop.probes import LEAST, mean_state, other_instructions, probe_all
 from polymath.policy.session import SessionsLost, Turn
 from polymath.types import ActionChunk, Observation
 
@@ -277,6 +277,25 @@ def test_probes_tell_which_senses_a_policy_uses(senses: tuple[str, ...]) -> None
     for each in results:
         assert each.uses == (each.sense in senses), each
         assert each.probed - each.relative == pytest.approx(each.difference)
+
+
+@pytest.mark.parametrize(("error", "uses"), [(0.001, False), (0.05, True)])
+def test_a_difference_that_steers_nothing_is_no_use_of_a_sense(error: float, uses: bool) -> None:
+    """A policy of a few steps answers a little less well to anything that changes, and does so each time."""
+
+    class Knows(Knowing):
+        def _chunk(self, seen: Observation, executed: np.ndarray | None) -> ActionChunk:
+            step, episode = int(seen.state[0]), int(seen.state[1])
+            padded = np.concatenate([Episodes().actions(episode), np.zeros((3, 7), np.float32)])
+            black = not seen.images["image_0"].any()
+            return ActionChunk(padded[step : step + 3] + np.float32(error * black))
+
+    policy, episodes = Knows(), Counted()
+    predicted = list(measure.predictions(policy, episodes, (0, 1, 2)))
+    eyes = probe_all(policy, episodes, list(enumerate(predicted)), 1)[1]
+    assert eyes.interval is not None
+    assert eyes.interval[0] > 0
+    assert (eyes.uses, eyes.difference >= LEAST) == (uses, uses)
 
 
 def test_probes_take_what_another_episode_was_told_and_the_mean_state() -> None:

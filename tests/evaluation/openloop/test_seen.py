@@ -12,7 +12,8 @@ from polymath.data.formats.opening import open_source
 from polymath.errors import ConfigError
 from polymath.evaluation.openloop.seen import held_out_of, seen_by
 from polymath.training import held_out
-from polymath.training.held_out import Record, divide, record_of
+from polymath.training.division import divide
+from polymath.training.held_out import Record, record_of
 from polymath.training.run import DataRecord
 
 SET = Path(__file__).parents[2] / "fixtures" / "data" / "lerobot_v3_image"
@@ -28,8 +29,8 @@ def run_with(path: Path, record: Record | None, sources: tuple[str, ...] = (str(
 @pytest.fixture
 def record() -> Record:
     """Two of the three episodes are trained on."""
-    trained, kept = divide(open_source(SET), 0.3, 0)
-    return Record((record_of(str(SET), trained, kept),))
+    (division,) = divide([open_source(SET)], 0.3, 0)
+    return Record((record_of(str(SET), division),))
 
 
 def test_the_held_out_episodes_are_named_exactly(tmp_path: Path, record: Record) -> None:
@@ -74,7 +75,7 @@ def test_what_the_record_cannot_say_is_unknown(tmp_path: Path, record: Record) -
 def test_a_run_without_held_out_episodes_asks_for_data(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="keeps no record of held-out episodes; name episodes"):
         held_out_of(tmp_path)
-    run_with(tmp_path, Record((record_of(str(SET), open_source(SET), None),)))
+    run_with(tmp_path, Record((record_of(str(SET), divide([open_source(SET)], 0.0, 0)[0]),)))
     with pytest.raises(ConfigError, match=r"held no episode out \(held_out.share\)"):
         held_out_of(tmp_path)
 

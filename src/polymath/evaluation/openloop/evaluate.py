@@ -61,8 +61,9 @@ def evaluate(
         candidate = of_address(policy, name, key_file)
     elif Path(policy).is_dir():
         check_needs_no_key(policy, key_file)
+        robots = run_of(Path(policy)).robots
         data = held_out_of(Path(policy)) if data is None else data
-        robot_name = _recorded_robot(Path(policy), data)
+        robot_name = _recorded_robot(data) if len(robots) > 1 else None
         candidate = of_run(Path(policy), name, dtype, decoding or Decoding(), checkpoint, robot_name)
     data = held_out_of(Path(policy)) if data is None else data
     size, how = (candidate.image_size or None, candidate.image_fit) if candidate else (None, "stretch")
@@ -105,11 +106,8 @@ def _probed(
     return probe_all(candidate.policy, episodes, answers, execute)
 
 
-def _recorded_robot(run: Path, data: str) -> str | None:
-    """The name of the robot of `data`, where the run has several to choose from."""
-    robots = run_of(run).robots
-    if len(robots) < 2:
-        return None
+def _recorded_robot(data: str) -> str | None:
+    """The name of the robot of `data`, by which one of the run's is chosen."""
     robot = getattr(open_source(data), "embodiment", None)
     return robot.name if isinstance(robot, Embodiment) else None
 

@@ -4,7 +4,8 @@
     pictures blanked       black pictures
     state blanked          the set's mean state, at every step
 
-The same weights on the same episodes, so differences are paired: an interval that holds 0 shows no use of the sense.
+The same weights on the same episodes, so differences are paired: an interval that holds 0 shows no use of the sense,
+and neither does a difference below LEAST.
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,9 @@ from polymath.evaluation.statistics import paired_mean
 from polymath.policy.session import Acting, Policy
 from polymath.training.run import Run
 from polymath.types import Embodiment
+
+LEAST = 0.01
+"""Of the motion's variance: a policy that has hardly learned answers by a little less to anything that changes."""
 
 
 def probe_all(
@@ -84,15 +88,16 @@ def _compared(name: str, sense: str, before: np.ndarray, probed: Sequence[Predic
     after = relative_errors(probed, robot)
     assert after is not None  # the recordings are the same
     low, high = paired_mean(after, before)
+    difference = float((after - before).mean())
     return ProbeResult(
         name=name,
         sense=sense,
         episodes=len(before),
         relative=float(before.mean()),
         probed=float(after.mean()),
-        difference=float((after - before).mean()),
+        difference=difference,
         interval=(low, high),
-        uses=low > 0,
+        uses=low > 0 and difference >= LEAST,
     )
 
 

@@ -55,7 +55,8 @@ class EpisodeError:
 class ProbeResult:
     """Relative errors as they are and without the sense, over `episodes`; `interval` is that of the difference, 95 %.
 
-    `uses` says whether the interval lies above 0; all are None where `skipped` says why there was nothing to measure.
+    `uses`: the interval lies above 0, and the difference is large enough to matter (`probes.LEAST`). All are None where
+    `skipped` says why there was nothing to measure.
     """
 
     name: str

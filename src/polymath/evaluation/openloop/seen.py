@@ -12,6 +12,7 @@ from polymath.data.interface import EpisodeSet, episode_name
 from polymath.errors import ConfigError, PolymathError
 from polymath.evaluation.openloop.result import Seen
 from polymath.training import held_out
+from polymath.training.division import episode_hash
 from polymath.training.run import Run
 
 
@@ -25,7 +26,7 @@ def seen_by(run: Run, data: str, episodes: EpisodeSet, chosen: Sequence[int]) ->
         return _seen_by_names(run, data, episodes, chosen)
     trained, names = record.trained(), _trained_names(record, data)
     for place in chosen:
-        if held_out.episode_hash(episodes, place) in trained or episode_name(episodes, place) in names:
+        if episode_hash(episodes, place) in trained or episode_name(episodes, place) in names:
             return "trained on"
     return "held out" if record.complete else "unknown"
 

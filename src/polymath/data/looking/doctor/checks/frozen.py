@@ -10,9 +10,13 @@ MOVES = 0.05
 """Of a joint's span between two moments: the robot moves, so a picture of it changes."""
 DEAD = 0.1
 """Of the change that this camera usually shows while the robot moves; a compressed standing picture stays below."""
+STILLER, CODEC = 0.5, 2.0
+"""Of the least change of its usual episode, and grey levels: a live picture of a standing scene keeps the noise of its
+sensor, a frozen one has what a codec leaves."""
 BLIND = 1.0
 """Grey levels: a camera that usually shows less (it looks past the robot) cannot be told from a frozen one."""
 SHORTEST = 3  # neighbouring pairs of moments; a shorter standstill may be the robot out of sight
+BRIEF = 0.5  # seconds; a camera may stand so long while joints turn that it does not see
 LEAST = 0.3  # spans that the robot moves while the picture stands
 WHOLE = 0.5  # of the moving moments: the episode cannot be used
 
@@ -30,7 +34,9 @@ def frozen(population: Population) -> list[Finding]:
         usual = float(np.median(moving)) if len(moving) else 0.0
         if usual < BLIND:
             continue
-        runs = [_longest(c < DEAD * usual, m) for c, m in zip(change, moved, strict=True)]
+        noise = float(np.median([each.min(initial=usual) for each in change]))
+        least = min(DEAD * usual, max(CODEC, STILLER * noise))
+        runs = [_longest(c < least, m) for c, m in zip(change, moved, strict=True)]
         blamed = far(np.array([run[2] for run in runs]), LEAST)
         for number, episode in enumerate(population.episodes):
             first, last, _ = runs[number]
@@ -38,7 +44,9 @@ def frozen(population: Population) -> list[Finding]:
                 continue
             steps = episode.pictures.steps
             span = (int(steps[first]), int(steps[last + 1]))
-            dead = change[number][moved[number] > MOVES] < DEAD * usual
+            if span[1] - span[0] < BRIEF * population.hz:
+                continue
+            dead = change[number][moved[number] > MOVES] < least
             whole = dead.mean() >= WHOLE if len(dead) else False
             text = f"camera {name!r} is frozen from control step {span[0]} to {span[1]} while the robot moves"
             findings.append(Finding("frozen", number, "drop" if whole else "look", text, span, (name,)))

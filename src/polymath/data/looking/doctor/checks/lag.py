@@ -11,8 +11,9 @@ from polymath.data.looking.doctor.robust import FAR, centre
 
 LEAST = 1.5
 """Control steps: half a step is the estimate's own error, one step the trembling of a loop that is not in real time."""
-CLEARER = 0.1
-"""Correlation at the episode's own lag above that at the set's: a flat peak says nothing of where it stands."""
+CLEARER, WORSE, LITTLE = 0.1, 3.0, 0.02
+"""Correlation at the episode's own lag above that at the set's: a flat peak says nothing of where it stands. Of smooth
+motion, which correlates well at any lag, less is clear enough where what is left unexplained is three times as much."""
 RELATED = 0.4  # correlation at its best lag, below which an episode says nothing
 
 
@@ -52,7 +53,7 @@ def lag(population: Population) -> list[Finding]:
         if curve is None:
             continue
         there = float(np.interp(usual, population.relation.lags, curve))
-        if measured.strength[number] - there < CLEARER:
+        if not _is_clear(float(measured.strength[number]), there):
             continue
         own = measured.steps[number]
         text = (
@@ -62,6 +63,11 @@ def lag(population: Population) -> list[Finding]:
         fields = tuple(population.robot.action_names[pair.action] for pair in population.relation.pairs[:2])
         findings.append(Finding("lag", number, "drop", text, None, fields))
     return findings
+
+
+def _is_clear(own: float, there: float) -> bool:
+    """Whether the correlation at the episode's own lag tells it from the set's lag, where it is `there`."""
+    return own - there >= CLEARER or (own - there >= LITTLE and 1 - there > WORSE * (1 - own))
 
 
 def _curve(population: Population, number: int) -> np.ndarray | None:
