@@ -7,10 +7,14 @@ them are loaded at first use, so that `import polymath` costs nothing.
     [chunk] = policy.act([polymath.Observation(images, state, "open the faucet", "sawyer-metaworld")])
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+from importlib import import_module
+
+TYPE_CHECKING = False  # that of `typing`, which takes longer to load than all of this: Ctrl-C is not answered before
 if TYPE_CHECKING:
+    from typing import Any
+
     from polymath.api import evaluate, load_policy, open_dataset, train
     from polymath.policy import Policy
     from polymath.training.recipe import Recipe
