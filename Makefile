@@ -16,6 +16,7 @@ LOWEST_VENV := .venv-lowest
 LOWEST_EXTRAS := sim,compare,data,look,int8,serve,dev
 LOWEST_TESTS := tests/data tests/tokenizer tests/workers tests/policy tests/serving tests/model tests/training/test_checkpoints.py \
   tests/training/test_optimizer.py tests/test_cli.py tests/test_config.py tests/test_files.py tests/test_wire.py
+QUICK_TESTS := tests/training tests/demo tests/benchmarks/test_gpu.py $(wildcard tests/test_*.py)
 WHEEL_VENV := .venv-wheel
 WORKER_PYTHONS ?= 3.8 3.10 3.13
 ORACLES_VENV := .venv-oracles
@@ -97,9 +98,12 @@ demo: install  ## the whole way at demo size on this machine's CPU, into runs/de
 	$(BIN)/polymath demo --out runs/demo
 
 # worksteal: each process takes a run of neighbouring tests, so that a module's fixtures are made once, and what is left
-# at the end is shared out whatever the length of its file.
+# at the end is shared out whatever the length of its file. Two calls: compiling is most of what the rooms of the first
+# one do, so they compile quickly (tests/compilation.py); the other rooms run the code that everybody runs.
 test: lint $(TEST_ENVIRONMENT)  ## linters, types, the import contract, the docs site and all tests
-	$(BIN)/pytest -n 2 --dist worksteal
+	@status=0; \
+	POLYMATH_QUICK_COMPILATION=1 $(BIN)/pytest -n 2 --dist worksteal $(QUICK_TESTS) || status=1; \
+	$(BIN)/pytest -n 2 --dist worksteal $(QUICK_TESTS:%=--ignore=%) && exit $$status
 
 test-pythons:  ## `make test` on each of Python 3.11, 3.12 and 3.13, each in an environment of its own
 	for version in $(PYTHONS); do \

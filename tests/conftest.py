@@ -11,14 +11,18 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from tests.compilation import QUICK
 
 from polymath.workers.process import WorkerCommand
 
 ROOT = Path(__file__).parent.parent
 
-# Programs compiled by one test process are found by the others, and by the commands that tests start. Set before jax
-# is imported.
+# Programs compiled by one test process are found by the others, and by the commands that tests start. Small ones too:
+# each weight of a model is drawn by one. (By default jax keeps those of a second and more.) Set before jax is imported.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+if os.environ.get("POLYMATH_QUICK_COMPILATION"):  # as `make test` does for the rooms that may be compiled quickly
+    os.environ.setdefault("XLA_FLAGS", QUICK)
 
 # The same examples in every run, and no deadline: the first call of a jitted function compiles.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -73,6 +77,7 @@ def beside_libtpu() -> Callable[..., str]:
     if not python.exists():
         pytest.skip(f"needs libtpu, here or in {python.parent.parent.name}: `make test` makes it (x86-64 Linux)")
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "TPU_SKIP_MDS_QUERY": "1", "ALLOW_MULTIPLE_LIBTPU_LOAD": "1"}
+    environment.pop("XLA_FLAGS", None)  # they are for the CPU's code
 
     def run(*arguments: str) -> str:
         done = subprocess.run([python, *arguments], env=environment, capture_output=True, text=True, check=False)

@@ -256,11 +256,11 @@ def test_a_recording_that_is_stopped_leaves_nothing(tmp_path: Path, sent: signal
 
 
 def _wait_for(happened: Callable[[], bool]) -> None:
-    for _ in range(600):
+    for _ in range(3000):
         if happened():
             return
         time.sleep(0.1)
-    pytest.fail("nothing happened within a minute")
+    pytest.fail("nothing happened within five minutes")
 
 
 def test_presets_are_listed_with_their_parts(capsys: pytest.CaptureFixture[str]) -> None:

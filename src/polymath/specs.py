@@ -10,7 +10,7 @@ vocab) first, so that sharding the first axis cuts whole rows: on TPU a shard is
 
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -106,18 +106,27 @@ def init(specs: Tree, key: PRNGKeyArray, dtype: DTypeLike = jnp.float32) -> Tree
 
 
 def init_on(shardings: Tree, specs: Tree, key: PRNGKeyArray, dtype: DTypeLike = jnp.float32) -> Tree:
-    """As `init`, every weight on its sharding: each device draws its own part, one weight after the other."""
+    """As `init`, every weight on its sharding: each device draws its own part, one weight after the other.
+
+    Weights of one spec on one sharding share a program.
+    """
+    programs: dict[tuple[Spec, jax.sharding.Sharding], Callable[[PRNGKeyArray], Array]] = {}
 
     def place(path: KeyPath, spec: Spec, sharding: jax.sharding.Sharding) -> Float[Array, "..."]:
-        program = jax.jit(lambda key: draw(name_of(path), spec, key, dtype), out_shardings=sharding)
-        return jax.block_until_ready(program(key))
+        if (spec, sharding) not in programs:
+            programs[spec, sharding] = jax.jit(lambda key: _draw(spec, key, dtype), out_shardings=sharding)
+        return jax.block_until_ready(programs[spec, sharding](_key_of(name_of(path), key)))
 
     return jax.tree_util.tree_map_with_path(place, specs, shardings, is_leaf=is_spec)
 
 
 def draw(name: str, spec: Spec, key: PRNGKeyArray, dtype: DTypeLike = jnp.float32) -> Float[Array, "..."]:
     """The initial value of the weight of that name."""
-    return _draw(spec, jax.random.fold_in(key, zlib.crc32(name.encode())), dtype)
+    return _draw(spec, _key_of(name, key), dtype)
+
+
+def _key_of(name: str, key: PRNGKeyArray) -> PRNGKeyArray:
+    return jax.random.fold_in(key, zlib.crc32(name.encode()))
 
 
 @partial(jax.jit, static_argnums=(0, 2))

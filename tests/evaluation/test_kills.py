@@ -65,7 +65,7 @@ def test_a_worker_that_hangs_or_dies_once_changes_nothing(point_worker, tmp_path
     marker = tmp_path / "happened"
     command = point_worker(3)
     faulty = replace(command, arguments=("3", fault, str(marker)))
-    assert episodes(faulty, 2, timeout=2) == episodes(command, 2)
+    assert episodes(faulty, 2, timeout=5) == episodes(command, 2)
     assert marker.exists()
 
 
@@ -76,8 +76,8 @@ def test_a_stopped_process_is_replaced(point_worker, caplog) -> None:
         if count == 2:
             os.kill(point_workers()[0].pid, signal.SIGSTOP)
 
-    assert episodes(point_worker(3), 2, after=stop, timeout=2) == episodes(point_worker(3), 1)
-    assert "for 2 s; it is started anew" in caplog.text
+    assert episodes(point_worker(3), 2, after=stop, timeout=5) == episodes(point_worker(3), 1)
+    assert "for 5 s; it is started anew" in caplog.text
 
 
 def test_an_evaluator_that_is_killed_goes_on_where_it_was(example_plugin: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tests.training.test_meshes import QUICK_COMPILATION
+from tests.compilation import QUICK
 
 from polymath import specs as weights
 from polymath.errors import CheckpointError, ConfigError
@@ -205,7 +205,7 @@ def test_8_devices_give_the_answers_of_one(run: Run, tmp_path: Path) -> None:
     moved = jax.tree.map(lambda w: w + 0.05 * rng.normal(size=w.shape).astype(np.float32), drawn)
     path = stored(tmp_path / "run", run, recipe, moved)
     environment = os.environ | {
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count=8 {QUICK_COMPILATION}",
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count=8 {QUICK}",
         "JAX_PLATFORMS": "cpu",
     }
     ran = subprocess.run(

@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from tests.compilation import QUICK
 
 PROGRAM = Path(__file__).parent / "ring_program.py"
 
 
 def test_the_sum_of_everybodys_products_arrives_where_it_belongs() -> None:
-    flags = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+    flags = f"--xla_force_host_platform_device_count=8 {QUICK}"
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     done = subprocess.run([sys.executable, str(PROGRAM)], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]

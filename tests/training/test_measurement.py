@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.compilation import QUICK
 
 PROGRAM = Path(__file__).parent / "sums_on_mesh.py"
 MESHES = [{}, {"data": 4}, {"data": 2, "model": 2, "rules": "pax_2d"}]
@@ -14,7 +15,7 @@ MESHES = [{}, {"data": 4}, {"data": 2, "model": 2, "rules": "pax_2d"}]
 
 def test_every_mesh_measures_the_same() -> None:
     """To 1e-5 relative, float32: parts of the objective, and absolute errors by action dimension."""
-    flags = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
+    flags = f"--xla_force_host_platform_device_count=4 {QUICK}"
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, str(PROGRAM), json.dumps(MESHES)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

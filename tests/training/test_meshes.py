@@ -4,20 +4,16 @@ import json
 import os
 import subprocess
 import sys
-from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from packaging.version import Version
+from tests.compilation import QUICK
 
 PROGRAM = Path(__file__).parent / "curves.py"
 STEPS = 20
-QUICK_COMPILATION = "--xla_backend_optimization_level=0"  # of LLVM alone: half the time, the same curves
-if Version(version("jax")) < Version("0.11"):  # from then on XLA has these emitters alone, which compile slowly
-    QUICK_COMPILATION += " --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 MESHES: dict[str, dict[str, Any]] = {
     "[1, 1, 1]": {"data": 1},
     "[1, 8, 1]": {"data": 8},
@@ -32,7 +28,7 @@ def curves(requests: list[dict[str, Any]], devices: int = 8) -> list[list[float]
     """Of the program `curves.py` in its own process, which has so many simulated devices."""
     environment = {
         **os.environ,
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} {QUICK_COMPILATION}",
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} {QUICK}",
         "JAX_PLATFORMS": "cpu",
     }
     command = [sys.executable, str(PROGRAM), json.dumps(requests)]

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.training.test_meshes import PROGRAM, QUICK_COMPILATION, curves
+from tests.compilation import QUICK
+from tests.training.test_meshes import PROGRAM, curves
 
 from polymath.errors import ConfigError, PolymathError
 from polymath.training.checkpoint_choice import steps_in
@@ -48,7 +49,7 @@ def run_processes(count: int, folder: Path) -> str | None:
     Their outputs are files: a process whose pipe is full would wait for the reader, and the others for it.
     """
     request = json.dumps([{"mesh": {"data": count}, "execution": {}, "steps": STEPS}])
-    common = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": QUICK_COMPILATION}
+    common = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": QUICK}
     common |= {"JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{free_port()}", "JAX_NUM_PROCESSES": str(count)}
     with ExitStack() as stack:
         running = []

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.compilation import QUICK
 
 from polymath import config as configs
 from polymath import specs as weights
@@ -152,7 +153,7 @@ def test_on_a_mesh_every_weight_is_put_in_its_place(language: Path, data: Traini
     arguments = [data.tokenizer, language, flamingo / "picture.json", flamingo / "picture.safetensors"]
     environment = {
         **os.environ,
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0",
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count=2 {QUICK}",
         "JAX_PLATFORMS": "cpu",
     }
     command = [sys.executable, str(program), *map(str, arguments)]

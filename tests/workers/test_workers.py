@@ -139,7 +139,7 @@ def test_a_worker_ends_when_the_evaluator_vanishes(point_worker):
     pool = WorkerPool(point_worker(), 1).__enter__()
     [process] = children()
     pool._workers[0]._process.stdin.close()  # as the kernel does when the evaluator is killed
-    assert process.wait(timeout=5) == 0
+    assert process.wait(timeout=60) == 0
     pool._end(kill=True)
 
 
