@@ -36,9 +36,9 @@ def test_parts_are_those_of_the_whole_list(sizes: list[tuple[int, int]]) -> None
 def test_a_part_of_a_billion_rows_costs_no_list() -> None:
     """183,106 units; building the list for each of 10,000 took hours."""
     planned = plan((1_500_000_000, 8192))
-    begin = time.perf_counter()
+    begin = time.process_time()
     parts = [planned.part(unit) for unit in range(0, planned.units, 18)]
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
     assert parts[-1].start == 18 * (len(parts) - 1) * 8192
 
 

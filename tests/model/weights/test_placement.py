@@ -17,7 +17,6 @@ import jax
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from tests.compilation import QUICK
 
 from polymath import specs as weights
 from polymath.model.weights import rules
@@ -87,7 +86,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     save_file(arrays(), path)
     environment = {
         **os.environ,
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count=4 {QUICK}",
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0",
         "JAX_PLATFORMS": "cpu",
     }
     ran = subprocess.run(
