@@ -100,7 +100,8 @@ demo: install  ## the whole way at demo size on this machine's CPU, into runs/de
 # worksteal: each process takes a run of neighbouring tests, so that a module's fixtures are made once, and what is left
 # at the end is shared out whatever the length of its file. Two calls: compiling is most of what the rooms of the first
 # one do, so they compile quickly (tests/compilation.py); the other rooms run the code that everybody runs.
-test: lint $(TEST_ENVIRONMENT)  ## linters, types, the import contract, the docs site and all tests
+test: install  ## linters, types, the import contract, the docs site and all tests
+	@$(MAKE) --no-print-directory -j 2 lint $(TEST_ENVIRONMENT)
 	@status=0; \
 	POLYMATH_QUICK_COMPILATION=1 $(BIN)/pytest -n 2 --dist worksteal $(QUICK_TESTS) || status=1; \
 	$(BIN)/pytest -n 2 --dist worksteal $(QUICK_TESTS:%=--ignore=%) && exit $$status

@@ -21,6 +21,12 @@ ROOT = Path(__file__).parent.parent
 # each weight of a model is drawn by one. (By default jax keeps those of a second and more.) Set before jax is imported.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+
+# So is Python's bytecode, also where an image asks for none to be written: without it, importing jax and our code takes
+# four seconds instead of two, and tests start hundreds of processes.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ.setdefault("PYTHONPYCACHEPREFIX", str(ROOT / ".cache" / "python"))
+
 if os.environ.get("POLYMATH_QUICK_COMPILATION"):  # as `make test` does for the rooms that may be compiled quickly
     os.environ.setdefault("XLA_FLAGS", QUICK)
 

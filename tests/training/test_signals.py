@@ -17,7 +17,7 @@ from polymath.training.datasets import TrainingData
 from polymath.training.run import open_run
 
 STEPS = 60
-PATIENCE = 300  # seconds, on a busy machine
+PATIENCE = 1200  # seconds, on a busy machine
 # The command line, as from a terminal: tests that run in the background inherit SIGINT as ignored.
 PROGRAM = """
 import runpy, signal
