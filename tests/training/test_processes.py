@@ -134,7 +134,7 @@ class Phase:
 
     def __enter__(self) -> "Phase":
         self._logs.mkdir()
-        common = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": QUICK_COMPILATION, "PYTHONPATH": str(ROOT)}
+        common = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": QUICK, "PYTHONPATH": str(ROOT)}
         common |= {"JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{free_port()}", "JAX_NUM_PROCESSES": "2"}
         command = [sys.executable, str(PHASE_PROGRAM), str(self._out), str(self._steps)]
         self.processes = []
