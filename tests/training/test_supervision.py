@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from polymath.errors import PolymathError
+from polymath.errors import ConfigError, PolymathError
 from polymath.training.supervision import SUPERVISED, is_supervised, last_step, supervise
 
 CHILD = """
@@ -65,6 +65,11 @@ def test_restarts_are_used_up(tmp_path: Path) -> None:
     with pytest.raises(PolymathError, match=r"after step 3 of robot, and 2 restarts \(--restarts\) are used up"):
         supervise(child(tmp_path, [1], [1, 2, 3, 4]), tmp_path, 2, print, ignore)
     assert starts(tmp_path) == 3
+
+
+def test_a_number_of_restarts_below_0_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--restarts -1: give a number of restarts"):
+        supervise(child(tmp_path, [0], [1]), tmp_path, -1, print, ignore)
 
 
 def test_nothing_logged_is_step_0(tmp_path: Path) -> None:

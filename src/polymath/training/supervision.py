@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from polymath.errors import PolymathError
+from polymath.errors import ConfigError, PolymathError
 from polymath.interrupts import STATUS
 from polymath.training.metrics import read_metrics
 
@@ -43,8 +43,10 @@ def supervise(
     """Run the training `command` of the run directory `out`, at most `restarts` times more; its last exit status.
 
     Every restart is told in a line. Raises PolymathError where it failed three times after the same step, or once more
-    than `restarts`. No device is touched: a TPU belongs to one process.
+    than `restarts`; ConfigError for restarts below 0. No device is touched: a TPU belongs to one process.
     """
+    if restarts < 0:
+        raise ConfigError(f"--restarts {restarts}: give a number of restarts, 0 or more")
     failures: list[tuple[str, int]] = []
     while (status := _run(command)) not in FINAL:
         failures.append(last_step(out))
