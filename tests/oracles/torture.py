@@ -1,6 +1,6 @@
 """A training run killed again and again, saves included: `make torture`. One verdict line, exit status.
 
-    python tests/oracles/torture.py [--kills 200] [--steps 800] [--seed 0] [--keep DIRECTORY]
+    python tests/oracles/torture.py [--kills 200] [--steps 1600] [--seed 0] [--keep DIRECTORY]
 
 Both phases of the preset `demo` train once undisturbed and once with SIGKILL at random moments: while Python starts,
 while the step compiles, between steps, and (every fourth time) as soon as a checkpoint is half written. The same
@@ -127,11 +127,14 @@ class Moment:
     save: bool = False
 
 
-def draw(draws: random.Random, ahead: bool, start_seconds: float) -> Moment:
-    """A moment; where the run is `ahead`, one that mostly costs it what it has done since its last checkpoint."""
+def draw(draws: random.Random, ahead: bool, left: int, start_seconds: float) -> Moment:
+    """A moment; where the run is `ahead`, one that mostly costs it what it has done since its last checkpoint.
+
+    `left`: steps to the end, which it must not reach before the last kill.
+    """
     kind = draws.choice(("start", "save", "step", "step"))
-    if kind == "start":
-        return Moment(seconds=draws.uniform(0, start_seconds))
+    if kind == "start" or left <= 6 * EVERY:
+        return Moment(seconds=draws.uniform(0, 0.8 * start_seconds))
     steps = draws.randint(1, EVERY - 1) if ahead else draws.randint(EVERY, 4 * EVERY)
     return Moment(steps=steps, save=kind == "save")
 
@@ -143,7 +146,8 @@ def disturb(start: Start, kills: int, draws: random.Random, bar: ProgressBar) ->
         before, done = whole(run), progress(run, start.steps)
         ahead = done / (2 * start.steps) > tally.kills / kills
         process = start.process()
-        if wait(process, start, done, draw(draws, ahead, start.seconds)):
+        left = 2 * start.steps - done
+        if wait(process, start, done, draw(draws, ahead, left, start.seconds)):
             if process.returncode:
                 tally.faults.append(f"a start ended with {process.returncode}: {process.communicate()[1][-300:]}")
             return tally
@@ -222,14 +226,14 @@ def torture(folder: Path, kills: int, steps: int, seed: int) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--steps", type=int, help="of each of the two phases; left out, four a kill, at least 40")
+    parser.add_argument("--steps", type=int, help="of each of the two phases; left out, eight a kill, at least 200")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--keep", type=Path, help="work in this directory and leave it")
     options = parser.parse_args()
     with ExitStack() as stack:
         folder = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(parents=True, exist_ok=True)
-        steps = options.steps or max(40, 4 * options.kills)
+        steps = options.steps or max(200, 8 * options.kills)
         return torture(folder, options.kills, steps, options.seed)
 
 
