@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from polymath.errors import PolymathError
+from polymath.errors import ConfigError, PolymathError
 from polymath.files import atomic_directory, atomic_write, disk_errors
 
 Writing = Callable[[Path], AbstractContextManager[Path]]
@@ -42,6 +42,17 @@ def test_directory_that_exists_is_refused_and_kept(tmp_path: Path) -> None:
     with complaint, atomic_directory(target):
         pytest.fail("the block must not run")
     assert (target / "old").read_text() == "precious"
+
+
+@pytest.mark.parametrize("writing", [atomic_directory, atomic_write])
+def test_an_object_store_is_refused(writing: Writing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with (
+        pytest.raises(ConfigError, match=r"s3:/bucket/sheet.png: an object store"),
+        writing(Path("s3://bucket/sheet.png")),
+    ):
+        pass
+    assert not list(tmp_path.iterdir())
 
 
 def test_file_is_replaced_only_on_success(tmp_path: Path) -> None:

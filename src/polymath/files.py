@@ -95,7 +95,8 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def _make_parent(path: Path) -> None:
-    """The directory that `path` will stand in. Raises PolymathError where a file stands in its place."""
+    """The directory that `path` will stand in. Raises PolymathError where a file stands in its place, or for a URL."""
+    check_local("writing to", path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):

@@ -79,6 +79,21 @@ def test_too_many_faults_name_the_file_and_the_last_one(tmp_path: Path) -> None:
     assert len(path.read_text().splitlines()) == 3
 
 
+def test_one_fault_that_spoils_a_file_ends_the_run(tmp_path: Path) -> None:
+    """Every second row, always with the same message: the third replaced one is more than two and than a twentieth."""
+
+    class Half(Stream):
+        def row(self, key: tuple[int, int], k: int) -> list[Document]:
+            if k % 2 and k < ROWS:
+                raise DataError("episode-1.mp4: cannot be read", "truncated")
+            return super().row(key, k)
+
+    path = tmp_path / "faults.jsonl"
+    with pytest.raises(DataError, match=r"3 of 6 rows could not be read, the last one: episode-1\.mp4.*\?episodes="):
+        tokens(Half(), StandIns(path, most=2), 2)
+    assert len(path.read_text().splitlines()) == 1
+
+
 def test_a_worker_process_can_have_them(tmp_path: Path) -> None:
     loader = Loader([Source(Stream(frozenset({5})))], LAYOUT, 4, 0, StandIns(tmp_path / "faults.jsonl"))
     assert ForkingPickler.dumps(loader), "what grain sends to its processes"

@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from polymath.errors import DataError
+from polymath.files import disk_errors
 
-MOST = 100
-"""Different faults before the data set, not a record, must be called damaged; of each process and restart."""
+MOST, SHARE = 100, 0.05
+"""A data set, not a record, is damaged from more than MOST different faults on, or once more than MOST rows and more
+than this share of all were replaced: one fault may spoil every row of a file. Of each process and restart.
+"""
 EPOCHS = 8
 """Further epochs in which the same place is tried."""
 
@@ -33,6 +36,7 @@ class StandIns:
     def __init__(self, path: Path, most: int = MOST) -> None:
         self.path, self._most = Path(path), most
         self._reasons: set[str] = set()
+        self._rows = self._replaced = 0
 
     @property
     def faults(self) -> int:
@@ -42,13 +46,16 @@ class StandIns:
     def read(self, row: Callable[[int], Row], k: int, rows: int, source: str) -> Row:
         """`row(k)`, or the first row k + n `rows` that can be read; `rows` is how many the source has an epoch.
 
-        Raises DataError if none of EPOCHS more can be read, or if there were more than `most` faults.
+        Raises DataError if none of EPOCHS more can be read, or if too much of the data set is damaged.
         """
+        self._rows += 1
         for place in range(k, k + (EPOCHS + 1) * rows, rows):
             try:
                 return row(place)
             except DataError as error:
+                self._replaced += place == k
                 self._add(source, place, error)
+                self._check(error)
                 last = error
         raise DataError(f"{last}; {EPOCHS} rows that could stand in for it cannot be read either", last.kind)
 
@@ -57,13 +64,22 @@ class StandIns:
             return
         self._reasons.add(str(error))
         fault = {"source": source, "row": row, "kind": error.kind, "reason": str(error)}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a") as file:
-            file.write(json.dumps(fault) + "\n")
+        with disk_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a") as file:
+                file.write(json.dumps(fault) + "\n")
         _log.warning("%s; another row stands in, %s lists it", error, self.path)
+
+    def _check(self, error: DataError) -> None:
+        """Raise DataError if it is the data set that is damaged; `error` is the last fault."""
         if self.faults > self._most:
-            raise DataError(
-                f"{self.path}: more than {self._most} records could not be read, the last one: {error}; mend or copy "
-                "the data set again, then run the same command",
-                error.kind,
-            )
+            extent = f"more than {self._most} records could not be read"
+        elif self._replaced > max(self._most, SHARE * self._rows):
+            extent = f"{self._replaced:,} of {self._rows:,} rows could not be read"
+        else:
+            return
+        raise DataError(
+            f"{self.path}: {extent}, the last one: {error}; mend or copy the data set again, or leave the episode out "
+            "with ?episodes=, then run the same command",
+            error.kind,
+        )
